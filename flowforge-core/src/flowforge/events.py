@@ -1,0 +1,109 @@
+"""What happens in a run, as frozen values: the one feed for console, JSON lines, reports and plugins."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from flowforge.values import Relation
+
+
+class Status(enum.Enum):
+    """How a node or a check ended."""
+
+    SUCCESS = "success"
+    ERROR = "error"
+    FAIL = "fail"
+    """Checks failed; the relation was not replaced."""
+    WARN = "warn"
+    SKIPPED = "skipped"
+    """Not run, because something it depends on failed, or the run stopped."""
+    CACHED = "cached"
+    CANCELLED = "cancelled"
+
+
+@attrs.frozen
+class Event:
+    """Base of all events. *at* is UTC."""
+
+    run_id: str
+    at: dt.datetime
+
+
+@attrs.frozen
+class RunStarted(Event):
+    """A run begins. *nodes* are the names of what will run, in plan order; *command* is ``run``, ``build`` ..."""
+
+    command: str
+    project: str
+    env: str
+    engine: str
+    namespace: str
+    nodes: tuple[str, ...]
+    jobs: int
+    parent: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class NodeStarted(Event):
+    """A worker begins a node. *node_run_id* is unique over all runs."""
+
+    node_run_id: str
+    node: str
+    kind: str
+    relation: Relation | None
+    index: int
+    total: int
+    inputs: tuple[Relation, ...] = ()
+
+
+@attrs.frozen
+class NodeFinished(Event):
+    """A node ended. *duration* is in seconds of wall time; *sql* is compiled and holds no secret."""
+
+    node_run_id: str
+    node: str
+    kind: str
+    materialized: str
+    relation: Relation | None
+    status: Status
+    index: int
+    total: int
+    started_at: dt.datetime
+    duration: float
+    rows: int | None = None
+    bytes_scanned: int | None = None
+    sql: str | None = None
+    message: str | None = None
+    code: str | None = None
+    inputs: tuple[Relation, ...] = ()
+
+
+@attrs.frozen
+class CheckFinished(Event):
+    """A check ended. *failures* is the number of failing rows (or groups), where it is counted."""
+
+    check: str
+    node: str
+    column: str | None
+    severity: str
+    status: Status
+    duration: float
+    failures: int | None = None
+    message: str | None = None
+    sql: str | None = None
+
+
+@attrs.frozen
+class RunFinished(Event):
+    """A run ended. *counts* maps each status to a number of nodes; *checks* likewise."""
+
+    command: str
+    duration: float
+    counts: Mapping[Status, int]
+    checks: Mapping[Status, int]
+    exit_code: int

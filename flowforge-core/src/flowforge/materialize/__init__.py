@@ -1,0 +1,1 @@
+"""See docs/explanation/map.md for what this room is for."""

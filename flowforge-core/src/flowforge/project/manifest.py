@@ -1,0 +1,235 @@
+"""The loaded project as frozen values: nodes, sources, check declarations, manifest.
+
+Made by :mod:`flowforge.project.load`, read by every floor above. Nothing here opens a file or a connection.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from flowforge.errors import Note
+from flowforge.values import Location, Relation
+
+
+class NodeKind(enum.Enum):
+    """What a node is made from."""
+
+    SQL = "sql"
+    PYTHON = "python"
+    SEED = "seed"
+
+
+@attrs.frozen
+class RefCall:
+    """One ``ref('name')`` (or one entry of ``deps``), as it stands in a file."""
+
+    name: str
+    location: Location
+
+
+@attrs.frozen
+class SourceCall:
+    """One ``source('group', 'table')``, as it stands in a file."""
+
+    source: str
+    table: str
+    location: Location
+
+
+@attrs.frozen
+class ColumnInfo:
+    """What the project says about a column."""
+
+    name: str
+    description: str | None = None
+
+
+@attrs.frozen
+class ModelConfig:
+    """The settings of one model, after all layers were merged.
+
+    Parameters
+    ----------
+    schema:
+        Added to the profile's schema (``<profile schema>_<schema>``).
+    frame:
+        Kind of DataFrame that a Python model's function takes.
+    """
+
+    materialized: str = "table"
+    tags: tuple[str, ...] = ()
+    meta: Mapping[str, Any] = attrs.field(factory=dict)
+    description: str | None = None
+    owner: str | None = None
+    alias: str | None = None
+    schema: str | None = None
+    enabled: bool = True
+    deps: tuple[str, ...] = ()
+    frame: str = "pandas"
+
+
+@attrs.frozen
+class SqlBody:
+    """A SQL model's template.
+
+    *template* has the same lines and columns as the file: a ``CREATE ... AS`` in front was blanked out, not cut.
+    *simple* is True when the template holds only literal calls, so that it renders without compiling Jinja.
+    """
+
+    template: str
+    simple: bool = False
+
+
+@attrs.frozen
+class PythonBody:
+    """A Python model's function, as read from the syntax tree; the module is imported only to run.
+
+    Parameters
+    ----------
+    function:
+        Name of the function in the file.
+    parameters:
+        Names of its positional parameters.
+    variadic:
+        True when it takes ``*args``.
+    requires:
+        Columns that an input must have, by the input's relation (or node) name.
+    line:
+        Line of the ``def``, from 1.
+    """
+
+    function: str
+    parameters: tuple[str, ...]
+    variadic: bool
+    requires: Mapping[str, tuple[str, ...]]
+    line: int
+
+
+@attrs.frozen
+class SeedBody:
+    """A seed's file type."""
+
+    suffix: str
+    types: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Node:
+    """One thing that becomes a relation: a model or a seed.
+
+    Parameters
+    ----------
+    name:
+        Unique in the project: ``users.ff`` for ``users.ff.sql``.
+    path:
+        File, relative to the project.
+    relation:
+        Logical name; missing parts come from the profile when it runs.
+    depends_on:
+        Names of the nodes that have to stand before this one, sorted, without doubles.
+    reads:
+        Ids of the sources that it reads (``group.table``), sorted, without doubles.
+    profile:
+        Name of the profile that it runs under, when it is not the run's; room for several engines in one run.
+    """
+
+    name: str
+    kind: NodeKind
+    path: str
+    relation: Relation
+    config: ModelConfig
+    body: SqlBody | PythonBody | SeedBody
+    refs: tuple[RefCall, ...] = ()
+    sources: tuple[SourceCall, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    description: str | None = None
+    columns: Mapping[str, ColumnInfo] = attrs.field(factory=dict)
+    package: str = ""
+    profile: str | None = None
+
+    @property
+    def short_name(self) -> str:
+        """The name without ``.ff``, for people."""
+        return self.name.removesuffix(".ff")
+
+    @property
+    def materialized(self) -> str:
+        """``table``, ``view``, ``ephemeral`` or ``seed``."""
+        return "seed" if self.kind is NodeKind.SEED else self.config.materialized
+
+
+@attrs.frozen
+class Source:
+    """A table that the project reads and does not build.
+
+    *node* names the project's own seed or model when the source resolves to it.
+    """
+
+    id: str
+    group: str
+    table: str
+    relation: Relation
+    location: Location
+    description: str | None = None
+    columns: Mapping[str, ColumnInfo] = attrs.field(factory=dict)
+    node: str | None = None
+
+
+@attrs.frozen
+class CheckDecl:
+    """One declared check.
+
+    Parameters
+    ----------
+    id:
+        Unique and stable: ``not_null_users_email``, or the ``name:`` that it was given.
+    type:
+        Name of the :class:`~flowforge.contract.CheckSpec`.
+    table:
+        What the YAML says; *node* is the node that it means, when it is one of the project's.
+    params:
+        An instance of the check's parameter class.
+    """
+
+    id: str
+    type: str
+    table: str
+    params: Any
+    location: Location
+    node: str | None = None
+    column: str | None = None
+    severity: str = "error"
+    tags: tuple[str, ...] = ()
+    description: str | None = None
+
+
+@attrs.frozen
+class Manifest:
+    """A whole project. *nodes* is sorted by name."""
+
+    project: str
+    version: str
+    nodes: Mapping[str, Node]
+    sources: Mapping[str, Source]
+    checks: tuple[CheckDecl, ...] = ()
+    vars: Mapping[str, Any] = attrs.field(factory=dict)
+    notes: tuple[Note, ...] = ()
+
+    def find(self, name: str) -> Node | None:
+        """The node called *name*, with or without ``.ff``, or whose relation has that name; ``None`` if there is none."""
+        for key in (name, f"{name}.ff", name.removesuffix(".ff")):
+            if key in self.nodes:
+                return self.nodes[key]
+        for node in self.nodes.values():
+            if node.relation.name == name:
+                return node
+        return None
+
+    def checks_of(self, node: str) -> Iterator[CheckDecl]:
+        """The checks declared for a node."""
+        return (check for check in self.checks if check.node == node)
