@@ -1,0 +1,5 @@
+"""The future home of the Apache Spark and Databricks engine. Nothing is registered yet: this distribution offers FlowForge nothing to run."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
