@@ -1,0 +1,145 @@
+"""The sessions of the developer's house: `nox` runs the quick lane, `nox -t full` runs everything there is.
+
+Every engine is tested in an environment of its own, because drivers want different versions of the same libraries.
+Sessions that need no environment of their own share the one that `house` prepares. An environment is filled once and
+again when what it is filled from changes; `rm -r .nox` starts over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = True
+
+ROOT = Path(__file__).parent
+CORE = "flowforge-core"
+DISTRIBUTIONS = sorted(path.parent.name for path in ROOT.glob("flowforge-*/pyproject.toml"))
+SOURCES = [str(ROOT / name / "src") for name in DISTRIBUTIONS]
+
+# Engine environments of the conformance suite: what to install, and the engine's name. Another engine is one more row.
+ENGINES = {
+    "duckdb-2": (["./flowforge-duckdb", "duckdb>=2,<3"], "duckdb"),
+    "duckdb-1.5": (["./flowforge-duckdb", "duckdb>=1.5,<1.6"], "duckdb"),
+    "sqlite": (["./tests/third_party/flowforge-sqlite"], "sqlite"),
+}
+
+
+def fill(session: nox.Session, *requirements: str) -> None:
+    """Install into the session's environment, unless exactly this stands there already."""
+    recipe = hashlib.sha256(json.dumps(requirements).encode())
+    for folder in sorted(requirement.split("[")[0] for requirement in requirements if requirement.startswith("./")):
+        recipe.update((ROOT / folder / "pyproject.toml").read_bytes())
+        if "-e" not in requirements:
+            for file in sorted((ROOT / folder / "src").rglob("*")):
+                if file.is_file() and "__pycache__" not in file.parts:
+                    recipe.update(file.read_bytes())
+    stamp = Path(session.virtualenv.location) / "filled-from.txt"
+    if stamp.exists() and stamp.read_text() == recipe.hexdigest():
+        session.debug("nothing to install")
+        return
+    stamp.unlink(missing_ok=True)
+    session.install("--quiet", *requirements)
+    stamp.write_text(recipe.hexdigest())
+
+
+def in_house(session: nox.Session, tool: str, *args: str, **env: str) -> None:
+    """Run a tool of the shared environment that the session `house` has filled."""
+    folder = session.cache_dir.parent / "house" / ("Scripts" if os.name == "nt" else "bin")
+    path = os.pathsep.join([str(folder.resolve()), os.environ["PATH"]])
+    session.run(str(folder / tool), *args, external=True, env={"PATH": path, **env})
+
+
+@nox.session(tags=["quick", "full"])
+def lint(session: nox.Session) -> None:
+    """Style, the floors of the house, and the fragments of the changelog."""
+    fill(session, "ruff", "import-linter", "towncrier")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", env={"PYTHONPATH": os.pathsep.join(SOURCES)})
+    session.run("towncrier", "build", "--draft", "--version", "next", silent=True)
+
+
+@nox.session(default=False)
+def house(session: nox.Session) -> None:
+    """The environment that unit, types, docs and examples share."""
+    fill(
+        session,
+        "-e", "./flowforge-core[testkit]", "-e", "./flowforge-duckdb", "pytest", "hypothesis", "mypy", "jsonschema",
+    )  # fmt: skip
+
+
+@nox.session(venv_backend="none", requires=["house"], tags=["quick", "full"])
+def types(session: nox.Session) -> None:
+    """mypy --strict over every distribution."""
+    in_house(session, "mypy", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["house"], tags=["quick", "full"])
+def unit(session: nox.Session) -> None:
+    """The tests of the core, of the DuckDB engine and of the house itself."""
+    folders = ["flowforge-core/tests", "flowforge-duckdb/tests", "tests/house"]
+    in_house(session, "pytest", *(session.posargs or folders))
+
+
+@nox.session(venv_backend="none", requires=["house"], tags=["quick", "full"])
+def docs(session: nox.Session) -> None:
+    """Generated pages are up to date, links lead somewhere, and the code in the docs runs."""
+    in_house(session, "pytest", "tests/docs", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["house"], tags=["quick", "full"])
+def examples(session: nox.Session) -> None:
+    """Every project under examples/, from a clean copy."""
+    in_house(session, "pytest", "tests/examples", *session.posargs)
+
+
+@nox.session(tags=["quick", "full"])
+@nox.parametrize("engine", list(ENGINES), ids=list(ENGINES))
+def conformance(session: nox.Session, engine: str) -> None:
+    """The conformance suite on one engine, as a third party would run it."""
+    requirements, name = ENGINES[engine]
+    fill(session, "./flowforge-core[testkit]", "pytest", *requirements)
+    suite = ["-p", "flowforge.testkit.plugin", f"--ff-engine={name}", "--pyargs", "flowforge.testkit.suite"]
+    session.run("pytest", *suite, *session.posargs)
+
+
+@nox.session(tags=["quick", "full"])
+def hostile(session: nox.Session) -> None:
+    """Broken plugins beside a good one: they are listed with their fault and disturb nothing."""
+    plugins = sorted(path.parent for path in ROOT.glob("tests/hostile/plugins/*/pyproject.toml"))
+    fill(session, "./flowforge-core", "./flowforge-duckdb", "pytest", "hatchling")
+    fill_hostile = ["--quiet", "--no-deps", "--no-build-isolation", *(str(path) for path in plugins)]
+    session.install(*fill_hostile)
+    session.run("pytest", "tests/hostile", *session.posargs, env={"FF_HOSTILE_PYTHON": python_of(session)})
+
+
+@nox.session(tags=["quick", "full"])
+def wheels(session: nox.Session) -> None:
+    """Build all distributions and use the wheels as a user would: the core alone, then with an engine."""
+    fill(session, "build", "hatchling", "pytest")
+    out = session.cache_dir.resolve() / "dist"
+    shutil.rmtree(out, ignore_errors=True)
+    for name in DISTRIBUTIONS:
+        session.run("python", "-m", "build", "--no-isolation", "--outdir", str(out), name, silent=True)
+    session.run("pytest", "tests/wheels", *session.posargs, env={"FF_WHEELS": str(out)})
+
+
+@nox.session(tags=["quick", "full"])
+def scaffold(session: nox.Session) -> None:
+    """Render the plugin template, install the result, and hold it to our own standards."""
+    fill(session, "./flowforge-core[testkit]", "pytest", "ruff", "mypy", "hatchling")
+    session.run("pytest", "tests/scaffold", *session.posargs, env={"FF_SCAFFOLD_PYTHON": python_of(session)})
+
+
+def python_of(session: nox.Session) -> str:
+    """The interpreter of the session's environment."""
+    return str(Path(session.bin).resolve() / "python")
