@@ -1,0 +1,6 @@
+{{ config(materialized='view', tags=['staging']) }}
+
+select
+    carrier,
+    name as carrier_name
+from {{ source('raw', 'airlines') }}

@@ -1,0 +1,10 @@
+{{ config(materialized='view', tags=['staging']) }}
+
+select
+    faa as airport_code,
+    name as airport_name,
+    cast(lat as double precision) as latitude,
+    cast(lon as double precision) as longitude,
+    cast(alt as integer) as altitude_feet,
+    tzone as time_zone
+from {{ source('raw', 'airports') }}

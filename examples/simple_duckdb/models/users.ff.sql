@@ -1,0 +1,5 @@
+create or replace table users as
+select
+    id,
+    lower(email) as email
+from {{ source('crm', 'users') }};
