@@ -49,6 +49,8 @@ class Capability(enum.Enum):
     """``Session.cancel`` called from another thread stops the running statement on the engine."""
     TIMEOUT = "timeout"
     """A session's ``timeout`` stops a statement that takes longer."""
+    LOCKS = "locks"
+    """``Session.lock`` keeps runs apart that would write the same thing."""
     SOURCE_STATE = "source_state"
     """``Session.source_state`` gives a token that changes whenever a relation's data may have changed."""
     ESTIMATE = "estimate"
@@ -126,6 +128,7 @@ def setting(
     secret: bool = False,
     path: bool = False,
     aliases: tuple[str, ...] = (),
+    validator: Callable[[Any, Any, Any], Any] | None = None,
     help: str = "",
 ) -> Any:
     """Declare one field of an engine's settings class (an ``attrs.frozen`` class with ``kw_only=True``).
@@ -142,13 +145,15 @@ def setting(
         A relative value is taken from the project folder and may not leave it.
     aliases:
         Other spellings that a profile may use.
+    validator:
+        As in ``attrs.field``; a ``ValueError`` from it is shown with the place in the profile.
     help:
         One sentence for ``flowforge debug`` and the docs.
     """
     metadata = {"env": env, "secret": secret, "path": path, "aliases": aliases, "help": help}
     if factory is not None:
-        return attrs.field(factory=factory, metadata=metadata)
-    return attrs.field(default=default, metadata=metadata)
+        return attrs.field(factory=factory, validator=validator, metadata=metadata)
+    return attrs.field(default=default, validator=validator, metadata=metadata)
 
 
 # -- text rules -----------------------------------------------------------------------------------------------------
@@ -195,8 +200,12 @@ class Dialect(ABC):
             return "NULL"
         if isinstance(value, bool):
             return "TRUE" if value else "FALSE"
-        if isinstance(value, int | decimal.Decimal):
+        if isinstance(value, int):
             return str(value)
+        if isinstance(value, decimal.Decimal):
+            if not value.is_finite():
+                raise TypeError("NaN and infinity have no portable literal")
+            return format(value, "f")
         if isinstance(value, float):
             if not math.isfinite(value):
                 raise TypeError("NaN and infinity have no portable literal")
@@ -274,7 +283,8 @@ class Session(ABC):
     """One connection, used by one thread at a time; primitives only.
 
     Every method may raise the driver's own exceptions: the core turns them into :class:`EngineError` by
-    ``Executor.error``. All names arrive as :class:`Relation` and are rendered by the engine's dialect.
+    ``Executor.error``. A session that knows more (such as the statement that failed) raises an :class:`EngineError`
+    itself. All names arrive as :class:`Relation` and are rendered by the engine's dialect.
     """
 
     # statements
@@ -325,6 +335,10 @@ class Session(ABC):
         """Store descriptions in the database; needs ``COMMENTS``."""
         raise UnsupportedError("this engine keeps no comments")
 
+    def comments(self, relation: Relation) -> tuple[str | None, Mapping[str, str]]:
+        """What :meth:`comment` stored: the relation's text, and the texts of those columns that have one."""
+        raise UnsupportedError("this engine keeps no comments")
+
     # looking
 
     @abstractmethod
@@ -370,9 +384,10 @@ class Session(ABC):
         """
 
     def lock(self, name: str, *, timeout: float | None) -> None:
-        """Take the lock called *name*, across all processes that write this database.
+        """Take the lock called *name*, across all processes that write this database; needs ``LOCKS``.
 
-        It is held until the surrounding :meth:`transaction` (or the session) ends.
+        Called first thing inside :meth:`transaction`, so that what the last holder committed is seen. It is held
+        until that transaction (or the session) ends. Taking it twice is taking it once. :meth:`cancel` ends the wait.
 
         Parameters
         ----------
@@ -451,6 +466,10 @@ class EngineSpec:
         True when the engine runs without any setting, and so may be taken when a project has no profile.
     frames:
         Kinds of DataFrame that Python models may ask for beyond ``arrow`` and ``pandas``.
+    abbreviation:
+        A few letters for narrow output; the name itself when empty.
+    testkit_settings:
+        Settings that the conformance suite starts from, as text; ``{tmp}`` stands for a fresh folder of each test.
     """
 
     name: str
@@ -462,6 +481,7 @@ class EngineSpec:
     zero_config: bool = False
     frames: tuple[str, ...] = ()
     abbreviation: str = ""
+    testkit_settings: Mapping[str, str] = attrs.field(factory=dict)
     api: int = API_VERSION
 
     def support(self, capability: Capability) -> Support:

@@ -210,7 +210,8 @@ class EngineError(FlowForgeError):
     committed:
         Whether the database may have changed.
     position:
-        Offset in the statement's text, counted from 0 in characters; ``None`` when the engine does not say.
+        Offset in the text that the session was given (statement or select), counted from 0 in characters; ``None``
+        when the engine does not say.
     """
 
     default_code = "FF2100"
