@@ -1,0 +1,88 @@
+"""Rows of the two examples that show one feature each, worked out on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+CopyExample = Callable[[str], Any]
+
+
+def test_python_models(copy_example: CopyExample) -> None:
+    example = copy_example("python_models")
+    example.build()
+    made = {"limits", "readings_clean", "by_hour", "placed_readings", "sensor_report"}
+    assert example.relations() == dict.fromkeys(made | {"readings", "sensors"}, "table")
+    assert example.query("select cast(slot as varchar), readings, max_celsius from by_hour order by slot") == [
+        ("2024-03-01 08:00:00", 3, 12.0),
+        ("2024-03-01 09:00:00", 2, 31.0),
+    ]
+    assert example.query("select sensor, place, celsius from placed_readings order by sensor, celsius") == [
+        ("a", "roof", 4.5),
+        ("a", "roof", 5.5),
+        ("a", "roof", 31.0),
+        ("b", "cellar", 12.0),
+        ("b", "cellar", 12.5),
+    ]
+    assert example.query("select sensor, place, readings, too_warm from sensor_report order by sensor") == [
+        ("a", "roof", 3, 1),
+        ("b", "cellar", 2, 0),
+        ("c", "yard", 0, 0),
+    ]
+
+
+def test_a_required_column_that_is_missing_is_named(copy_example: CopyExample) -> None:
+    example = copy_example("python_models")
+    seed = example.path / "seeds" / "readings.csv"
+    seed.write_text(seed.read_text(encoding="utf-8").replace("celsius", "kelvin"), encoding="utf-8")
+    outcome = example.flowforge("build", "python_models")
+    assert outcome.code == 1, outcome.text
+    assert "celsius" in outcome.err
+    assert "readings_clean" in outcome.err
+    assert "Traceback" not in outcome.text
+    assert "by_hour" not in example.relations()
+
+
+def test_ephemeral_models_and_views(copy_example: CopyExample) -> None:
+    example = copy_example("ephemeral_and_views")
+    example.build()
+    assert example.relations() == {
+        "payments": "table",
+        "payments_view": "view",
+        "customer_totals": "table",
+        "largest_payments": "view",
+    }
+    assert example.query("select customer, payments, paid_cents from customer_totals order by customer") == [
+        ("ada", 1, 1000),
+        ("bob", 2, 1000),
+        ("cyd", 0, 0),
+    ]
+    columns = "payment_id, customer, cents, paid_cents"
+    assert example.query(f"select {columns} from largest_payments order by payment_id") == [
+        (1, "ada", 1000, 1000),
+        (3, "bob", 700, 1000),
+    ]
+
+
+def test_compile_shows_the_ephemeral_models_inside(copy_example: CopyExample) -> None:
+    example = copy_example("ephemeral_and_views")
+    outcome = example.flowforge("compile", "ephemeral_and_views", "--select", "customer_totals")
+    assert outcome.code == 0, outcome.text
+    assert "state = 'paid'" in outcome.out
+    assert "{{" not in outcome.out
+
+
+def test_views_show_new_seed_rows_and_a_view_can_become_a_table(copy_example: CopyExample) -> None:
+    example = copy_example("ephemeral_and_views")
+    example.build()
+    with (example.path / "seeds" / "payments.csv").open("a", encoding="utf-8") as seed:
+        seed.write("6,eve,100,paid\n")
+    assert example.flowforge("seed", "ephemeral_and_views").code == 0
+    assert example.query("select count(*) from payments_view") == [(6,)]
+    assert example.query("select count(*) from customer_totals") == [(3,)]
+
+    view = example.path / "models" / "payments_view.ff.sql"
+    view.write_text(view.read_text(encoding="utf-8").replace("'view'", "'table'"), encoding="utf-8")
+    example.build()
+    assert example.relations()["payments_view"] == "table"
+    assert example.query("select count(*) from customer_totals") == [(4,)]
