@@ -1,0 +1,188 @@
+"""Writes the reference pages that are made from the source: `python docs/generate.py`.
+
+The pages are kept in the repository, so that they can be read there; a test compares them with what this makes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+
+import click
+
+REFERENCE = Path(__file__).parent / "reference"
+MADE_FROM = "<!-- Made by docs/generate.py from {source}. Edit that, then run it again. -->\n\n"
+
+
+def errors_page() -> str:
+    """Every error code with its explanation, from ``codes.toml``."""
+    codes = tomllib.loads(resources.files("flowforge").joinpath("codes.toml").read_text(encoding="utf-8"))
+    parts = [
+        MADE_FROM.format(source="flowforge/codes.toml"),
+        "# Errors by code\n\n",
+        "Codes are stable. `flowforge explain CODE` shows the same text without a network. The first two digits tell\n",
+        "the field:\n\n",
+        "| codes | field |\n| --- | --- |\n",
+        *(f"| {prefix}xx | {field} |\n" for prefix, field in FIELDS.items()),
+    ]
+    for code, entry in codes.items():
+        parts.append(f"\n## {code}\n\n**{entry['title']}.** {flow(entry['text'])}\n")
+    return "".join(parts)
+
+
+FIELDS = {
+    "FF10": "files of configuration",
+    "FF11": "files of models",
+    "FF12": "names and the graph",
+    "FF13": "profiles, settings, environment",
+    "FF14": "templates",
+    "FF20": "running models",
+    "FF21": "what an engine reports",
+    "FF22": "seeds",
+    "FF30": "checks",
+    "FF40": "plugins",
+    "FF50": "selection",
+    "FF64": "the command line",
+    "FF99": "defects of FlowForge itself",
+}
+
+
+def flow(text: str) -> str:
+    """A text that was wrapped for a terminal, as one paragraph per blank-line block."""
+    blocks = text.strip().split("\n\n")
+    return "\n\n".join(" ".join(block.split()) for block in blocks)
+
+
+def plain(docstring: str | None) -> str:
+    """A docstring as Markdown: one backtick where reStructuredText has two."""
+    return (docstring or "").replace("``", "`")
+
+
+def hooks_page() -> str:
+    """Every hook with its exact arguments, from ``hookspecs.py``."""
+    from flowforge import hookspecs
+
+    def section(names: tuple[str, ...]) -> Iterator[str]:
+        for name in names:
+            function: Callable[..., object] = getattr(hookspecs, name)
+            signature = inspect.signature(function)
+            arguments = ", ".join(signature.parameters)
+            yield f"\n### {name}({arguments})\n\n{plain(inspect.getdoc(function))}\n\n"
+            typed = ", ".join(f"{each.name}: {each.annotation}" for each in signature.parameters.values())
+            yield f"```python\ndef {name}({typed}) -> {signature.return_annotation}: ...\n```\n"
+
+    return "".join(
+        [
+            MADE_FROM.format(source="flowforge/hookspecs.py"),
+            "# Hooks\n\n",
+            plain(inspect.getdoc(hookspecs)),
+            "\n\nA plugin is a module (or class) that an entry point of the group `flowforge` names. It marks its\n",
+            "functions with `flowforge.hookimpl`; see [write an engine](../plugins/write-an-engine.md). A hook may\n",
+            "leave out arguments that it does not need.\n\n## Offers\n",
+            *section(hookspecs.OFFERS),
+            "\n## Notices\n",
+            *section(hookspecs.NOTICES),
+        ]
+    )
+
+
+def cli_page() -> str:
+    """Every command with its arguments and options, from the click tree."""
+    from flowforge.cli.main import cli
+
+    parts = [
+        MADE_FROM.format(source="the commands themselves"),
+        "# Command line\n\n",
+        "The answer (SQL, rows, lists, JSON) goes to standard output; progress and errors go to standard error.\n\n",
+        "## Exit codes\n\n| code | meaning |\n| --- | --- |\n",
+        *(f"| {code} | {meaning} |\n" for code, meaning in EXIT_CODES.items()),
+    ]
+    for path, command in walk(cli, ("flowforge",)):
+        parts.append(command_section(path, command))
+    return "".join(parts)
+
+
+EXIT_CODES = {
+    "0": "everything went well; checks that only warn count as well",
+    "1": "a model or a seed failed, or the project has an error",
+    "2": "a check or a unit test failed",
+    "5": "nothing was selected",
+    "64": "the command line makes no sense",
+    "99": "a defect of FlowForge itself",
+    "130, 143": "interrupted (Ctrl-C), terminated",
+}
+
+
+def walk(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """The command and everything below it, in the order in which `--help` lists it. Plugins' commands are left out."""
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command, info_name=path[-1])
+        own: Mapping[str, object] = getattr(command, "own_commands", {}) if len(path) == 1 else {}
+        for name in own or command.list_commands(context):
+            inner = command.get_command(context, name)
+            if inner is not None and not inner.hidden:
+                yield from walk(inner, (*path, name))
+
+
+def command_section(path: tuple[str, ...], command: click.Command) -> str:
+    """One command as Markdown."""
+    context = click.Context(command, info_name=" ".join(path))
+    pieces = " ".join(piece for param in command.params for piece in param.get_usage_pieces(context))
+    options = "[OPTIONS]" if any(isinstance(param, click.Option) for param in command.params) else ""
+    below = "COMMAND [ARGS]..." if isinstance(command, click.Group) else ""
+    usage = " ".join(piece for piece in (" ".join(path), options, pieces, below) if piece)
+    text = inspect.cleandoc(command.help or "").replace("\b\n", "")
+    lines = [f"\n## {' '.join(path)}\n\n```\n{usage}\n```\n\n{text}\n"]
+    rows = [
+        option_row(param, context) for param in command.params if isinstance(param, click.Option) and not param.hidden
+    ]
+    if rows:
+        lines += ["\n| option | what it does |\n| --- | --- |\n", *rows]
+    return "".join(lines)
+
+
+def option_row(option: click.Option, context: click.Context) -> str:
+    """One line of a table of options."""
+    names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+    if not option.is_flag and not option.count:
+        kind = option.type
+        value = (
+            "\\|".join(map(str, kind.choices))
+            if isinstance(kind, click.Choice)
+            else option.metavar or kind.name.upper()
+        )
+        names += f" `{value}`" if "|" not in value else f" {value}"
+    text = " ".join((option.help or "").split()).replace("|", "\\|")
+    facts = []
+    if option.required:
+        facts.append("required")
+    if option.multiple:
+        facts.append("may be given several times")
+    default = option.get_default(context, call=False)
+    if isinstance(default, str | int | float) and not isinstance(default, bool) and not option.count:
+        facts.append(f"default: `{default}`")
+    if isinstance(option.envvar, str):
+        facts.append(f"variable: `{option.envvar}`")
+    tail = f" ({'; '.join(facts)})" if facts else ""
+    return f"| {names} | {text}{tail} |\n"
+
+
+PAGES: Mapping[str, Callable[[], str]] = {"cli.md": cli_page, "errors.md": errors_page, "hooks.md": hooks_page}
+
+
+def main() -> None:
+    """Write all pages, and say which of them changed."""
+    for name, make in PAGES.items():
+        path, text = REFERENCE / name, make()
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {path}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
