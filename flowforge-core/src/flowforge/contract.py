@@ -151,9 +151,14 @@ def setting(
         One sentence for ``flowforge debug`` and the docs.
     """
     metadata = {"env": env, "secret": secret, "path": path, "aliases": aliases, "help": help}
+    shown: Any = _masked if secret else True
     if factory is not None:
-        return attrs.field(factory=factory, validator=validator, metadata=metadata)
-    return attrs.field(default=default, validator=validator, metadata=metadata)
+        return attrs.field(factory=factory, validator=validator, metadata=metadata, repr=shown)
+    return attrs.field(default=default, validator=validator, metadata=metadata, repr=shown)
+
+
+def _masked(value: Any) -> str:
+    return repr(value) if value is None else "'***'"
 
 
 # -- text rules -----------------------------------------------------------------------------------------------------
