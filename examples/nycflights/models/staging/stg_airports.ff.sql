@@ -3,8 +3,8 @@
 select
     faa as airport_code,
     name as airport_name,
-    cast(lat as double precision) as latitude,
-    cast(lon as double precision) as longitude,
+    lat as latitude,
+    lon as longitude,
     cast(alt as integer) as altitude_feet,
     tzone as time_zone
 from {{ source('raw', 'airports') }}
