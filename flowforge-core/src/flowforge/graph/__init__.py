@@ -1,1 +1,1 @@
-"""See docs/explanation/map.md for what this room is for."""
+"""The graph of models: its order, selections from it, and its picture."""
