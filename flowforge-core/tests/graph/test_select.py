@@ -1,0 +1,352 @@
+"""The selection grammar: each method and operator, each mistake, and random expressions against a naive reading."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flowforge.errors import SelectionError, UsageError
+from flowforge.graph.dag import Dag
+from flowforge.graph.methods import METHODS
+from flowforge.graph.select import parse, select
+from flowforge.project.manifest import Manifest
+
+Make = Mapping[str, Callable[..., Any]]
+ALL = {
+    "raw_users", "raw_orders", "stg_users.ff", "stg_orders.ff", "scores", "int_orders.ff", "mart.ff", "lonely.ff",
+}  # fmt: skip
+
+
+@pytest.fixture
+def pick(shop: Manifest, make: Make) -> Callable[..., set[str]]:
+    dag: Dag = make["dag"](shop)
+
+    def run(*selectors: str, exclude: tuple[str, ...] = ()) -> set[str]:
+        names = select(shop, dag, selectors, exclude)
+        assert list(names) == [name for name in dag.order() if name in names], "not in topological order"
+        return set(names)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        # names
+        ("mart.ff", "mart.ff"),
+        ("mart", "mart.ff"),
+        ("orders_mart", "mart.ff"),
+        ("scores.ff", "scores"),
+        ("name:mart", "mart.ff"),
+        ("stg_*", "stg_users.ff stg_orders.ff"),
+        ("*_orders", "raw_orders stg_orders.ff int_orders.ff"),
+        ("*_orders.ff", "stg_orders.ff int_orders.ff"),
+        ("orders_*", "mart.ff"),
+        ("stg_use[qr]s", "stg_users.ff"),
+        ("s?ores", "scores"),
+        ("nothing_*", ""),
+        ("STG_*", ""),
+        # operators
+        ("+scores", "scores stg_users.ff raw_users"),
+        ("scores+", "scores mart.ff"),
+        ("1+scores", "scores stg_users.ff"),
+        ("0+scores+0", "scores"),
+        ("2+int_orders+1", "int_orders.ff stg_orders.ff stg_users.ff raw_orders raw_users mart.ff"),
+        ("1+int_orders", "int_orders.ff stg_orders.ff stg_users.ff"),
+        ("+scores+", "scores stg_users.ff raw_users mart.ff"),
+        (
+            "@stg_orders",
+            "stg_orders.ff int_orders.ff mart.ff scores stg_users.ff raw_users raw_orders",
+        ),
+        ("@lonely", "lonely.ff"),
+        ("99999999999999999999+mart", " ".join(ALL - {"lonely.ff"})),
+        ("+stg_*", "stg_users.ff stg_orders.ff raw_users raw_orders"),
+        # methods
+        ("tag:nightly", "stg_users.ff mart.ff"),
+        ("tag:night*", "stg_users.ff mart.ff"),
+        ("tag:zzz*", ""),
+        ("+tag:ml", "scores stg_users.ff raw_users"),
+        ("path:models/staging", "stg_users.ff stg_orders.ff"),
+        ("path:models/staging/", "stg_users.ff stg_orders.ff"),
+        ("path:./models/staging/deep", "stg_orders.ff"),
+        ("path:models/staging/stg_users.ff.sql", "stg_users.ff"),
+        ("path:models/stag*", "stg_users.ff stg_orders.ff"),
+        ("path:models/**/stg_*.sql", "stg_users.ff stg_orders.ff"),
+        ("path:models/**/mart.ff.sql", "mart.ff"),
+        ("path:.", " ".join(ALL)),
+        ("path:seeds", "raw_users raw_orders"),
+        ("models/staging", "stg_users.ff stg_orders.ff"),
+        ("models/*/deep/*", "stg_orders.ff"),
+        ("kind:python", "scores"),
+        ("kind:seed", "raw_users raw_orders"),
+        ("type:model", " ".join(ALL - {"raw_users", "raw_orders"})),
+        ("resource_type:seed", "raw_users raw_orders"),
+        ("type:source", ""),
+        ("materialized:view", "stg_users.ff stg_orders.ff"),
+        ("config.materialized:ephemeral", "int_orders.ff"),
+        ("config.materialized:seed", "raw_users raw_orders"),
+        ("source:crm", "stg_users.ff stg_orders.ff"),
+        ("source:crm.users", "stg_users.ff"),
+        ("source:crm.u*", "stg_users.ff"),
+        ("source:crm.users+", "stg_users.ff scores int_orders.ff mart.ff"),
+        ("source:web.hits", ""),
+        ("owner:ada", "stg_orders.ff"),
+        ("config.owner:ada", "stg_orders.ff"),
+        ("config.schema:gold", "mart.ff"),
+        ("config.tags:ml", "scores"),
+        ("config.meta.team:data", "scores"),
+        ("config.meta.pii:true", "scores"),
+        ("config.enabled:true", " ".join(ALL)),
+        ("package:extras", "lonely.ff"),
+        ("package:shop", " ".join(ALL - {"lonely.ff"})),
+        ("package:this,tag:ml", "scores"),
+        # combinations
+        ("tag:nightly,tag:staging", "stg_users.ff"),
+        ("tag:nightly,+mart,stg_*", "stg_users.ff"),
+        ("scores lonely", "scores lonely.ff"),
+        ("  scores   lonely ", "scores lonely.ff"),
+        ("tag:mart,tag:ml lonely", "lonely.ff"),
+        ("mart mart.ff", "mart.ff"),
+    ],
+)
+def test_what_a_selector_fits(pick: Callable[..., set[str]], selector: str, expected: str) -> None:
+    assert pick(selector) == set(expected.split())
+
+
+def test_nothing_given_takes_everything(pick: Callable[..., set[str]]) -> None:
+    assert pick() == ALL
+
+
+def test_several_selectors_are_a_union(pick: Callable[..., set[str]]) -> None:
+    assert pick("scores", "lonely") == pick("scores lonely") == {"scores", "lonely.ff"}
+
+
+def test_exclude_removes_exactly_what_it_fits(pick: Callable[..., set[str]]) -> None:
+    assert pick(exclude=("stg_users",)) == ALL - {"stg_users.ff"}
+    assert pick("+mart", exclude=("tag:staging", "+scores")) == {"mart.ff", "int_orders.ff", "raw_orders"}
+    assert pick("scores", exclude=("scores+",)) == set()
+
+
+@pytest.mark.parametrize(
+    ("selector", "message", "help_"),
+    [
+        ("stg_usrs", "no node is called 'stg_usrs'", "did you mean 'stg_users'?"),
+        ("+stg_usrs", "no node is called 'stg_usrs'", "did you mean 'stg_users'?"),
+        ("qqq", "no node is called 'qqq'", "`flowforge ls` lists all nodes"),
+        ("nightly", "no node is called 'nightly'", "nightly is a tag: tag:nightly"),
+        ("crm.users", "no node is called 'crm.users'", "crm.users is a source; source:crm.users takes"),
+        ("tag:nightli", "no node has the tag 'nightli'", "did you mean 'nightly'?"),
+        ("tag:qqq", "no node has the tag 'qqq'", "known here: mart, ml, nightly, staging"),
+        ("path:models/stagin", "no node stands under the path 'models/stagin'", "did you mean 'models/staging'?"),
+        ("source:crm.user", "no node reads the source 'crm.user'", "did you mean 'crm.users'?"),
+        ("owner:bob", "no node has the owner 'bob'", "known here: ada"),
+        ("package:extra", "no node comes from the package 'extra'", "did you mean 'extras'?"),
+        ("config.meta.team:dat", "no node has config.meta.team 'dat'", "did you mean 'data'?"),
+        ("config.meta.nothing:x", "no node has config.meta.nothing 'x'", ""),
+    ],
+)
+@pytest.mark.parametrize("exclude", [False, True])
+def test_what_stands_nowhere_is_an_error(
+    pick: Callable[..., set[str]], selector: str, message: str, help_: str, exclude: bool
+) -> None:
+    with pytest.raises(SelectionError) as caught:
+        pick("scores", exclude=(selector,)) if exclude else pick(selector)
+    assert caught.value.code == "FF5002"
+    assert caught.value.exit_code == 5
+    assert caught.value.message == message
+    assert (caught.value.help or "").startswith(help_)
+
+
+def test_all_unknown_names_are_reported_together(pick: Callable[..., set[str]]) -> None:
+    with pytest.raises(SelectionError) as caught:
+        pick("stg_usrs scores", "tag:martt", exclude=("lonly",))
+    report = "\n".join([caught.value.message, *caught.value.notes])
+    assert all(word in report for word in ("'stg_usrs'", "'martt'", "'lonly'", "did you mean 'mart'?"))
+    assert caught.value.exit_code == 5
+
+
+@pytest.mark.parametrize(
+    ("selector", "code"),
+    [
+        ("", "FF6402"),
+        ("   ", "FF6402"),
+        ("+", "FF6402"),
+        ("++", "FF6402"),
+        ("++scores", "FF6402"),
+        ("scores++", "FF6402"),
+        ("@", "FF6402"),
+        ("@@scores", "FF6402"),
+        ("@+scores", "FF6402"),
+        ("+@scores", "FF6402"),
+        ("@scores+", "FF6402"),
+        ("3+", "FF6402"),
+        ("scores,", "FF6402"),
+        (",scores", "FF6402"),
+        ("scores,,mart", "FF6402"),
+        (",", "FF6402"),
+        ("tag:", "FF6402"),
+        ("+tag:+", "FF6402"),
+        ("tag.x:ml", "FF6402"),
+        ("config.:x", "FF6402"),
+        ("config:x", "FF6402"),
+        ("state:modified", "FF6403"),
+        ("result:error", "FF6403"),
+        ("tga:nightly", "FF6403"),
+        ("Tag:nightly", "FF6403"),
+        ("kind:pyton", "FF6404"),
+        ("type:modle", "FF6404"),
+        ("materialized:tabel", "FF6404"),
+        ("config.materialised:view", "FF6404"),
+        ("config.nope.deep:x", "FF6404"),
+    ],
+)
+def test_what_cannot_be_read_is_a_wrong_command_line(pick: Callable[..., set[str]], selector: str, code: str) -> None:
+    for arguments in ({"selectors": (selector,)}, {"selectors": (), "exclude": (selector,)}):
+        with pytest.raises(UsageError) as caught:
+            pick(*arguments["selectors"], exclude=arguments.get("exclude", ()))
+        assert (caught.value.code, caught.value.exit_code) == (code, 64)
+        assert caught.value.help
+
+
+def test_an_unknown_method_lists_the_known_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(["tga:nightly"])
+    assert "did you mean tag:?" in (caught.value.help or "")
+    assert all(f"{name}:" in (caught.value.help or "") for name in METHODS)
+
+
+def test_further_methods_can_be_added(shop: Manifest, make: Make) -> None:
+    methods = {
+        **METHODS,
+        "state": lambda manifest, key, value: frozenset({"scores"}) if value == "new" else frozenset(),
+    }
+    assert select(shop, make["dag"](shop), ["state:new+"], methods=methods) == ("scores", "mart.ff")
+
+
+# -- against a naive reading ----------------------------------------------------------------------------------------
+
+NAMES = [f"m{index}" for index in range(7)]
+TAGS = ["red", "blue"]
+
+
+@st.composite
+def projects(draw: st.DrawFn) -> dict[str, tuple[list[str], list[str]]]:
+    """Parents and tags of each node."""
+    order = draw(st.permutations(NAMES))
+    return {
+        name: (
+            draw(st.lists(st.sampled_from(order[:index]), max_size=3, unique=True)) if index else [],
+            draw(st.lists(st.sampled_from(TAGS), unique=True)),
+        )
+        for index, name in enumerate(order)
+    }
+
+
+bases = st.sampled_from([*NAMES, "m[0-3]", "m?", "x*", "tag:red", "tag:b*", "kind:sql", "path:models/m1.ff.sql"])
+parts = st.one_of(
+    bases.map("@{}".format),
+    st.builds(
+        "{}{}{}".format,
+        st.sampled_from(["", "+", "0+", "1+", "2+"]),
+        bases,
+        st.sampled_from(["", "+", "+0", "+1", "+2"]),
+    ),
+)
+unions = st.lists(st.lists(parts, min_size=1, max_size=3).map(",".join), max_size=3)
+
+
+def naive(project: dict[str, tuple[list[str], list[str]]], words: list[str]) -> set[str]:
+    def near(name: str, up: bool) -> set[str]:
+        return set(project[name][0]) if up else {child for child in project if name in project[child][0]}
+
+    def walk(names: set[str], steps: int, up: bool) -> set[str]:
+        found = set(names)
+        for _ in range(steps):
+            found |= {far for name in found for far in near(name, up)}
+        return found
+
+    def base(text: str) -> set[str]:
+        if text.startswith("tag:"):
+            return {
+                name for name in project if any(re.fullmatch(text[4:].replace("*", ".*"), t) for t in project[name][1])
+            }
+        if text == "kind:sql":
+            return set(project)
+        if text.startswith("path:"):
+            return {"m1"}
+        return {name for name in project if re.fullmatch(text.replace("?", ".").replace("*", ".*"), name)}
+
+    def part(text: str) -> set[str]:
+        if text.startswith("@"):
+            below = walk(base(text[1:]), 9, up=False)
+            return walk(below, 9, up=True)
+        match = re.fullmatch(r"(?:(\d*)(\+))?([^+]+)(?:(\+)(\d*))?", text)
+        assert match
+        up = int(match[1] or 9) if match[2] else 0
+        down = int(match[5] or 9) if match[4] else 0
+        return walk(base(match[3]), up, up=True) | walk(base(match[3]), down, up=False)
+
+    return set().union(*(set.intersection(*map(part, word.split(","))) for word in words))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@given(project=projects(), wanted=unions, unwanted=unions)
+def test_random_selectors_match_a_naive_reading(
+    make: Make, project: dict[str, tuple[list[str], list[str]]], wanted: list[str], unwanted: list[str]
+) -> None:
+    # A node that carries both tags, so that no tag is unknown; its name fits none of the patterns.
+    anchor = make["node"]("zz.ff", tags=tuple(TAGS))
+    manifest = make["manifest"](
+        anchor,
+        *(
+            make["node"](f"{name}.ff", *(f"{p}.ff" for p in above), tags=tuple(tags))
+            for name, (above, tags) in project.items()
+        ),
+    )
+    names = select(manifest, make["dag"](manifest), wanted, unwanted)
+    expected = (naive(project, wanted) if wanted else set(project)) - naive(project, unwanted)
+    assert {name.removesuffix(".ff") for name in names} - {"zz"} == expected
+
+
+@given(st.lists(st.text(max_size=12), max_size=3))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_gives_an_answer_or_a_user_error(shop: Manifest, make: Make, selectors: list[str]) -> None:
+    try:
+        names = select(shop, make["dag"](shop), selectors)
+    except (SelectionError, UsageError):
+        return
+    assert set(names) <= ALL
+
+
+@given(st.lists(st.text(alphabet="+@:,.*?[]/123 tagconfigpath\t-", max_size=20), max_size=3))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+def test_near_misses_of_the_grammar_give_an_answer_or_a_user_error(
+    shop: Manifest, make: Make, selectors: list[str]
+) -> None:
+    try:
+        names = select(shop, make["dag"](shop), selectors)
+    except (SelectionError, UsageError):
+        return
+    assert set(names) <= ALL
+
+
+def test_a_hostile_pattern_does_not_hang(shop: Manifest, make: Make) -> None:
+    started = time.perf_counter()
+    select(shop, make["dag"](shop), ["*a" * 40 + "b", "tag:" + "*e" * 40])
+    select(shop, make["dag"](shop), ["models/" + "**/" * 12 + "zz*"])
+    assert time.perf_counter() - started < 2
+
+
+def test_a_chain_of_ten_thousand_is_selected(make: Make) -> None:
+    names = [f"n{index:05}" for index in range(10_000)]
+    manifest = make["manifest"](
+        *(make["node"](name, *(names[index - 1 : index] if index else [])) for index, name in enumerate(names))
+    )
+    assert select(manifest, make["dag"](manifest), ["+n09999"]) == tuple(names)
+    assert select(manifest, make["dag"](manifest), ["@n05000"], ["n0[0-4]*"]) == tuple(names[5000:])
