@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -101,8 +101,9 @@ def cli_page() -> str:
         "## Exit codes\n\n| code | meaning |\n| --- | --- |\n",
         *(f"| {code} | {meaning} |\n" for code, meaning in EXIT_CODES.items()),
     ]
+    everywhere = {param.name or "" for param in cli.params}
     for path, command in walk(cli, ("flowforge",)):
-        parts.append(command_section(path, command))
+        parts.append(command_section(path, command, everywhere))
     return "".join(parts)
 
 
@@ -118,31 +119,33 @@ EXIT_CODES = {
 
 
 def walk(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """The command and everything below it, in the order in which `--help` lists it. Plugins' commands are left out."""
+    """The command and everything below it, in the order in which `--help` lists it; commands of plugins are left out."""
+    from flowforge.cli.main import COMMANDS
+
     yield path, command
     if isinstance(command, click.Group):
         context = click.Context(command, info_name=path[-1])
-        own: Mapping[str, object] = getattr(command, "own_commands", {}) if len(path) == 1 else {}
-        for name in own or command.list_commands(context):
+        for name in COMMANDS if len(path) == 1 else command.list_commands(context):
             inner = command.get_command(context, name)
             if inner is not None and not inner.hidden:
                 yield from walk(inner, (*path, name))
 
 
-def command_section(path: tuple[str, ...], command: click.Command) -> str:
-    """One command as Markdown."""
+def command_section(path: tuple[str, ...], command: click.Command, everywhere: Collection[str]) -> str:
+    """One command as Markdown; options that all commands take are left to the first section."""
     context = click.Context(command, info_name=" ".join(path))
-    pieces = " ".join(piece for param in command.params for piece in param.get_usage_pieces(context))
-    options = "[OPTIONS]" if any(isinstance(param, click.Option) for param in command.params) else ""
-    below = "COMMAND [ARGS]..." if isinstance(command, click.Group) else ""
-    usage = " ".join(piece for piece in (" ".join(path), options, pieces, below) if piece)
+    options = [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
+    if len(path) > 1:
+        options = [each for each in options if each.name not in everywhere]
+    arguments = [piece for each in command.params for piece in each.get_usage_pieces(context)]
+    below = ["COMMAND [ARGS]..."] if isinstance(command, click.Group) else []
+    usage = " ".join([*path, *(["[OPTIONS]"] if command.params else []), *arguments, *below])
     text = inspect.cleandoc(command.help or "").replace("\b\n", "")
-    lines = [f"\n## {' '.join(path)}\n\n```\n{usage}\n```\n\n{text}\n"]
-    rows = [
-        option_row(param, context) for param in command.params if isinstance(param, click.Option) and not param.hidden
-    ]
-    if rows:
-        lines += ["\n| option | what it does |\n| --- | --- |\n", *rows]
+    lines = [f"\n## {' '.join(path)}\n\n```text\n{usage}\n```\n\n{text}\n"]
+    if len(path) == 1:
+        lines.append("\nThese options may stand before or after the name of a command:\n")
+    if options:
+        lines += ["\n| option | what it does |\n| --- | --- |\n", *(option_row(each, context) for each in options)]
     return "".join(lines)
 
 
@@ -150,24 +153,17 @@ def option_row(option: click.Option, context: click.Context) -> str:
     """One line of a table of options."""
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     if not option.is_flag and not option.count:
-        kind = option.type
-        value = (
-            "\\|".join(map(str, kind.choices))
-            if isinstance(kind, click.Choice)
-            else option.metavar or kind.name.upper()
-        )
-        names += f" `{value}`" if "|" not in value else f" {value}"
-    text = " ".join((option.help or "").split()).replace("|", "\\|")
-    facts = []
-    if option.required:
-        facts.append("required")
-    if option.multiple:
-        facts.append("may be given several times")
+        choices = option.type.choices if isinstance(option.type, click.Choice) else ()
+        value = " \\| ".join(f"`{choice}`" for choice in choices)
+        names += f" {value or f'`{option.metavar or option.type.name.upper()}`'}"
+    facts = [*(["required"] if option.required else []), *(["repeatable"] if option.multiple else [])]
     default = option.get_default(context, call=False)
     if isinstance(default, str | int | float) and not isinstance(default, bool) and not option.count:
         facts.append(f"default: `{default}`")
-    if isinstance(option.envvar, str):
-        facts.append(f"variable: `{option.envvar}`")
+    variables = [option.envvar] if isinstance(option.envvar, str) else list(option.envvar or ())
+    if variables:
+        facts.append("variable: " + ", ".join(f"`{name}`" for name in variables))
+    text = " ".join((option.help or "").split()).replace("|", "\\|")
     tail = f" ({'; '.join(facts)})" if facts else ""
     return f"| {names} | {text}{tail} |\n"
 

@@ -1,0 +1,86 @@
+"""The pages that a test can follow, followed: the tutorial step by step, and the examples of the Python API."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# Not the environment of whoever runs the tests: a variable such as FF_ENGINE would lead elsewhere.
+CLEAN = {key: value for key, value in os.environ.items() if not key.startswith(("FF_", "FLOWFORGE_"))}
+
+
+def test_the_tutorial_can_be_followed(tutorial, tmp_path: Path) -> None:
+    """Blocks with a path become files; in `console` blocks the `$` lines run, and the others must be in the answer."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    steps = 0
+    for block in tutorial.blocks:
+        if "/" in block.title:
+            file = tmp_path / block.title
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.text, encoding="utf-8")
+        elif block.language == "console":
+            command, *expected = block.text.splitlines()
+            exit_code = int(found[1]) if (found := re.search(r"# exit code (\d+)$", command)) else 0
+            assert command.startswith("$ ")
+            done = subprocess.run(
+                ["bash", "-c", command.removeprefix("$ ")],
+                cwd=tmp_path,
+                env={**CLEAN, "PATH": path},
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+            answer = done.stdout + done.stderr
+            assert done.returncode == exit_code, f"line {block.line}: {command}\n{answer}"
+            for line in expected:
+                assert line in answer, f"line {block.line}: {command}\n{answer}"
+            steps += 1
+    assert steps >= 8
+
+
+def test_the_examples_of_the_python_api_run(
+    python_api, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep_out = shutil.ignore_patterns(".local", ".flowforge", "__pycache__")
+    shutil.copytree(repository / "examples/simple_duckdb", tmp_path / "examples/simple_duckdb", ignore=keep_out)
+    monkeypatch.chdir(tmp_path)
+    for name in set(os.environ) - set(CLEAN):
+        monkeypatch.delenv(name)
+    names: dict[str, object] = {"__name__": "python_api"}
+    for block in python_api.blocks:
+        if block.language == "python":
+            padded = "\n" * block.line + block.text  # so that a traceback names the line of the page
+            exec(compile(padded, str(python_api.path), "exec"), names)
+    printed = capsys.readouterr().out
+    assert re.search(r"mart_users\S*\s+success\s+3", printed)
+    assert "done" in printed
+    names["project"].close()  # type: ignore[attr-defined]
+
+
+def test_the_check_of_the_plugin_page_is_a_check(repository: Path, read_page) -> None:
+    (module,) = [
+        block for block in read_page(repository / "docs/plugins/write-a-check.md").blocks if block.language == "python"
+    ]
+    names: dict[str, object] = {"__name__": "acme_checks"}
+    exec(compile(module.text, "write-a-check.md", "exec"), names)
+    (spec,) = names["flowforge_checks"]()  # type: ignore[operator]
+    assert spec.name == "multiple_of"
+    with pytest.raises(ValueError, match="factor"):
+        spec.params(column="pieces", factor=0)
+
+
+def test_the_engine_of_the_plugin_page_is_declared_without_its_driver(repository: Path, read_page) -> None:
+    page = read_page(repository / "docs/plugins/write-an-engine.md")
+    (module,) = [block for block in page.blocks if block.language == "python"]
+    names: dict[str, object] = {"__name__": "flowforge_acme.plugin"}
+    exec(compile(module.text, "write-an-engine.md", "exec"), names)
+    (spec,) = names["flowforge_engines"]()  # type: ignore[operator]
+    assert spec.name == "acme"
+    assert not any(name.startswith("flowforge_acme") for name in sys.modules)
