@@ -1,0 +1,1 @@
+"""DuckDB for FlowForge; see :mod:`flowforge_duckdb.plugin`."""

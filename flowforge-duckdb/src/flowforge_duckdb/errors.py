@@ -1,0 +1,201 @@
+"""DuckDB's exceptions in the contract's words.
+
+DuckDB says what class of error it is, and where in the statement, only in its message; and errors inside an Arrow
+stream arrive as ``OSError`` with the same text. So the text is what is read here, the same way for both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+
+import attrs
+import duckdb
+
+from flowforge.errors import Committed, EngineError, ErrorKind
+
+_HEAD = re.compile(r"^(?P<family>[A-Za-z][A-Za-z ]*?) Error: ")
+_CARET = re.compile(r"^LINE (?P<line>\d+): (?P<text>.*)\n(?P<pad> *)\^+[ \t]*$", re.MULTILINE)
+_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+_SYSTEM_NAME = re.compile(r'"(pg_|sqlite_|duckdb_)')
+
+_KINDS = {
+    "Parser": ErrorKind.SYNTAX,
+    "Syntax": ErrorKind.SYNTAX,
+    "Conversion": ErrorKind.TYPE,
+    "Out of Range": ErrorKind.TYPE,
+    "Mismatch Type": ErrorKind.TYPE,
+    "Invalid type": ErrorKind.TYPE,
+    "Constraint": ErrorKind.CONSTRAINT,
+    "Dependency": ErrorKind.DEPENDENT,
+    "Permission": ErrorKind.PERMISSION,
+    "Connection": ErrorKind.CONNECTION,
+    "HTTP": ErrorKind.CONNECTION,
+    "INTERRUPT": ErrorKind.CANCELLED,
+    "Out of Memory": ErrorKind.MEMORY,
+    "Not implemented": ErrorKind.UNSUPPORTED,
+}
+_HELP = {
+    ErrorKind.LOCKED: "wait for that process or stop it, or give this run a database file of its own",
+    ErrorKind.MEMORY: "raise memory_limit, lower threads or --jobs, or give DuckDB more room on disk",
+    ErrorKind.DISK: "make room on the disk and run again; what was there before is untouched",
+}
+_DISK_FULL = ("no space left on device", "disk is full", "max_temp_directory_size", "temp_directory")
+
+
+@attrs.frozen
+class Attempt:
+    """What was being executed when an exception came.
+
+    Parameters
+    ----------
+    sql:
+        The statement as DuckDB saw it; ``None`` when there was none.
+    offset:
+        Characters in front of the caller's own text in *sql*.
+    timeout:
+        Seconds after which our own timer interrupted the statement; ``None`` when it did not.
+    commit:
+        True when the statement was the COMMIT.
+    """
+
+    sql: str | None = None
+    offset: int = 0
+    timeout: float | None = None
+    commit: bool = False
+
+
+def is_driver_error(exc: BaseException) -> bool:
+    """Does *exc* come from DuckDB?"""
+    return isinstance(exc, duckdb.Error) or (isinstance(exc, OSError) and bool(_HEAD.match(str(exc))))
+
+
+def translate(exc: BaseException, attempt: Attempt) -> EngineError:
+    """Put DuckDB's exception into the contract's words."""
+    text = str(exc)
+    family, body = _split(text)
+    kind = _kind(family, body)
+    if attempt.timeout is not None and kind is ErrorKind.CANCELLED:
+        return EngineError(
+            f"stopped after {attempt.timeout:g} seconds, the time that one statement may take", kind=ErrorKind.TIMEOUT
+        )
+    holder = _HOLDER.search(body)
+    if holder:
+        body = f"the database file is in use by process {holder['pid']} ({holder['program']})"
+    message, notes = _prose(body)
+    retryable = kind is ErrorKind.DEADLOCK
+    committed = Committed.UNKNOWN if attempt.commit and not retryable else Committed.NO
+    position = find_position(text, attempt.sql) if attempt.sql is not None else None
+    if position is not None:
+        position = position - attempt.offset if position >= attempt.offset else None
+    return EngineError(
+        "cancelled" if kind is ErrorKind.CANCELLED else message,
+        kind=kind,
+        retryable=retryable,
+        committed=committed,
+        position=position,
+        help=_HELP.get(kind),
+        notes=notes,
+    )
+
+
+def find_position(message: str, sql: str) -> int | None:
+    """Where in *sql* the caret of *message* points, in characters from 0; ``None`` when that is not certain.
+
+    DuckDB shows one line of the statement, cuts long ones on both sides, and counts columns as a terminal shows them.
+    """
+    caret = _CARET.search(message)
+    if not caret:
+        return None
+    lines = sql.split("\n")
+    number = int(caret["line"]) - 1
+    if number >= len(lines):
+        return None
+    line, shown = lines[number], caret["text"]
+    column = len(caret["pad"]) - len(f"LINE {caret['line']}: ")
+    start = 0
+    if line.rstrip() != shown.rstrip():
+        left_cut = shown.startswith("...") and not line.startswith(shown.removesuffix("..."))
+        piece = shown[3:] if left_cut else shown
+        if piece not in line:
+            piece = piece.removesuffix("...")
+        start = line.find(piece)
+        if not piece or start < 0 or line.find(piece, start + 1) >= 0:
+            return None  # not our text, or it stands there twice
+        if left_cut:
+            start, column = start, column - 3
+        elif start:
+            return None
+    at = _index_at(line, start, column)
+    if at is None:
+        return None
+    return sum(len(earlier) + 1 for earlier in lines[:number]) + at
+
+
+def _index_at(line: str, start: int, column: int) -> int | None:
+    for index in range(start, len(line)):
+        width = _width(line[index])
+        if column <= 0 and width:
+            return index
+        column -= width
+    return len(line) if column <= 0 else None
+
+
+def _width(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf", "Cc"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
+def _split(text: str) -> tuple[str, str]:
+    head = _HEAD.match(text)
+    return (head["family"], text[head.end() :]) if head else ("", text)
+
+
+def _kind(family: str, body: str) -> ErrorKind:
+    lower = body.lower()
+    if any(word in lower for word in _DISK_FULL):
+        return ErrorKind.DISK
+    if family == "Catalog":
+        if "already exists" in lower:
+            return ErrorKind.DUPLICATE
+        return ErrorKind.MISSING if "does not exist" in lower else ErrorKind.OTHER
+    if family == "Binder":
+        if any(word in lower for word in ("not found", "does not exist", "does not have a column")):
+            return ErrorKind.MISSING
+        if any(word in lower for word in ("no function matches", "cannot compare", "cannot mix", "explicit cast")):
+            return ErrorKind.TYPE
+        return ErrorKind.SYNTAX
+    if family == "TransactionContext":
+        return ErrorKind.DEADLOCK if "conflict" in lower else ErrorKind.OTHER
+    if family == "IO" and _HOLDER.search(body):
+        return ErrorKind.LOCKED
+    return _KINDS.get(family, ErrorKind.OTHER)
+
+
+def _prose(body: str) -> tuple[str, list[str]]:
+    lines = [line.strip() for line in _CARET.sub("", body).replace("\0", ".").splitlines()]
+    lines = [line for line in lines if line]
+    notes = [line for line in lines[1:] if line.startswith(("Candidate", "Did you mean"))]
+    notes = [note for note in notes if not _SYSTEM_NAME.search(note)]  # its own catalogue is never what was meant
+    first = lines[0].rstrip("!. ") if lines else "DuckDB gives no reason"
+    return first, notes
+
+
+@contextlib.contextmanager
+def translating(attempt: Callable[[], Attempt] = Attempt) -> Iterator[None]:
+    """Let DuckDB's exceptions leave the block as :class:`EngineError`; all others pass.
+
+    Parameters
+    ----------
+    attempt:
+        Asked, when an exception came, what was being executed.
+    """
+    try:
+        yield
+    except Exception as exc:
+        if isinstance(exc, EngineError) or not is_driver_error(exc):
+            raise
+        raise translate(exc, attempt()) from exc

@@ -1,0 +1,134 @@
+"""One open DuckDB database, shared by all sessions of a run."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from flowforge.contract import Executor, Session
+from flowforge.errors import EngineError, ErrorKind
+from flowforge.values import Namespace, Relation
+from flowforge_duckdb.dialect import DuckDBDialect
+from flowforge_duckdb.errors import Attempt, is_driver_error, translate, translating
+from flowforge_duckdb.locks import locks_of
+from flowforge_duckdb.session import DuckDBSession
+from flowforge_duckdb.settings import MEMORY, DuckDBSettings
+
+_MAIN = "main"
+
+
+class DuckDBExecutor(Executor):
+    """Opens the database; raises :class:`EngineError` when that fails (of kind ``LOCKED`` when a process has it)."""
+
+    dialect: DuckDBDialect
+
+    def __init__(self, settings: DuckDBSettings) -> None:
+        self.dialect = DuckDBDialect()
+        self._file = None if settings.path.startswith(MEMORY) or not settings.path else _file_of(settings.path)
+        with translating():
+            self._root: Any = duckdb.connect(settings.path)
+        try:
+            with translating():
+                self._prepare(settings)
+        except BaseException:
+            self._root.close()
+            raise
+        self.locks = locks_of(self._file)
+        self._schemas: set[str] = set()
+        self._schemas_guard = threading.Lock()
+
+    def _prepare(self, settings: DuckDBSettings) -> None:
+        root, quote, literal = self._root, self.dialect.quote, self.dialect.literal
+        for name in settings.extensions:
+            root.execute(f"LOAD {literal(name)}")
+        # Same rows on every machine; and a table's name never means a Python variable.
+        root.execute("SET GLOBAL TimeZone = 'UTC'")
+        root.execute("SET GLOBAL python_enable_replacements = false")
+        if settings.threads is not None:
+            root.execute(f"SET GLOBAL threads = {settings.threads}")
+        if settings.memory_limit is not None:
+            root.execute(f"SET GLOBAL memory_limit = {literal(settings.memory_limit)}")
+        (current,) = root.execute("SELECT current_database()").fetchone()
+        database = settings.catalog
+        if database is not None:
+            known = [name for (name,) in root.execute("SELECT database_name FROM duckdb_databases()").fetchall()]
+            if database.lower() not in (name.lower() for name in known):
+                raise EngineError(
+                    f"there is no catalog {database!r} here",
+                    kind=ErrorKind.MISSING,
+                    help=f"DuckDB calls this database {current!r}; write that, or remove the setting",
+                )
+        elif settings.schema.lower() == current.lower():
+            database = current  # two parts would be ambiguous: a schema, or the database itself
+        self.namespace = Namespace(settings.schema, database)
+        self.home = Namespace(settings.schema, database or current)
+        place = self.dialect.render(Relation(settings.schema, self.home.database))
+        if settings.schema.lower() != _MAIN:
+            root.execute(f"CREATE SCHEMA IF NOT EXISTS {place}")
+        self._entry = f"USE {quote(self.home.database or current)}.{quote(settings.schema)}"
+
+    def session(self, *, label: str, timeout: float | None = None) -> Session:
+        """A cursor of its own; callable from any thread."""
+        with translating():
+            cursor = self._root.cursor()
+            cursor.execute(self._entry)
+        return DuckDBSession(self, cursor, label=label, timeout=timeout)
+
+    def ensure_schema(self, place: Relation, run: Callable[[str], object], *, lasting: bool) -> None:
+        """Create a schema, one session after the other.
+
+        Parameters
+        ----------
+        place:
+            The schema's name and its database.
+        run:
+            Executes the statement.
+        lasting:
+            False inside a transaction, which may still be rolled back.
+        """
+        rendered = self.dialect.render(place)
+        with self._schemas_guard:
+            if rendered not in self._schemas:
+                run(f"CREATE SCHEMA IF NOT EXISTS {rendered}")
+                if lasting:
+                    self._schemas.add(rendered)
+
+    def file_state(self) -> str | None:
+        """A token that every commit to the file changes; ``None`` in memory."""
+        if self._file is None:
+            return None
+        parts = []
+        for path in (self._file, self._file + ".wal"):
+            try:
+                state = os.stat(path)
+            except FileNotFoundError:
+                parts.append("-")
+            else:
+                parts.append(f"{state.st_size}:{state.st_mtime_ns}")
+        return "/".join(parts)
+
+    def error(self, exc: BaseException) -> EngineError | None:
+        """Sessions translate their own errors, with the position; this is for the rest."""
+        if isinstance(exc, EngineError):
+            return exc
+        return translate(exc, Attempt()) if is_driver_error(exc) else None
+
+    def close(self) -> None:
+        """Close the database; the file is free for other processes then."""
+        self._root.close()
+
+
+def _file_of(path: str) -> str:
+    file = Path(path).absolute()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise EngineError(
+            f"cannot create the folder of the database file: {exc.strerror}: {file.parent}", kind=ErrorKind.DISK
+        ) from exc
+    return str(file.resolve())

@@ -1,0 +1,65 @@
+"""What this distribution offers. It is imported to list plugins, so it imports no driver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flowforge.contract import (
+    FULL,
+    Capability,
+    EngineSpec,
+    Executor,
+    partial,
+    unsupported,
+)
+from flowforge.hookspecs import hookimpl
+from flowforge_duckdb.settings import DuckDBSettings
+
+if TYPE_CHECKING:
+    from flowforge.contract import Support
+
+
+def _load() -> Callable[[Any], Executor]:
+    from flowforge_duckdb.executor import DuckDBExecutor
+
+    return DuckDBExecutor
+
+
+CAPABILITIES: dict[Capability, Support] = {
+    Capability.TRANSACTIONAL_DDL: FULL,
+    Capability.ATOMIC_REPLACE: FULL,
+    Capability.MERGE: FULL,
+    Capability.ZERO_COPY_CLONE: unsupported("DuckDB copies the rows of a table"),
+    Capability.CANCEL: FULL,
+    Capability.TIMEOUT: FULL,
+    Capability.LOCKS: FULL,
+    Capability.SOURCE_STATE: partial("one state for the whole database file, none for a database in memory"),
+    Capability.ESTIMATE: unsupported("a query in your own process has no price"),
+    Capability.COMMENTS: FULL,
+    Capability.VIEWS: FULL,
+    Capability.MATERIALIZED_VIEWS: unsupported("DuckDB has none"),
+    Capability.SCHEMAS: FULL,
+    Capability.PARALLEL_SESSIONS: FULL,
+    Capability.ERROR_POSITION: FULL,
+    Capability.NESTED_TYPES: FULL,
+    Capability.EXACT_DECIMALS: FULL,
+    Capability.TIME_ZONES: FULL,
+}
+
+ENGINE = EngineSpec(
+    name="duckdb",
+    summary="DuckDB: an embedded analytical database, in one file or in memory",
+    settings=DuckDBSettings,
+    load=_load,
+    capabilities=CAPABILITIES,
+    zero_config=True,
+    abbreviation="DUCK",
+    testkit_settings={"path": "{tmp}/conformance.duckdb"},
+)
+
+
+@hookimpl
+def flowforge_engines() -> Sequence[EngineSpec]:
+    """Offer DuckDB."""
+    return [ENGINE]

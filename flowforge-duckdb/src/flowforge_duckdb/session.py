@@ -1,0 +1,359 @@
+"""One DuckDB connection and the primitives on it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from flowforge.contract import CreateKind, LoadMode, Session, Stats, TableOptions
+from flowforge.errors import EngineError, ErrorKind, UnsupportedError
+from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
+from flowforge_duckdb import arrow, driver
+from flowforge_duckdb.errors import Attempt, translating
+from flowforge_duckdb.stream import Stream
+from flowforge_duckdb.watch import Watch
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from flowforge_duckdb.executor import DuckDBExecutor
+
+_INCOMING = "ff__incoming"
+_NO_SUCH_OPTIONS = ("partition_by", "cluster_by", "indexes", "format", "location", "grants")
+_UNTYPED = re.compile(r'"NULL"(?=$|[\[\],)])')
+
+
+class DuckDBSession(Session):
+    """A cursor of the executor's connection.
+
+    Parameters
+    ----------
+    label:
+        What other sessions are told when they wait for this one's locks.
+    timeout:
+        Seconds that one statement may take.
+    """
+
+    def __init__(self, executor: DuckDBExecutor, cursor: Any, *, label: str, timeout: float | None) -> None:
+        self._executor = executor
+        self._dialect = executor.dialect
+        self._cursor = cursor
+        self._label = label
+        self._watch = Watch(cursor.interrupt, timeout)
+        self._stream: Stream | None = None
+        self._in_transaction = False
+        self._transaction_locks: set[str] = set()
+        self._session_locks: set[str] = set()
+        self._closed = False
+
+    # statements
+
+    @contextlib.contextmanager
+    def _attempt(self, sql: str, *, offset: int = 0) -> Iterator[Any]:
+        """Everything that calls DuckDB happens in here: watched, and with errors in the contract's words."""
+        self._abandon_stream()
+        self._watch.begin()
+        try:
+            with translating(lambda: Attempt(sql, offset, self._watch.expired)):
+                yield self._cursor
+        finally:
+            self._watch.end()
+
+    def _abandon_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+    def _run(self, sql: str, *, offset: int = 0) -> Stats:
+        with self._attempt(sql, offset=offset) as cursor:
+            return Stats(rows=driver.run(cursor, sql))
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with self._attempt(sql) as cursor:
+            rows: list[tuple[Any, ...]] = cursor.execute(sql).fetchall()
+            return rows
+
+    def execute(self, sql: str) -> Stats:
+        """Run one statement; rows are counted where DuckDB counts them."""
+        return self._run(sql)
+
+    def query(self, sql: str) -> pa.RecordBatchReader:
+        """Run one query and stream its rows; a stream that was not read to its end is given up by the next call."""
+        import pyarrow as pa
+
+        self._abandon_stream()
+        self._watch.begin()
+        try:
+            stream = self._stream = Stream(self._cursor, sql, self._watch)
+        except BaseException:
+            self._watch.end()
+            raise
+        return pa.RecordBatchReader.from_batches(stream.schema, stream)
+
+    # writing
+
+    def load(self, relation: Relation, reader: pa.RecordBatchReader, mode: LoadMode) -> int:
+        """Let DuckDB read the Arrow stream itself."""
+        import pyarrow as pa
+
+        schema = arrow.readable_schema(reader.schema)
+        source = self._dialect.quote(_INCOMING)
+        quoted = [self._dialect.quote(name) for name in schema.names]
+        names = ", ".join(quoted)
+        if mode is LoadMode.CREATE:
+            types = (self._dialect.type_name(field.type) for field in schema)
+            columns = ", ".join(f"CAST({name} AS {type_}) AS {name}" for name, type_ in zip(quoted, types, strict=True))
+            sql = f"CREATE TABLE {self._dialect.render(relation)} AS SELECT {columns} FROM {source}"
+        else:
+            sql = f"INSERT INTO {self._dialect.render(relation)} ({names}) SELECT {names} FROM {source}"
+        failures: list[Exception] = []
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            try:
+                yield from arrow.convert(reader, schema)
+            except Exception as exc:
+                failures.append(exc)  # DuckDB would only keep its text
+                raise
+
+        try:
+            with self._attempt(sql) as cursor:
+                # A registered stream is known to this cursor only, so its name collides with nobody's.
+                cursor.register(_INCOMING, pa.RecordBatchReader.from_batches(schema, batches()))
+                rows = driver.run(cursor, sql)
+                cursor.unregister(_INCOMING)
+        except EngineError:
+            with contextlib.suppress(
+                duckdb.Error
+            ):  # refused in a transaction that failed; registering anew replaces it
+                self._cursor.unregister(_INCOMING)
+            if failures:
+                raise failures[0] from None
+            raise
+        return rows or 0
+
+    def create_as(
+        self, relation: Relation, select: str, kind: CreateKind, options: TableOptions = TableOptions()
+    ) -> Stats:
+        """Create a table, a view or a temporary table, which belongs to this session and has no schema."""
+        for option in _NO_SUCH_OPTIONS:
+            if getattr(options, option):
+                raise UnsupportedError(
+                    f"DuckDB tables have no {option}", help=f"remove {option}, or limit it to others"
+                )
+        word = {CreateKind.TABLE: "TABLE", CreateKind.VIEW: "VIEW", CreateKind.TEMP: "TEMPORARY TABLE"}[kind]
+        head = f"CREATE {word} {self._dialect.render(relation)} AS\n"
+        with self._atomically():
+            stats = self._run(head + select, offset=len(head))
+            if kind is not CreateKind.VIEW and driver.KEEPS_UNTYPED_COLUMNS:
+                self._settle_untyped(relation)
+            if options.comment is not None:
+                self.comment(relation, options.comment, {})
+        return Stats() if kind is CreateKind.VIEW else stats
+
+    def _settle_untyped(self, relation: Relation) -> None:
+        """Make columns of type "NULL", which could never hold a value, what DuckDB 1.5 makes of them."""
+        sql = f"FROM {self._dialect.render(relation)}"
+        with self._attempt(sql) as cursor:
+            found = cursor.sql(sql)
+            columns = [(name, str(type_)) for name, type_ in zip(found.columns, found.types, strict=True)]
+        for name, type_ in columns:
+            if _UNTYPED.search(type_):
+                self._run(
+                    f"ALTER TABLE {self._dialect.render(relation)} ALTER COLUMN {self._dialect.quote(name)}"
+                    f" SET DATA TYPE {_UNTYPED.sub('INTEGER', type_)}"
+                )
+
+    def insert(self, relation: Relation, select: str, columns: Sequence[str]) -> Stats:
+        """Append by name."""
+        names = ", ".join(self._dialect.quote(column) for column in columns)
+        head = f"INSERT INTO {self._dialect.render(relation)} ({names})\nSELECT {names} FROM (\n"
+        return self._run(f"{head}{select}\n) AS ff__rows", offset=len(head))
+
+    def merge(self, relation: Relation, staged: Relation, key: Sequence[str], columns: Sequence[str]) -> Stats:
+        """One MERGE."""
+        quote = self._dialect.quote
+        on = " AND ".join(f"target.{quote(name)} = staged.{quote(name)}" for name in key)
+        known = {name.lower() for name in key}
+        updates = ", ".join(f"{quote(name)} = staged.{quote(name)}" for name in columns if name.lower() not in known)
+        names = ", ".join(quote(name) for name in columns)
+        values = ", ".join(f"staged.{quote(name)}" for name in columns)
+        sql = (
+            f"MERGE INTO {self._dialect.render(relation)} AS target USING {self._dialect.render(staged)} AS staged"
+            f" ON ({on})"
+            + (f" WHEN MATCHED THEN UPDATE SET {updates}" if updates else "")
+            + f" WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
+        )
+        return self._run(sql)
+
+    def drop(self, relation: Relation, kind: RelationKind) -> None:
+        """Remove a table or a view, but never one that is something else than *kind* says."""
+        # IF EXISTS alone would fail on a relation of another kind, and a failure ends the transaction.
+        if self.kind_of(relation) is kind:
+            self._run(f"DROP {kind.name} {self._dialect.render(relation)}")
+
+    def replace(self, staged: Relation, target: Relation) -> None:
+        """Drop what stands there and rename; views on it bind by name and go on working."""
+        with self._atomically():
+            standing = self.kind_of(target)
+            if standing is not None:
+                self._run(f"DROP {standing.name} {self._dialect.render(target)}")
+            if (staged.schema, staged.database) == (target.schema, target.database):
+                self._run(f"ALTER TABLE {self._dialect.render(staged)} RENAME TO {self._dialect.quote(target.name)}")
+                return
+            self._run(f"CREATE TABLE {self._dialect.render(target)} AS FROM {self._dialect.render(staged)}")
+            self._run(f"DROP TABLE {self._dialect.render(staged)}")
+
+    def ensure_schema(self, relation: Relation) -> None:
+        """Create the schema once; safe when several sessions want it at the same time."""
+        if relation.schema:
+            self._executor.ensure_schema(
+                Relation(relation.schema, relation.database), self._run, lasting=not self._in_transaction
+            )
+
+    def comment(self, relation: Relation, text: str | None, columns: Mapping[str, str]) -> None:
+        """COMMENT ON."""
+        kind = self.kind_of(relation) or RelationKind.TABLE
+        rendered = self._dialect.render(relation)
+        self._run(f"COMMENT ON {kind.name} {rendered} IS {self._dialect.literal(text)}")
+        for name, words in columns.items():
+            self._run(f"COMMENT ON COLUMN {rendered}.{self._dialect.quote(name)} IS {self._dialect.literal(words)}")
+
+    # looking
+
+    def schema_of(self, what: Relation | str) -> pa.Schema | None:
+        """Let DuckDB bind the query; ``LIMIT 0`` keeps it from reading rows."""
+        import pyarrow as pa
+
+        if isinstance(what, Relation):
+            if self.kind_of(what) is None:
+                return None
+            what = f"FROM {self._dialect.render(what)}"
+        head = "SELECT * FROM (\n"
+        sql = f"{head}{what}\n) AS ff__rows LIMIT 0"
+        with self._attempt(sql, offset=len(head)) as cursor:
+            schema = driver.open_stream(cursor, sql).schema
+            driver.abandon(cursor)
+        return pa.schema([field.with_type(pa.int32()) if field.type == pa.null() else field for field in schema])
+
+    def relations(self, namespace: Namespace) -> Sequence[RelationInfo]:
+        """From DuckDB's catalogue, names as they were written when they were created."""
+        found: list[RelationInfo] = []
+        for table, column, kind in (
+            ("duckdb_tables()", "table_name", RelationKind.TABLE),
+            ("duckdb_views()", "view_name", RelationKind.VIEW),
+        ):
+            where = self._where(Relation("", namespace.schema, namespace.database))
+            for (name,) in self._rows(f"SELECT {column} FROM {table} WHERE {where} AND NOT internal"):
+                found.append(RelationInfo(Relation(name, namespace.schema, namespace.database), kind))
+        return sorted(found, key=lambda info: info.relation.name)
+
+    def kind_of(self, relation: Relation) -> RelationKind | None:
+        """What stands under a name.
+
+        The catalogue's tables take time in proportion to all that it holds, so this only binds: a table has a
+        ``rowid``, a view has none. Binding, unlike executing, does no harm to a transaction when it fails.
+        """
+        rendered = self._dialect.render(relation)
+        if self._binds(f"SELECT rowid FROM {rendered}"):
+            with self._attempt(rendered) as cursor:
+                if "rowid" not in (name.lower() for name in cursor.sql(f"FROM {rendered}").columns):
+                    return RelationKind.TABLE
+        where = self._where(relation)
+        if self._rows(f"SELECT 1 FROM duckdb_views() WHERE {where} AND {self._named('view_name', relation)}"):
+            return RelationKind.VIEW
+        return RelationKind.TABLE if self._binds(f"FROM {rendered}") else None
+
+    def _binds(self, sql: str) -> bool:
+        try:
+            with self._attempt(sql) as cursor:
+                cursor.sql(sql)
+        except EngineError as error:
+            if error.kind in (ErrorKind.MISSING, ErrorKind.SYNTAX, ErrorKind.TYPE):
+                return False
+            raise
+        return True
+
+    def _where(self, relation: Relation) -> str:
+        placed = relation.within(self._executor.home)
+        literal = self._dialect.literal
+        return (
+            f"lower(database_name) = lower({literal(placed.database)})"
+            f" AND lower(schema_name) = lower({literal(placed.schema)})"
+        )
+
+    def _named(self, column: str, relation: Relation) -> str:
+        return f"lower({column}) = lower({self._dialect.literal(relation.name)})"
+
+    def comments(self, relation: Relation) -> tuple[str | None, Mapping[str, str]]:
+        """From DuckDB's catalogue."""
+        where = self._where(relation)
+        texts = self._rows(
+            f"SELECT comment FROM duckdb_tables() WHERE {where} AND {self._named('table_name', relation)}"
+            f" UNION ALL SELECT comment FROM duckdb_views() WHERE {where} AND {self._named('view_name', relation)}"
+        )
+        columns = self._rows(
+            f"SELECT column_name, comment FROM duckdb_columns() WHERE {where}"
+            f" AND {self._named('table_name', relation)} AND comment IS NOT NULL ORDER BY column_index"
+        )
+        return (texts[0][0] if texts else None), dict(columns)
+
+    def source_state(self, relation: Relation) -> str | None:
+        """The size and time of the database file and of its log: every commit changes one of them."""
+        return None if self.kind_of(relation) is None else self._executor.file_state()
+
+    # control
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """BEGIN, then COMMIT or ROLLBACK."""
+        if self._in_transaction:
+            raise EngineError("this session has a transaction open already")
+        self._run("BEGIN TRANSACTION")
+        self._in_transaction = True
+        try:
+            yield
+            self._abandon_stream()
+            with translating(lambda: Attempt(commit=True)):
+                self._cursor.execute("COMMIT")  # not watched: a commit is never cut short
+        except BaseException:
+            self._roll_back()
+            raise
+        finally:
+            self._in_transaction = False
+            self._executor.locks.release(self._transaction_locks, self)
+            self._transaction_locks = set()
+
+    def _roll_back(self) -> None:
+        self._abandon_stream()
+        # Refused after a failed commit and after a close: then there is nothing left to undo.
+        with contextlib.suppress(duckdb.Error):
+            self._cursor.execute("ROLLBACK")
+
+    def _atomically(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._in_transaction else self.transaction()
+
+    def lock(self, name: str, *, timeout: float | None) -> None:
+        """A lock between the sessions of this process; the lock on the file keeps other processes out."""
+        name = name.lower()  # as DuckDB compares names
+        if self._executor.locks.acquire(name, owner=self, label=self._label, timeout=timeout):
+            (self._transaction_locks if self._in_transaction else self._session_locks).add(name)
+
+    def cancel(self) -> None:
+        """Interrupt the statement, or end the wait for a lock."""
+        self._executor.locks.wake(self)
+        self._watch.cancel()
+
+    def close(self) -> None:
+        """Close the cursor; an open transaction is rolled back and its locks are free."""
+        if self._closed:
+            return
+        self._closed = True
+        self._abandon_stream()
+        if self._in_transaction:
+            self._roll_back()
+        self._cursor.close()
+        self._executor.locks.release(self._transaction_locks | self._session_locks, self)
