@@ -73,7 +73,7 @@ def house(session: nox.Session) -> None:
     """The environment that unit, types, docs and examples share."""
     fill(
         session,
-        "-e", "./flowforge-core[testkit]", "-e", "./flowforge-duckdb", "pytest", "hypothesis", "mypy", "jsonschema",
+        "-e", "./flowforge-core[testkit]", "-e", "./flowforge-duckdb", "pytest", "hypothesis", "mypy",
     )  # fmt: skip
 
 
