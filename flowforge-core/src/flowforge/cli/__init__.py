@@ -1,1 +1,1 @@
-"""See docs/explanation/map.md for what this room is for."""
+"""The command line: a thin layer over :mod:`flowforge.api`. One module a command, imported when it is called."""

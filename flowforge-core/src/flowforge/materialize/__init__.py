@@ -1,1 +1,1 @@
-"""See docs/explanation/map.md for what this room is for."""
+"""How a relation is written so that nobody ever sees half of it; a pure use of session primitives."""

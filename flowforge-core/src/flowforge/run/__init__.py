@@ -1,1 +1,1 @@
-"""See docs/explanation/map.md for what this room is for."""
+"""Runs a plan: compiles, schedules, executes and reports nodes."""

@@ -1,0 +1,5 @@
+"""``python -m flowforge``."""
+
+from flowforge.cli.main import main
+
+main()

@@ -1,0 +1,399 @@
+"""The Python API: load a project, look at it, run it. The command line and every integration stand on it.
+
+Nothing is global: two projects, or one project twice, can be open in one process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowforge.config.environ import layered_environ
+from flowforge.config.profiles import Profile, load_profile
+from flowforge.config.project import load_project_config
+from flowforge.config.secrets import Redactor, secrets_of
+from flowforge.contract import EngineSpec, Executor
+from flowforge.errors import (
+    EngineError,
+    InternalError,
+    NothingSelectedError,
+    Problems,
+    SelectionError,
+)
+from flowforge.events import Event
+from flowforge.graph.dag import Dag, check_cycles
+from flowforge.graph.select import select as select_names
+from flowforge.api.loading import Loader
+from flowforge.project.manifest import CheckDecl, Manifest, Node, NodeKind
+from flowforge.values import Location
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from flowforge.plugins import PluginSet
+    from flowforge.run.compile import Compiled, Compiler
+    from flowforge.run.result import RunResult
+    from flowforge.run.runner import RunOptions
+
+Selectors = str | Sequence[str]
+
+
+class Project:
+    """A loaded project under one profile.
+
+    Use :meth:`load`. The object opens its engine when it first needs it and keeps it open until :meth:`close` (or the
+    end of a ``with`` block), so that an in-memory database lives as long as the project. It is safe to use from one
+    thread at a time; the work inside is parallel.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        env: str,
+        manifest: Manifest,
+        dag: Dag,
+        *,
+        environ: Mapping[str, str],
+        engine: str | None,
+        plugins: Callable[[], PluginSet],
+    ) -> None:
+        self.root = root
+        self.env = env
+        self.manifest = manifest
+        self.dag = dag
+        self.environ = environ
+        self._engine = engine
+        self._plugins = plugins
+        self._executor: Executor | None = None
+        self._closer: weakref.finalize[Any, Any] | None = None
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path = ".",
+        *,
+        env: str = "dev",
+        engine: str | None = None,
+        vars: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+        plugins: PluginSet | None = None,
+    ) -> Project:
+        """Read a project's files; nothing is connected, imported or run.
+
+        Parameters
+        ----------
+        path:
+            The project's folder.
+        env:
+            Name of the profile.
+        engine:
+            Use this engine instead of the profile's.
+        vars:
+            Variables on top of those of ``project.yml``.
+        environ:
+            Environment variables; the process's own by default. The project's ``.env`` files are added below them.
+        plugins:
+            Use these instead of what is installed.
+
+        Raises
+        ------
+        ProjectErrors, ProjectError
+            With everything that is wrong with the project.
+        """
+        root = Path(path).resolve()
+        problems = Problems()
+        variables = layered_environ(root, env, environ)
+
+        @functools.cache
+        def plugin_set() -> PluginSet:
+            if plugins is not None:
+                return plugins
+            from flowforge.plugins import load_plugins
+
+            return load_plugins(variables)
+
+        config = load_project_config(root, problems)
+        if config is None:
+            problems.raise_if_any()
+            raise InternalError("project.yml could not be read, and nobody said why")
+        loader = Loader(root, plugin_set)
+        manifest = loader.manifest(config, {**config.vars, **(vars or {})}, problems)
+        parents = {name: node.depends_on for name, node in manifest.nodes.items()}
+        for cycle in check_cycles(parents, lambda name: _first_location(manifest.nodes[name])):
+            problems.add(cycle)
+        problems.raise_if_any()
+        return cls(
+            root, env, manifest, Dag.build(parents), environ=variables, engine=engine, plugins=plugin_set
+        )
+
+    # -- what it stands on ---------------------------------------------------------------------------------------
+
+    @property
+    def plugins(self) -> PluginSet:
+        """What is installed."""
+        return self._plugins()
+
+    @functools.cached_property
+    def profile(self) -> Profile:
+        """The engine and its settings.
+
+        Raises
+        ------
+        ProfileError
+            When there is no such profile, it is incomplete, or its engine is not installed.
+        """
+        return load_profile(
+            self.root,
+            self.env,
+            self.environ,
+            engine=self._engine,
+            engines=lambda name: self.plugins.engine(name),
+            default_engine=lambda: self.plugins.default_engine(),
+        )
+
+    @property
+    def engine(self) -> EngineSpec:
+        """The profile's engine."""
+        return self.profile.engine
+
+    @functools.cached_property
+    def redactor(self) -> Redactor:
+        """Masks the secrets of the profile and the environment."""
+        return secrets_of(self.profile, self.environ)
+
+    @property
+    def executor(self) -> Executor:
+        """The open engine; opened now when it is not.
+
+        Raises
+        ------
+        EngineError
+            When it cannot be reached; names the profile, never a secret.
+        """
+        if self._executor is None:
+            make = self.engine.load()
+            try:
+                self._executor = make(self.profile.settings)
+            except EngineError as error:
+                error.message = self.redactor.redact(error.message)
+                raise
+            self._closer = weakref.finalize(self, self._executor.close)
+        return self._executor
+
+    def close(self) -> None:
+        """Close the engine, if it is open."""
+        if self._closer is not None:
+            self._closer()
+        self._executor = None
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    def select(self, select: Selectors = (), exclude: Selectors = ()) -> tuple[Node, ...]:
+        """The nodes that selectors mean, parents first; all of them without a selector."""
+        names = select_names(self.manifest, self.dag, _many(select), _many(exclude))
+        return tuple(self.manifest.nodes[name] for name in names)
+
+    def mermaid(self, select: Selectors = (), exclude: Selectors = ()) -> str:
+        """The DAG as the text of a Mermaid flowchart."""
+        from flowforge.graph.mermaid import mermaid
+
+        return mermaid(self.manifest, self.dag, [node.name for node in self.select(select, exclude)])
+
+    @property
+    def compiler(self) -> Compiler:
+        """Compiles models for this project's engine; needs no connection where the engine's name space is known."""
+        from flowforge.run.compile import Compiler
+
+        executor = self.executor
+        return Compiler(
+            self.manifest,
+            self.dag,
+            engine=self.engine,
+            dialect=executor.dialect,
+            namespace=executor.namespace,
+            environ=self.environ,
+            vars=self.manifest.vars,
+            macros={macro.name: macro.function for macro in self.plugins.macros.values()},
+        )
+
+    def compile(self, select: Selectors = (), exclude: Selectors = ()) -> Mapping[str, Compiled]:
+        """The SQL of the selected SQL models, by node name; secrets are masked in ``.sql``.
+
+        Raises
+        ------
+        ProjectErrors, RenderError
+            With everything that does not compile.
+        """
+        compiler, problems, compiled = self.compiler, Problems(), {}
+        for node in self.select(select, exclude):
+            if node.kind is NodeKind.SQL:
+                with _collecting(problems):
+                    compiled[node.name] = compiler.compile(node.name)
+        problems.raise_if_any()
+        return compiled
+
+    def show(self, node: str | None = None, *, inline: str | None = None, limit: int | None = 10) -> pa.Table:
+        """The first rows of a node as it would be built now, or of a query.
+
+        Parameters
+        ----------
+        node:
+            Name of a model (its query runs) or seed (its table is read).
+        inline:
+            A query instead; it may use ``ref`` and ``source``.
+        limit:
+            How many rows; ``None``: all.
+        """
+        from flowforge.run.preview import preview
+
+        with self.executor.session(label="flowforge/show") as session:
+            return preview(self.manifest, self.compiler, self.executor, session, node, inline, limit)
+
+    # -- doing ----------------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        select: Selectors = (),
+        exclude: Selectors = (),
+        *,
+        jobs: int | None = None,
+        options: RunOptions | None = None,
+        listener: Callable[[Event], None] | None = None,
+    ) -> RunResult:
+        """Build the selected models. What goes wrong with a model is in the result, not raised.
+
+        Parameters
+        ----------
+        jobs:
+            Nodes at once; the same as in *options*.
+        listener:
+            Called with every event, one at a time, from worker threads.
+        """
+        return self._execute("run", select, exclude, jobs, options, listener, (NodeKind.SQL, NodeKind.PYTHON))
+
+    def seed(
+        self,
+        select: Selectors = (),
+        exclude: Selectors = (),
+        *,
+        jobs: int | None = None,
+        options: RunOptions | None = None,
+        listener: Callable[[Event], None] | None = None,
+    ) -> RunResult:
+        """Load the selected seed files into tables."""
+        return self._execute("seed", select, exclude, jobs, options, listener, (NodeKind.SEED,))
+
+    def build(
+        self,
+        select: Selectors = (),
+        exclude: Selectors = (),
+        *,
+        jobs: int | None = None,
+        options: RunOptions | None = None,
+        listener: Callable[[Event], None] | None = None,
+    ) -> RunResult:
+        """Load seeds, build models and check their rows before they are published, in the order of the DAG."""
+        return self._execute("build", select, exclude, jobs, options, listener, tuple(NodeKind))
+
+    def test(
+        self,
+        select: Selectors = (),
+        exclude: Selectors = (),
+        *,
+        listener: Callable[[Event], None] | None = None,
+        options: RunOptions | None = None,
+    ) -> RunResult:
+        """Check the data that stands in the database.
+
+        A bare selector that names no node but is the tag of checks takes the checks with that tag.
+        """
+        from flowforge.api.execution import test_nodes
+
+        return test_nodes(self, self.select_checks(select, exclude), listener, options)
+
+    def select_checks(self, select: Selectors = (), exclude: Selectors = ()) -> tuple[CheckDecl, ...]:
+        """The checks that ``flowforge test`` would run.
+
+        Raises
+        ------
+        NothingSelectedError
+            When there are checks, but none of them is selected.
+        """
+        checks = self.manifest.checks
+        if not checks or not (_many(select) or _many(exclude)):
+            return checks
+        taken = self._checks_of(_many(select)) if _many(select) else set(checks)
+        chosen = tuple(check for check in checks if check in taken - self._checks_of(_many(exclude)))
+        if not chosen:
+            raise NothingSelectedError("the selection holds no checks", help="`flowforge ls --checks` lists them")
+        return chosen
+
+    def _checks_of(self, selectors: Sequence[str]) -> set[CheckDecl]:
+        taken: set[CheckDecl] = set()
+        tags = {tag for check in self.manifest.checks for tag in check.tags}
+        for selector in (part for text in selectors for part in text.split()):
+            if selector in tags and self.manifest.find(selector) is None:
+                taken |= {check for check in self.manifest.checks if selector in check.tags}
+                continue
+            try:
+                names = set(select_names(self.manifest, self.dag, [selector], []))
+            except SelectionError:
+                by_id = {check for check in self.manifest.checks if check.id == selector or check.table == selector}
+                if not by_id:
+                    raise
+                taken |= by_id
+                continue
+            taken |= {check for check in self.manifest.checks if check.node in names}
+            method, _, value = selector.partition(":")
+            if method == "tag":
+                taken |= {check for check in self.manifest.checks if value in check.tags}
+        return taken
+
+    def _execute(
+        self,
+        command: str,
+        select: Selectors,
+        exclude: Selectors,
+        jobs: int | None,
+        options: RunOptions | None,
+        listener: Callable[[Event], None] | None,
+        kinds: Iterable[NodeKind],
+    ) -> RunResult:
+        from flowforge.api.execution import run_nodes
+
+        wanted = set(kinds)
+        names = [node.name for node in self.select(select, exclude) if node.kind in wanted]
+        if not names:
+            raise NothingSelectedError(
+                "nothing to do: the selection is empty" if _many(select) else "nothing to do: the project is empty",
+                help="`flowforge ls` shows what there is",
+            )
+        return run_nodes(self, names, listener, options, jobs=jobs, command=command)
+
+
+def _many(selectors: Selectors) -> Sequence[str]:
+    return [selectors] if isinstance(selectors, str) else list(selectors)
+
+
+def _first_location(node: Node) -> Location:
+    return node.refs[0].location if node.refs else Location(node.path)
+
+
+@contextlib.contextmanager
+def _collecting(problems: Problems) -> Iterator[None]:
+    from flowforge.errors import FlowForgeError
+
+    try:
+        yield
+    except FlowForgeError as error:
+        problems.add(error)

@@ -1,0 +1,154 @@
+"""Shows a run while it happens: one line a finished node, and on a terminal a live table of the running ones."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import enum
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from flowforge.cli.output import Output
+from flowforge.events import CheckFinished, Event, NodeFinished, NodeStarted, RunFinished, RunStarted, Status
+from flowforge.values import Relation
+
+_MARKS = {
+    Status.SUCCESS: ("✓", "ok", "good"),
+    Status.ERROR: ("✗", "ERROR", "error"),
+    Status.FAIL: ("✗", "FAIL", "error"),
+    Status.WARN: ("!", "warn", "warning"),
+    Status.SKIPPED: ("-", "skip", "dim"),
+    Status.CACHED: ("=", "same", "dim"),
+    Status.CANCELLED: ("-", "stop", "warning"),
+}
+
+
+def mark(status: Status, output: Output) -> str:
+    """The coloured sign of a status; a word where the terminal cannot show signs."""
+    sign, word, role = _MARKS[status]
+    return output.style(sign if output.unicode else f"{word:5}", role)
+
+
+def duration(seconds: float) -> str:
+    """``12ms``, ``3.4s`` or ``2m05s``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    return f"{int(seconds // 60)}m{int(seconds % 60):02d}s"
+
+
+class Console:
+    """Listens to a run. Events come one at a time, from any thread."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._running: dict[str, tuple[str, float]] = {}
+        self._total = 0
+        self._lock = threading.Lock()
+        self._live: Any = None
+
+    @contextlib.contextmanager
+    def show(self) -> Iterator[None]:
+        """While the block runs, a terminal gets the live table."""
+        output = self._output
+        if output.log_format == "text" and output.verbosity >= 0 and output.stderr.isatty() and output.color_err:
+            from rich.console import Console as RichConsole
+            from rich.live import Live
+
+            terminal = RichConsole(file=output.stderr, highlight=False)
+            with Live(console=terminal, refresh_per_second=8, transient=True, get_renderable=self._table) as live:
+                self._live = live
+                try:
+                    yield
+                finally:
+                    self._live = None
+        else:
+            yield
+
+    def _table(self) -> Any:
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 2))
+        with self._lock:
+            running = list(self._running.values())
+        for name, since in running[:20]:
+            table.add_row(f"  {'▸' if self._output.unicode else '>'}", name, duration(time.monotonic() - since))
+        return table
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        if self._output.log_format == "json":
+            self._output.record(*_as_record(event))
+        elif isinstance(event, RunStarted):
+            self._total = len(event.nodes)
+            where = f" ({event.namespace})" if event.namespace else ""
+            self._say(f"{event.command} {event.project} on {event.engine}{where}, {event.jobs} jobs", level=1)
+        elif isinstance(event, NodeStarted):
+            with self._lock:
+                self._running[event.node_run_id] = (event.node, time.monotonic())
+            self._say(f"  started {event.node}", level=1)
+        elif isinstance(event, NodeFinished):
+            with self._lock:
+                self._running.pop(event.node_run_id, None)
+            self._node(event)
+        elif isinstance(event, CheckFinished):
+            if event.status is not Status.SUCCESS and event.severity != "error":
+                self._say(f"  {mark(event.status, self._output)} {event.check}: {event.message}")
+
+    def _node(self, event: NodeFinished) -> None:
+        width = len(str(event.total))
+        rows = f"{event.rows:,} rows" if event.rows is not None else ""
+        if event.status is Status.SUCCESS:
+            tail = f"{event.materialized:<9} {rows:>16}  {duration(event.duration):>6}"
+        elif event.status is Status.SKIPPED:
+            tail = event.message or "not run"
+        elif event.status is Status.CANCELLED:
+            tail = "cancelled"
+        else:
+            tail = (event.message or "").split("\n", 1)[0]
+        level = 1 if event.status is Status.SKIPPED else 0
+        self._say(
+            f"{mark(event.status, self._output)} {event.index:>{width}}/{event.total} {event.node:<32} {tail}".rstrip(),
+            level=level,
+        )
+
+    def _say(self, text: str, *, level: int = 0) -> None:
+        if self._output.verbosity < level:
+            return
+        if self._live is not None:
+            from rich.text import Text
+
+            self._live.console.print(Text.from_ansi(self._output.redact(text)), soft_wrap=True)
+        else:
+            self._output.say(text, level=level)
+
+
+def _as_record(event: Event) -> tuple[str, Mapping[str, Any]]:
+    names = {
+        RunStarted: "run_started",
+        NodeStarted: "node_started",
+        NodeFinished: "node_finished",
+        CheckFinished: "check_finished",
+        RunFinished: "summary",
+    }
+    return names[type(event)], {key: plain(value) for key, value in attrs.asdict(event, recurse=False).items()}
+
+
+def plain(value: Any) -> Any:
+    """A value of an event or result as JSON can hold it."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Relation):
+        return str(value)
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(plain(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return value

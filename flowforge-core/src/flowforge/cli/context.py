@@ -1,0 +1,120 @@
+"""What every command does first: put its options together, open its output, load the project."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from flowforge.cli.options import Globals, Shell, global_options
+from flowforge.cli.output import Output
+from flowforge.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowforge.api import Project
+
+F = TypeVar("F", bound=Callable[..., Any])
+_GLOBAL_NAMES = tuple(attribute.name for attribute in Globals.__attrs_attrs__)
+
+
+class Context:
+    """One running command: its options and its output."""
+
+    def __init__(self, given: Globals, output: Output) -> None:
+        self.given = given
+        self.output = output
+
+    @property
+    def env(self) -> str:
+        """Name of the profile."""
+        return self.given.env or "dev"
+
+    def root(self, project: Path | None = None) -> Path:
+        """The project's folder: the argument, ``-C``, or the nearest folder above with a ``project.yml``."""
+        from flowforge.config.project import find_project
+
+        folder = project or self.given.project_dir
+        if folder is None:
+            folder = find_project(Path.cwd())
+        elif not folder.is_dir():
+            raise UsageError(f"there is no folder {str(folder)!r}", help="give the path of a project's folder")
+        self.output.root = folder.resolve()
+        return self.output.root
+
+    def project(self, project: Path | None = None, vars: Iterable[str] = ()) -> Project:
+        """The loaded project; its warnings are printed."""
+        from flowforge.api import Project
+
+        root = self.root(project)
+        loaded = Project.load(root, env=self.env, engine=self.given.engine, vars=parse_vars(vars))
+        for note in loaded.manifest.notes:
+            self.output.note(note)
+        return loaded
+
+    def connect(self, project: Project) -> None:
+        """Let the output mask the secrets of the project's profile from now on."""
+        self.output.redact = project.redactor.redact
+
+
+def parse_vars(pairs: Iterable[str]) -> Mapping[str, Any]:
+    """``key=value`` pairs as a mapping; values are YAML."""
+    values: dict[str, Any] = {}
+    for pair in (part for text in pairs for part in [text]):
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"--vars wants KEY=VALUE, not {pair!r}", help="for example --vars start=2024-01-01")
+        from flowforge.config.yaml import parse_yaml
+
+        values[key.strip()] = parse_yaml(value, f"--vars {key.strip()}").data
+    return values
+
+
+def with_context(function: F) -> F:
+    """Give a command the global options too, and hand it a :class:`Context` as its first argument."""
+
+    @functools.wraps(function)
+    def command(*args: Any, **kwargs: Any) -> Any:
+        own = Globals(**{name: kwargs.pop(name) for name in _GLOBAL_NAMES})
+        shell = click.get_current_context().ensure_object(Shell)
+        given = own.over(shell.globals)
+        shell.output = Output(
+            color=given.color, verbosity=given.verbosity, log_format=_log_format(given.log_format)
+        )
+        _configure_logging(given, shell.output)
+        return function(Context(given, shell.output), *args, **kwargs)
+
+    return global_options(command)  # type: ignore[return-value]
+
+
+def _log_format(choice: str | None) -> str:
+    if choice in (None, "auto"):
+        return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
+    assert choice is not None
+    return choice
+
+
+class _Handler(logging.Handler):
+    """Writes log lines through the output, so that secrets are masked there too."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._output.say(f"[{record.name.removeprefix('flowforge.')}] {record.getMessage()}", level=-1)
+
+
+def _configure_logging(given: Globals, output: Output) -> None:
+    """The levels of the flags; ``flowforge.sql`` is the channel for statements."""
+    levels = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
+    root = logging.getLogger("flowforge")
+    root.handlers = [_Handler(output)]
+    root.propagate = False
+    root.setLevel(levels[given.verbosity])
+    sql = given.sql_debug or given.verbosity >= 2 or os.environ.get("FLOWFORGE_SQL_DEBUG", "") not in ("", "0")
+    logging.getLogger("flowforge.sql").setLevel(logging.DEBUG if sql else logging.ERROR)

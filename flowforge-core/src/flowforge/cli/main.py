@@ -1,0 +1,142 @@
+"""The ``flowforge`` program: the lazy group of commands, and the one place that turns errors into exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from flowforge import __version__
+from flowforge.cli.options import Globals, Shell, global_options
+from flowforge.errors import INTERNAL, INTERRUPTED, USAGE, FlowForgeError
+
+COMMANDS = {
+    "init": "Make a new project that runs at once.",
+    "build": "Load seeds, build models and check them, in the order of the DAG.",
+    "run": "Build models.",
+    "seed": "Load seed files into tables.",
+    "test": "Check the data that stands in the database.",
+    "dag": "Print the DAG as a Mermaid flowchart.",
+    "ls": "List models, seeds, sources and checks.",
+    "show": "Show the first rows of a model or of a query.",
+    "compile": "Print the SQL that a model becomes.",
+    "validate": "Check the whole project without a connection.",
+    "debug": "Say what is installed, and try the connection.",
+    "plugins": "List plugins, or begin a new one.",
+    "clean": "Delete what FlowForge keeps in the project's folder.",
+    "explain": "Explain an error code.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command runs, and a plugin's only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from flowforge.plugins import command_names
+
+        return [*COMMANDS, *(name for name in command_names() if name not in COMMANDS)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            command: click.Command = import_module(f"flowforge.cli.{cmd_name}").command
+            return command
+        from flowforge.plugins import command_names, load_command
+
+        return load_command(cmd_name) if cmd_name in command_names() else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if close and "No such command" in error.message:
+                error.message = f"No such command {args[0]!r}; did you mean {close[0]!r}?"
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from flowforge.plugins import command_names
+
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+        extra = [name for name in command_names() if name not in COMMANDS]
+        if extra:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(name, "") for name in extra])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", prog_name="flowforge", message="%(prog)s %(version)s")
+@global_options
+@click.pass_context
+def cli(ctx: click.Context, **given: Any) -> None:
+    """Turn a folder of SQL and Python models into tested, documented tables.
+
+    Start with `flowforge init my_project`, then `flowforge build my_project`.
+    """
+    ctx.ensure_object(Shell).globals = Globals(**given)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the program and end the process with its exit code."""
+    code = run(args)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    others = [
+        thread
+        for thread in threading.enumerate()
+        if thread is not threading.main_thread() and thread.is_alive() and not thread.daemon
+    ]
+    if others or code in (INTERRUPTED, 143):
+        os._exit(code)  # a model left a thread behind, or still computes after a cancel: nobody waits for it
+    sys.exit(code)
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; prints errors, never raises."""
+    shell = Shell()
+    try:
+        result = cli.main(
+            args=None if args is None else list(args), prog_name="flowforge", standalone_mode=False, obj=shell
+        )
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        return _usage(error)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left, as `head` does
+        return 0
+    except FlowForgeError as error:
+        from flowforge.cli.output import Output
+
+        (shell.output or Output()).error(error)
+        return error.exit_code
+    except Exception as error:
+        from flowforge.cli.output import Output, report_defect
+
+        report_defect(shell.output or Output(), error)
+        return INTERNAL
+
+
+def _usage(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    click.echo(f"error: {error.format_message()}", err=True)
+    if context is not None:
+        click.echo(f"help: {context.command_path} --help", err=True)
+    return USAGE
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""``flowforge plugins``."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from flowforge.cli.context import Context, with_context
+
+_SIGNS = {"active": ("✓", "ok"), "failed": ("✗", "FAILED"), "disabled": ("-", "off")}
+
+
+@click.group("plugins", help="List plugins and what they offer, or begin a new one.", invoke_without_command=True)
+@click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_context
+@with_context
+def command(context: Context, ctx: click.Context, shape: str) -> int:
+    """Print one row for each plugin, with what it offers or why it failed."""
+    if ctx.invoked_subcommand is not None:
+        return 0
+    from flowforge.plugins import load_plugins
+
+    plugins = load_plugins(os.environ)
+    for info in plugins.infos:
+        if shape == "json":
+            row = {
+                "name": info.name,
+                "distribution": info.distribution,
+                "version": info.version,
+                "status": info.status,
+                "offers": list(info.offers),
+                "reason": info.reason,
+                "notes": list(info.notes),
+            }
+            context.output.answer(json.dumps(row, ensure_ascii=False))
+            continue
+        sign = _SIGNS[info.status][0 if context.output.unicode else 1]
+        context.output.answer(f"{sign} {info.name:<16} {info.distribution} {info.version}")
+        for offer in info.offers:
+            context.output.answer(f"    {offer}")
+        if info.reason:
+            context.output.answer(f"    {info.status}: {info.reason}")
+        for note in info.notes:
+            context.output.answer(f"    note: {note}")
+    for note in plugins.notes:
+        context.output.note(note)
+    return 0
+
+
+@command.command("new", help="Make a distribution for an engine called NAME, which works at once and passes the suite.")
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The new folder; else flowforge-NAME here.")
+@with_context
+def new(context: Context, name: str, out: Path | None) -> int:
+    """Render the templates of an engine's distribution."""
+    from flowforge.scaffold.engine import render_engine
+
+    target = out or Path(f"flowforge-{name.replace('_', '-')}")
+    written = render_engine(name, target)
+    for path in written:
+        context.output.say(f"  {path}")
+    context.output.say("Next steps:")
+    context.output.answer(f"pip install -e {target}[test]")
+    context.output.answer(f"pytest {target}")
+    return 0

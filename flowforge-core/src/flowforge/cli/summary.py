@@ -1,0 +1,78 @@
+"""The end of a run, in text: errors with their places, checks, totals."""
+
+from __future__ import annotations
+
+from flowforge.cli.console import duration
+from flowforge.cli.output import Output
+from flowforge.events import Status
+from flowforge.run.result import CheckResult, RunResult
+
+_WORDS = {
+    Status.SUCCESS: "ok",
+    Status.CACHED: "unchanged",
+    Status.WARN: "warned",
+    Status.ERROR: "failed",
+    Status.FAIL: "failed checks",
+    Status.CANCELLED: "cancelled",
+    Status.SKIPPED: "not run",
+}
+_CHECK_MARKS = {Status.SUCCESS: "✅", Status.FAIL: "❌", Status.ERROR: "❌", Status.WARN: "❕"}
+_CHECK_WORDS = {Status.SUCCESS: "pass", Status.FAIL: "FAIL", Status.ERROR: "ERROR", Status.WARN: "warn"}
+
+
+def report(result: RunResult, output: Output) -> None:
+    """Print what went wrong, then one line that sums up the run."""
+    for error in result.errors:
+        output.error(error)
+    if result.error is not None:
+        output.error(result.error)
+    failed = [check for check in result.checks if check.status in (Status.FAIL, Status.ERROR)]
+    told = {id(check) for check in failed if _told_by_node(check, result)}
+    for check in failed:
+        if id(check) not in told:
+            _print_check(check, output)
+    totals = [f"{count} {_WORDS[status]}" for status in _WORDS if (count := result.counts.get(status, 0))]
+    if result.checks:
+        counts = result.check_counts
+        passed, warned = counts.get(Status.SUCCESS, 0), counts.get(Status.WARN, 0)
+        totals.append(f"checks: {passed} passed, {warned} warned, {len(failed)} failed")
+    role = "good" if result.ok else "error"
+    head = output.style(f"{result.command} {'finished' if result.ok else 'failed'}", role)
+    output.say(f"{head} in {duration(result.duration)}: {', '.join(totals) or 'nothing to do'}")
+
+
+def _told_by_node(check: CheckResult, result: RunResult) -> bool:
+    """A failed audit is part of its node's error already."""
+    return any(node.node == check.node and node.status is Status.FAIL for node in result.nodes)
+
+
+def data_quality_summary(result: RunResult, output: Output) -> None:
+    """Print every check with its result, and the totals; this is what ``flowforge test`` was asked for."""
+    output.answer("Data Quality Summary")
+    output.answer(("─" if output.unicode else "-") * 20)
+    for check in result.checks:
+        _print_check(check, output, answer=True)
+    counts = result.check_counts
+    failed = counts.get(Status.FAIL, 0) + counts.get(Status.ERROR, 0)
+    output.answer("")
+    output.answer("Totals")
+    output.answer(("─" if output.unicode else "-") * 6)
+    tick, cross = ("✓", "✗") if output.unicode else ("+", "x")
+    output.answer(f"{tick} passed: {counts.get(Status.SUCCESS, 0)}")
+    if counts.get(Status.WARN):
+        output.answer(f"! warned: {counts[Status.WARN]}")
+    output.answer(f"{cross} failed: {failed}")
+
+
+def _print_check(check: CheckResult, output: Output, *, answer: bool = False) -> None:
+    say = output.answer if answer else output.say
+    sign = _CHECK_MARKS[check.status] if output.unicode else f"{_CHECK_WORDS[check.status]:5}"
+    target = f"{check.table}.{check.column}" if check.column else check.table
+    say(f"{sign} {check.type:<18} {target:<40} ({check.duration * 1000:.0f}ms)")
+    if check.status is not Status.SUCCESS and check.message:
+        arrow = "↳" if output.unicode else "->"
+        say(f"   {arrow} {check.message}")
+        if check.sql and output.verbosity >= 1:
+            say(f"   {arrow} e.g. SQL: {' '.join(check.sql.split())}")
+
+

@@ -1,0 +1,57 @@
+"""``flowforge test``."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+
+import click
+
+from flowforge.cli.context import Context, with_context
+from flowforge.cli.options import project_argument, selection_options, vars_option
+from flowforge.cli.summary import data_quality_summary
+from flowforge.errors import NothingSelectedError
+
+
+@click.command("test", help="Check the data that stands in the database. A check's tag alone selects its checks.")
+@project_argument
+@selection_options
+@vars_option
+@click.option("--allow-empty", is_flag=True, help="Exit with 0 when nothing is selected.")
+@with_context
+def command(
+    context: Context,
+    project: Path | None,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    vars: tuple[str, ...],
+    allow_empty: bool,
+) -> int:
+    """Run the selected checks; exit code 2 when one of severity error fails."""
+    from flowforge.cli.console import Console
+    from flowforge.run.runner import RunOptions
+
+    with context.project(project, vars) as loaded:
+        context.connect(loaded)
+        if not loaded.manifest.checks:
+            context.output.say("No checks are declared.")
+            return 0
+        console = Console(context.output)
+        options = RunOptions(handle_signals=True)
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                result = loaded.test(select, exclude, listener=console if _json(context) else None, options=options)
+        except NothingSelectedError as error:
+            if not allow_empty:
+                raise
+            context.output.say(error.message)
+            return 0
+    data_quality_summary(result, context.output)
+    if result.error is not None:
+        context.output.error(result.error)
+    return result.exit_code
+
+
+def _json(context: Context) -> bool:
+    return context.output.log_format == "json"

@@ -1,0 +1,26 @@
+"""``flowforge validate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from flowforge.cli.context import Context, with_context
+from flowforge.cli.options import project_argument, vars_option
+
+
+@click.command("validate", help="Check the whole project without a connection: files, names, references, templates, SQL.")
+@project_argument
+@vars_option
+@with_context
+def command(context: Context, project: Path | None, vars: tuple[str, ...]) -> int:
+    """Report all problems at once; exit code 1 when there are any."""
+    loaded = context.project(project, vars)
+    loaded.validate()
+    manifest = loaded.manifest
+    context.output.say(
+        f"{context.output.style('valid', 'good')}: {len(manifest.nodes)} models and seeds,"
+        f" {len(manifest.sources)} sources, {len(manifest.checks)} checks"
+    )
+    return 0

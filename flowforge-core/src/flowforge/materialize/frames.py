@@ -1,0 +1,118 @@
+"""DataFrames in and out of an engine, through Arrow and without work per row.
+
+pandas itself is never imported here: pyarrow makes pandas frames when pandas is installed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from flowforge.contract import LoadMode, Session
+from flowforge.errors import ModelExecutionError
+from flowforge.values import Relation
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def read_frame(session: Session, relation: Relation, select: str, kind: str) -> Any:
+    """The rows of *select* as a frame of *kind*: ``arrow`` (a table), ``pandas``, or one that the engine brings."""
+    if kind == "arrow":
+        return session.query(select).read_all()
+    if kind == "pandas":
+        return to_pandas(session.query(select).read_all())
+    return session.frame(relation, None, kind, select)
+
+
+def to_pandas(table: pa.Table) -> Any:
+    """*table* as a pandas frame; its memory is handed over, so *table* must not be used afterwards.
+
+    Whole numbers with gaps become pandas' nullable integers: as floats, numbers above 2**53 would change.
+    """
+    import pyarrow as pa
+
+    gappy = [
+        {
+            "name": field.name,
+            "field_name": field.name,
+            "pandas_type": str(field.type),
+            "numpy_type": str(field.type).replace("uint", "UInt").replace("int", "Int").replace("UInt", "UInt"),
+            "metadata": None,
+        }
+        for field, column in zip(table.schema, table.columns, strict=True)
+        if pa.types.is_integer(field.type) and column.null_count
+    ]
+    if gappy:
+        described = json.dumps(
+            {"index_columns": [], "column_indexes": [], "columns": gappy, "creator": {"library": "flowforge"}}
+        )
+        table = table.replace_schema_metadata({"pandas": described})
+    return table.to_pandas(split_blocks=True, self_destruct=True)
+
+
+def write_frame(session: Session, target: Relation, value: Any, *, node: str, path: str) -> int | None:
+    """Create the table *target* from what a Python model returned, and return its number of rows.
+
+    Raises
+    ------
+    ModelExecutionError
+        When the value is no frame, or its columns cannot be told apart.
+    """
+    rows = session.load_frame(target, value)
+    if rows is not None:
+        return rows
+    reader = _reader(value, node, path)
+    _check_columns(reader.schema.names, node, path)
+    return session.load(target, reader, LoadMode.CREATE)
+
+
+def _reader(value: Any, node: str, path: str) -> pa.RecordBatchReader:
+    import pyarrow as pa
+
+    if isinstance(value, pa.RecordBatchReader):
+        return value
+    if isinstance(value, pa.Table):
+        return value.to_reader()
+    if isinstance(value, pa.RecordBatch):
+        return pa.RecordBatchReader.from_batches(value.schema, [value])
+    kind = type(value)
+    if kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas":
+        _check_columns(list(value.columns), node, path)
+        try:
+            table = pa.Table.from_pandas(value, preserve_index=False)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            raise ModelExecutionError(
+                f"the frame that the model returned mixes types: {'; '.join(str(part) for part in error.args)}",
+                node=node,
+                code="FF2006",
+                help="give each column one type, for example with astype()",
+            ) from error
+        return table.replace_schema_metadata(None).to_reader()
+    if hasattr(value, "__arrow_c_stream__"):
+        return pa.RecordBatchReader.from_stream(value)
+    what = "nothing (None)" if value is None else f"a {kind.__module__}.{kind.__qualname__}".replace("builtins.", "")
+    raise ModelExecutionError(
+        f"the model returned {what} instead of a frame",
+        node=node,
+        code="FF2006",
+        help="return a pandas DataFrame, an Arrow table, or anything that speaks the Arrow stream protocol",
+    )
+
+
+def _check_columns(names: list[Any], node: str, path: str) -> None:
+    if not names:
+        raise ModelExecutionError("the frame that the model returned has no columns", node=node, code="FF2006")
+    seen: dict[str, str] = {}
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise ModelExecutionError(
+                f"the frame that the model returned has a column called {name!r}; names are text",
+                node=node,
+                code="FF2006",
+            )
+        if name.casefold() in seen:
+            raise ModelExecutionError(
+                f"the frame that the model returned has two columns called {name!r}", node=node, code="FF2006"
+            )
+        seen[name.casefold()] = name

@@ -1,0 +1,58 @@
+"""The decorator that marks a function of a ``.ff.py`` file as a model.
+
+FlowForge reads it from the syntax tree; at run time it only leaves the function as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar, overload
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@overload
+def model(name: F, /) -> F: ...
+@overload
+def model(
+    name: str | None = None,
+    deps: Iterable[str] | None = None,
+    require: Mapping[str, Iterable[str]] | Iterable[str] | None = None,
+    requires: Mapping[str, Iterable[str]] | Iterable[str] | None = None,
+    *,
+    materialized: str | None = None,
+    tags: Iterable[str] | str | None = None,
+    meta: Mapping[str, Any] | None = None,
+    description: str | None = None,
+    owner: str | None = None,
+    alias: str | None = None,
+    schema: str | None = None,
+    enabled: bool = True,
+    frame: str = "pandas",
+) -> Callable[[F], F]: ...
+def model(name: Any = None, *args: Any, **keywords: Any) -> Any:
+    """Mark a function as a model. All arguments must be literals, because they are read without running the file.
+
+    Parameters
+    ----------
+    name:
+        Name of the model; the file's stem (``orders.ff`` for ``orders.ff.py``) when it is left out.
+    deps:
+        Models and seeds that the function reads. One parameter and one dependency: it gets that frame. As many
+        parameters as dependencies: it gets them in this order. One parameter and several dependencies: it gets a
+        dict of frames by relation name.
+    requires:
+        Columns that an input must have: ``{"users": {"id", "email"}}``, or just the columns for a single input.
+        ``require`` is another spelling.
+    materialized:
+        ``table`` (default) or ``view``.
+    frame:
+        ``pandas`` (default), ``arrow``, or a kind that the engine brings.
+    """
+    if callable(name):
+        return name
+
+    def keep(function: F) -> F:
+        return function
+
+    return keep

@@ -1,0 +1,119 @@
+"""Finds and reads the files of ``models/``: what is a model, what describes one, and what must not be read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+from flowforge.errors import ModelConfigError, Note, Problems, ProjectError
+from flowforge.values import Location
+
+_SKIPPED_FOLDERS = {"__pycache__", ".git", ".flowforge", ".venv", "node_modules"}
+_MACRO_FOLDERS = {"macros", "macros_py"}
+
+
+@attrs.frozen
+class ModelFiles:
+    """Paths relative to the project, sorted, by what they are."""
+
+    sql: tuple[str, ...]
+    python: tuple[str, ...]
+    properties: tuple[str, ...]
+    notes: tuple[Note, ...]
+
+
+def _walk(root: str, folder: str, problems: Problems) -> Iterator[str]:
+    """Relative paths of the files below *folder*; what leads out of the project is refused."""
+    real_root = os.path.realpath(root)
+    todo = [folder]
+    while todo:
+        current = todo.pop()
+        try:
+            entries = sorted(os.scandir(os.path.join(root, current)), key=lambda entry: entry.name)
+        except OSError as error:
+            problems.add(ProjectError(f"cannot read this folder: {error.strerror}", location=Location(current)))
+            continue
+        for entry in entries:
+            path = f"{current}/{entry.name}"
+            if entry.is_symlink():
+                real = os.path.realpath(entry.path)
+                if os.path.commonpath([real, real_root]) != real_root:
+                    problems.add(
+                        ProjectError(
+                            "this link leads out of the project",
+                            code="FF1021",
+                            location=Location(path),
+                            help="copy the file into the project",
+                        )
+                    )
+                    continue
+                if entry.is_dir():
+                    continue  # a linked folder of the project is read where it really is
+            if entry.is_dir():
+                if entry.name not in _SKIPPED_FOLDERS:
+                    todo.append(path)
+            elif not entry.name.startswith("."):
+                yield path
+
+
+def find_model_files(root: Path, models_dir: str, problems: Problems) -> ModelFiles:
+    """Sort what lies below *models_dir* into models and properties."""
+    sql, python, properties, notes = [], [], [], []
+    if not (root / models_dir).is_dir():
+        problems.add(
+            ProjectError(
+                f"the project has no folder {models_dir!r}",
+                code="FF1022",
+                location=Location("project.yml"),
+                help=f"create {models_dir}/ and put the first model into it",
+            )
+        )
+        return ModelFiles((), (), (), ())
+    for path in sorted(_walk(str(root), models_dir, problems)):
+        parts = path.split("/")
+        if len(parts) > 2 and parts[1] in _MACRO_FOLDERS:
+            notes.append(Note("macros are not read by this version", "FF1104", Location(path)))
+        elif path.endswith(".ff.sql"):
+            sql.append(path)
+        elif path.endswith(".ff.py"):
+            python.append(path)
+        elif path.endswith((".yml", ".yaml")):
+            properties.append(path)
+        elif path.endswith(".sql"):
+            stem = parts[-1].removesuffix(".sql")
+            notes.append(
+                Note("this file is not a model", "FF1104", Location(path), f"rename it to {stem}.ff.sql to make it one")
+            )
+    return ModelFiles(tuple(sql), tuple(python), tuple(properties), tuple(notes))
+
+
+def read_text(root: Path, path: str) -> str:
+    """The text of a project file, without a byte order mark and with ``\\n`` as line end.
+
+    Raises
+    ------
+    ProjectError
+        When the file cannot be read, or is not UTF-8; then with the line of the first wrong byte.
+    """
+    try:
+        data = (root / path).read_bytes()
+    except OSError as error:
+        raise ProjectError(f"cannot read this file: {error.strerror}", location=Location(path)) from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
+        raise ModelConfigError(
+            f"this file is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}",
+            code="FF1105",
+            location=Location(path, line, column),
+            help="save it as UTF-8",
+        ) from error
+    if "\x00" in text:
+        line = text.count("\n", 0, text.index("\x00")) + 1
+        raise ModelConfigError("this file holds a NUL byte", code="FF1105", location=Location(path, line))
+    return text.replace("\r\n", "\n")

@@ -1,0 +1,244 @@
+"""Turns the files of a project into a :class:`~flowforge.project.manifest.Manifest`; runs and imports none of them.
+
+All problems are collected, so that one report shows them all. What stands on higher floors (seed files, the checks
+that plugins declare) is handed in as callables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from flowforge.config.check_entries import RawCheck
+from flowforge.config.project import ProjectConfig
+from flowforge.config.properties import Properties, load_properties
+from flowforge.config.sources import SourceDecl, load_sources
+from flowforge.config.structure import nearest
+from flowforge.errors import ConfigFileError, DependencyNotFoundError, FlowForgeError, Problems
+from flowforge.project.files import find_model_files, read_text
+from flowforge.project.manifest import CheckDecl, ColumnInfo, Manifest, Node, RefCall, Source, SourceCall
+from flowforge.project.names import check_names
+from flowforge.project.python_nodes import python_nodes
+from flowforge.project.sql_nodes import sql_node
+from flowforge.values import Location, Relation
+
+SeedFinder = Callable[[Problems], Iterable[Node]]
+CheckBinder = Callable[[RawCheck, Callable[[str], str | None]], CheckDecl]
+
+
+def load_manifest(
+    root: Path,
+    config: ProjectConfig,
+    problems: Problems,
+    *,
+    find_seeds: SeedFinder,
+    bind_check: CheckBinder,
+    vars: Mapping[str, Any],
+) -> Manifest:
+    """Load a project.
+
+    Parameters
+    ----------
+    root:
+        The project's folder.
+    find_seeds:
+        Yields a node for every seed file.
+    bind_check:
+        Turns a declared check and a function ``table name -> node name`` into a typed one; raises what is wrong.
+    vars:
+        The project's variables with those of the command line on top.
+
+    Anything wrong goes to *problems*; the manifest then holds what could be understood.
+    """
+    files = find_model_files(root, config.models_dir, problems)
+    nodes: list[Node] = []
+    for path in files.sql:
+        text = _read(root, path, problems)
+        node = sql_node(text, path, problems) if text is not None else None
+        if node is not None:
+            nodes.append(node)
+    for path in files.python:
+        text = _read(root, path, problems)
+        if text is not None:
+            nodes.extend(python_nodes(text, path, problems))
+    nodes.extend(find_seeds(problems))
+
+    disabled = {node.short_name: node.path for node in nodes if not node.config.enabled}
+    named = check_names([node for node in nodes if node.config.enabled], problems)
+    sources = {source.id: source for source in _sources(load_sources(root, problems), named)}
+    properties = [load_properties(root, path, problems) for path in files.properties]
+    _describe(named, [entry for entry in properties if entry is not None], disabled, problems)
+    named = _link(named, sources, disabled, problems)
+
+    manifest = Manifest(
+        project=config.name,
+        version=config.version,
+        nodes=dict(sorted(named.items())),
+        sources=dict(sorted(sources.items())),
+        vars=vars,
+        notes=files.notes,
+    )
+    raw = [check for entry in properties if entry is not None for check in entry.checks]
+    return attrs.evolve(manifest, checks=_checks([*config.checks, *raw], manifest, bind_check, problems))
+
+
+def _read(root: Path, path: str, problems: Problems) -> str | None:
+    try:
+        return read_text(root, path)
+    except FlowForgeError as error:
+        problems.add(error)
+        return None
+
+
+def _sources(declared: Sequence[SourceDecl], nodes: Mapping[str, Node]) -> Iterable[Source]:
+    by_relation = {node.relation.name: node.name for node in nodes.values() if node.relation.schema is None}
+    for entry in declared:
+        relation = Relation(entry.identifier, entry.schema, entry.database)
+        own = by_relation.get(entry.identifier) if entry.schema is None and entry.database is None else None
+        yield Source(
+            id=f"{entry.group}.{entry.table}",
+            group=entry.group,
+            table=entry.table,
+            relation=relation,
+            location=entry.location,
+            description=entry.description,
+            columns={name: ColumnInfo(name, text) for name, text in entry.columns.items()},
+            node=own,
+        )
+
+
+def _describe(
+    nodes: dict[str, Node], properties: Iterable[Properties], disabled: Mapping[str, str], problems: Problems
+) -> None:
+    """Attach descriptions from YAML; a description of nothing is an error."""
+    short = {node.short_name: name for name, node in nodes.items()}
+    described: dict[str, Location] = {}
+    for entry in (model for file in properties for model in file.models):
+        key = entry.name.removesuffix(".ff")
+        if key in disabled:
+            continue
+        if key not in short:
+            problems.add(
+                ConfigFileError(
+                    f"there is no model or seed {entry.name!r} to describe",
+                    code="FF1023",
+                    location=entry.location,
+                    help=nearest(key, short),
+                )
+            )
+            continue
+        if key in described:
+            problems.add(
+                ConfigFileError(
+                    f"{entry.name!r} is described twice",
+                    code="FF1024",
+                    location=entry.location,
+                    notes=[f"the other place is {described[key]}"],
+                )
+            )
+            continue
+        described[key] = entry.location
+        node = nodes[short[key]]
+        nodes[node.name] = attrs.evolve(
+            node,
+            description=entry.description or node.description,
+            columns={column.name: ColumnInfo(column.name, column.description) for column in entry.columns},
+            config=attrs.evolve(node.config, tags=tuple(dict.fromkeys((*node.config.tags, *entry.tags)))),
+        )
+
+
+def _link(
+    nodes: Mapping[str, Node], sources: Mapping[str, Source], disabled: Mapping[str, str], problems: Problems
+) -> dict[str, Node]:
+    """Fill in what each node depends on; report references to nothing."""
+    known = {node.short_name: name for name, node in nodes.items()}
+    linked = {}
+    for node in nodes.values():
+        parents: set[str] = set()
+        reads: set[str] = set()
+        for ref in node.refs:
+            target = known.get(ref.name.removesuffix(".ff"))
+            if target is None:
+                problems.add(_missing_ref(ref, known, sources, disabled))
+            else:
+                parents.add(target)
+        for call in node.sources:
+            source = sources.get(f"{call.source}.{call.table}")
+            if source is None:
+                problems.add(_missing_source(call, sources))
+                continue
+            reads.add(source.id)
+            if source.node is not None:
+                parents.add(source.node)
+        linked[node.name] = attrs.evolve(node, depends_on=tuple(sorted(parents)), reads=tuple(sorted(reads)))
+    return linked
+
+
+def _missing_ref(
+    ref: RefCall, known: Mapping[str, str], sources: Mapping[str, Source], disabled: Mapping[str, str]
+) -> DependencyNotFoundError:
+    name = ref.name.removesuffix(".ff")
+    if name in disabled:
+        return DependencyNotFoundError(
+            f"the model {ref.name!r} is disabled", code="FF1206", location=ref.location, notes=[disabled[name]]
+        )
+    hint = nearest(name, known)
+    for source in sources.values():
+        if hint is None and name in (source.table, source.relation.name):
+            hint = f"it is a source: write source({source.group!r}, {source.table!r})"
+    return DependencyNotFoundError(
+        f"unknown model {ref.name!r}",
+        location=ref.location,
+        help=hint or "`flowforge ls` shows the names of the project",
+    )
+
+
+def _missing_source(call: SourceCall, sources: Mapping[str, Source]) -> DependencyNotFoundError:
+    name = f"{call.source}.{call.table}"
+    hint = nearest(name, sources)
+    return DependencyNotFoundError(
+        f"unknown source {name!r}",
+        code="FF1207",
+        location=call.location,
+        help=hint or f"declare the table {call.table!r} under {call.source!r} in sources.yml",
+    )
+
+
+def _checks(
+    raw: Iterable[RawCheck], manifest: Manifest, bind_check: CheckBinder, problems: Problems
+) -> tuple[CheckDecl, ...]:
+    by_name: dict[str, str] = {}
+    for node in manifest.nodes.values():
+        by_name.setdefault(node.relation.name, node.name)
+    for node in manifest.nodes.values():
+        by_name[node.short_name] = node.name
+    for source in manifest.sources.values():
+        if source.node is not None:
+            by_name.setdefault(source.relation.name, source.node)
+
+    def resolve(table: str) -> str | None:
+        return by_name.get(table.removesuffix(".ff"))
+
+    bound: dict[str, CheckDecl] = {}
+    for entry in raw:
+        try:
+            check = bind_check(entry, resolve)
+        except FlowForgeError as error:
+            problems.add(error)
+            continue
+        if check.id in bound:
+            problems.add(
+                ConfigFileError(
+                    f"the check {check.id!r} is declared twice",
+                    code="FF1025",
+                    location=check.location,
+                    notes=[f"the other place is {bound[check.id].location}"],
+                    help="remove one of them, or give one a name of its own with `name:`",
+                )
+            )
+            continue
+        bound[check.id] = check
+    return tuple(bound.values())

@@ -1,0 +1,100 @@
+"""A model's own settings, as they stand in ``config(...)`` or in the decorator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import attrs
+
+from flowforge.config.structure import structure_plain
+from flowforge.errors import ModelConfigError, Problems
+from flowforge.project.manifest import ModelConfig
+from flowforge.values import Location
+
+_LATER = (
+    "kind",
+    "engines",
+    "pre_hook",
+    "post_hook",
+    "storage",
+    "incremental",
+    "snapshot",
+    "unique_key",
+    "primary_key",
+    "updated_at",
+    "updated_at_column",
+    "updated_at_columns",
+    "timestamp_columns",
+    "delta_columns",
+    "delta",
+    "delta_sql",
+    "delta_python",
+    "on_schema_change",
+    "http",
+    "api",
+    "database",
+    "group",
+    "dialect",
+    "timeout",
+    "partition_by",
+    "cluster_by",
+    "grants",
+    "indexes",
+    "contract",
+    "checks",
+    "on_fail",
+)
+
+
+def _words(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _not_blank(instance: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
+    if value is not None and not value.strip():
+        raise ValueError("is empty")
+
+
+@attrs.frozen(kw_only=True)
+class _Written:
+    """What a model may say of itself in this version."""
+
+    later_keys = frozenset(_LATER)
+
+    materialized: Literal["table", "view", "ephemeral"] = "table"
+    tags: tuple[str, ...] = attrs.field(
+        default=(), converter=_words, metadata={"accepts": str | tuple[str, ...]}
+    )
+    meta: Mapping[str, Any] = attrs.field(factory=dict)
+    description: str | None = None
+    owner: str | None = None
+    alias: str | None = attrs.field(default=None, validator=_not_blank)
+    schema: str | None = attrs.field(default=None, validator=_not_blank)
+    enabled: bool = True
+    deps: tuple[str, ...] = attrs.field(default=(), converter=_words, metadata={"accepts": str | tuple[str, ...]})
+    frame: str = attrs.field(default="pandas", validator=_not_blank)
+
+
+def structure_config(
+    raw: Mapping[str, Any], place: Callable[[str], Location], problems: Problems
+) -> ModelConfig | None:
+    """Check a model's settings; ``None`` when something is wrong with them, which then is in *problems*.
+
+    Parameters
+    ----------
+    raw:
+        Keys and literal values.
+    place:
+        Where a key stands in the model's file.
+    """
+    written = structure_plain(
+        dict(raw),
+        _Written,
+        problems=problems,
+        locate=lambda path, on_key: place(str(path[0]) if path else ""),
+        error=ModelConfigError,
+    )
+    if written is None:
+        return None
+    return ModelConfig(**attrs.asdict(written, recurse=False))

@@ -1,0 +1,58 @@
+"""Turns one ``.ff.py`` file into nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowforge.errors import ModelConfigError, Problems
+from flowforge.project.manifest import Node, NodeKind
+from flowforge.project.model_config import structure_config
+from flowforge.project.python_model import PythonDraft, read_python_models
+from flowforge.values import Location, Relation, relation_for
+
+
+def python_nodes(text: str, path: str, problems: Problems) -> Iterator[Node]:
+    """The nodes of all models in a Python file. Errors go to *problems*."""
+    drafts = read_python_models(text, path, problems)
+    stem = path.rsplit("/", 1)[-1].removesuffix(".py")
+    if len(drafts) > 1:
+        for draft in drafts:
+            if draft.name is None:
+                problems.add(
+                    ModelConfigError(
+                        f"a file with several models has to name them: {draft.body.function!r} has no name",
+                        code="FF1115",
+                        location=draft.location,
+                        help=f'write @model(name="{draft.body.function}", ...)',
+                    )
+                )
+    for draft in drafts:
+        node = _node(draft, draft.name or stem, path, problems)
+        if node is not None:
+            yield node
+
+
+def _node(draft: PythonDraft, name: str, path: str, problems: Problems) -> Node | None:
+    config = structure_config(draft.config, lambda key: draft.places.get(key, draft.location), problems)
+    if config is None:
+        return None
+    if config.materialized == "ephemeral":
+        problems.add(
+            ModelConfigError(
+                "a Python model cannot be ephemeral: it has no SQL to put in its place",
+                code="FF1107",
+                location=draft.places.get("materialized", Location(path)),
+                help="use 'table' or 'view'",
+            )
+        )
+        return None
+    return Node(
+        name=name,
+        kind=NodeKind.PYTHON,
+        path=path,
+        relation=Relation(config.alias or relation_for(name), config.schema),
+        config=config,
+        body=draft.body,
+        refs=draft.refs,
+        description=config.description or (draft.docstring or "").split("\n\n")[0].strip() or None,
+    )

@@ -1,0 +1,49 @@
+"""Turns one ``.ff.sql`` file into a node, by the static scan; nothing is rendered."""
+
+from __future__ import annotations
+
+from flowforge.errors import ModelConfigError, Problems
+from flowforge.project.manifest import Node, NodeKind, SqlBody
+from flowforge.project.model_config import structure_config
+from flowforge.project.scan import scan_sql
+from flowforge.values import Location, Relation, relation_for
+
+
+def sql_node(text: str, path: str, problems: Problems) -> Node | None:
+    """The node of a SQL model; ``None`` when its file is beyond understanding. Errors go to *problems*."""
+    if not text.strip():
+        problems.add(
+            ModelConfigError(
+                "this model is empty",
+                code="FF1106",
+                location=Location(path, 1, 1),
+                help="write a SELECT, or delete the file",
+            )
+        )
+        return None
+    scan = scan_sql(text, path)
+    for problem in scan.problems:
+        problems.add(problem)
+    name = path.rsplit("/", 1)[-1].removesuffix(".sql")
+    raw = dict(scan.config or {})
+    created_kind, created_name = scan.create or (None, None)
+    if created_kind is not None:
+        raw.setdefault("materialized", created_kind)
+        if created_name is not None:
+            raw.setdefault("alias", created_name)
+    config = structure_config(
+        raw, lambda key: scan.config_locations.get(key, scan.config_location or Location(path, 1, 1)), problems
+    )
+    if config is None:
+        return None
+    return Node(
+        name=name,
+        kind=NodeKind.SQL,
+        path=path,
+        relation=Relation(config.alias or relation_for(name), config.schema),
+        config=config,
+        body=SqlBody(scan.template, scan.simple),
+        refs=scan.refs,
+        sources=scan.sources,
+        description=config.description,
+    )

@@ -1,0 +1,277 @@
+"""Turns a model's template into the SQL that an engine gets, and remembers which line made which text."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from flowforge.config.secrets import is_secret_name
+from flowforge.config.structure import nearest
+from flowforge.contract import Dialect, EngineSpec
+from flowforge.errors import RenderError
+from flowforge.graph.dag import Dag
+from flowforge.project.manifest import Manifest, ModelConfig, Node, NodeKind, SqlBody
+from flowforge.rendering.cte import with_ctes
+from flowforge.rendering.render import RenderContext, Rendered, check_statement, render
+from flowforge.rendering.secret import mark, mask, reveal
+from flowforge.run.plan import place
+from flowforge.values import Location, Namespace, Relation
+
+_MISSING: Any = object()
+
+
+@attrs.frozen
+class This:
+    """What ``this`` is in a template: the relation that the model becomes."""
+
+    relation: str
+    name: str
+    schema: str | None
+    database: str | None
+    materialized: str
+
+    def __str__(self) -> str:
+        return self.relation
+
+
+@attrs.frozen
+class Compiled:
+    """A compiled model.
+
+    Parameters
+    ----------
+    sql:
+        What people may see: secrets are masked.
+    executable:
+        What the engine gets.
+    inputs:
+        The relations that it reads.
+    locate:
+        From an offset in *executable*, counted from 0, to the place in the project's files that made this text.
+    """
+
+    node: str
+    sql: str
+    executable: str
+    inputs: tuple[Relation, ...]
+    locate: Callable[[int], Location | None]
+
+
+@attrs.frozen
+class _Piece:
+    """A rendered model before the ephemeral models that it reads are put in front."""
+
+    rendered: Rendered
+    ephemeral: tuple[str, ...]
+    inputs: tuple[Relation, ...]
+
+
+class Compiler:
+    """Compiles the models of one project for one engine. Safe from any thread."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        dag: Dag,
+        *,
+        engine: EngineSpec,
+        dialect: Dialect,
+        namespace: Namespace,
+        environ: Mapping[str, str],
+        vars: Mapping[str, Any],
+        macros: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
+        self._manifest = manifest
+        self._dag = dag
+        self._engine = engine
+        self._dialect = dialect
+        self._namespace = namespace
+        self._environ = environ
+        self._vars = vars
+        self._macros = macros or {}
+        self._lock = threading.Lock()
+        self._ephemeral: dict[str, _Piece] = {}
+
+    def relation(self, node: Node) -> Relation:
+        """Where *node* is written."""
+        return place(node, self._namespace)
+
+    def compile(self, name: str) -> Compiled:
+        """Compile one SQL model.
+
+        Raises
+        ------
+        RenderError
+            With the line that is to blame.
+        """
+        node = self._manifest.nodes[name]
+        piece = self._render(node)
+        return self._finish(node, piece)
+
+    def compile_inline(self, sql: str, path: str) -> Compiled:
+        """Compile a query that is no model, such as that of ``flowforge show --inline``."""
+        from flowforge.project.scan import scan_sql
+
+        scan = scan_sql(sql, path)
+        for problem in scan.problems:
+            raise problem
+        node = Node(
+            name=path,
+            kind=NodeKind.SQL,
+            path=path,
+            relation=Relation(path),
+            config=ModelConfig(),
+            body=SqlBody(scan.template, scan.simple),
+        )
+        return self._finish(node, self._render(node, inline=True))
+
+    def _finish(self, node: Node, piece: _Piece) -> Compiled:
+        ctes, inputs = self._ephemerals(piece)
+        joined = with_ctes(piece.rendered.sql, [(self._cte(name), one.rendered.sql) for name, one in ctes])
+        secrets = {name: value for name, value in self._environ.items() if is_secret_name(name)}
+        maps = [one.rendered.source_map for _, one in ctes]
+
+        def locate(offset: int) -> Location | None:
+            where = joined.locate(offset)
+            if where is None:
+                return None
+            index, inner = where
+            source_map = piece.rendered.source_map if index is None else maps[index]
+            return source_map.locate(inner)
+
+        return Compiled(
+            node=node.name,
+            sql=mask(joined.sql),
+            executable=reveal(joined.sql, secrets),
+            inputs=tuple(dict.fromkeys((*piece.inputs, *inputs))),
+            locate=locate,
+        )
+
+    def _cte(self, name: str) -> str:
+        return self._dialect.quote(f"__ff_cte__{self._manifest.nodes[name].relation.name}")
+
+    def _ephemerals(self, piece: _Piece) -> tuple[list[tuple[str, _Piece]], tuple[Relation, ...]]:
+        """The ephemeral models below *piece*, each after those that it reads; iterative, for chains of any depth."""
+        done: dict[str, _Piece] = {}
+        stack = [(name, False) for name in reversed(piece.ephemeral)]
+        while stack:
+            name, expanded = stack.pop()
+            if name in done:
+                continue
+            one = self._ephemeral_piece(name)
+            if expanded:
+                done[name] = one
+                continue
+            stack.append((name, True))
+            stack.extend((child, False) for child in reversed(one.ephemeral) if child not in done)
+        inputs = tuple(relation for one in done.values() for relation in one.inputs)
+        return list(done.items()), inputs
+
+    def _ephemeral_piece(self, name: str) -> _Piece:
+        with self._lock:
+            piece = self._ephemeral.get(name)
+        if piece is None:
+            piece = self._render(self._manifest.nodes[name])
+            with self._lock:
+                self._ephemeral[name] = piece
+        return piece
+
+    def _render(self, node: Node, *, inline: bool = False) -> _Piece:
+        assert isinstance(node.body, SqlBody)
+        ephemeral: dict[str, None] = {}
+        inputs: dict[Relation, None] = {}
+
+        def ref(*names: str) -> str:
+            target = self._manifest.find(names[-1]) if names else None
+            if target is None:
+                raise RenderError(
+                    f"unknown model {names[-1]!r}" if names else "ref() needs the name of a model",
+                    code="FF1203",
+                    help=nearest(names[-1], (one.short_name for one in self._manifest.nodes.values()))
+                    if names
+                    else None,
+                )
+            if not inline and target.name not in node.depends_on:
+                raise RenderError(
+                    f"ref({names[-1]!r}) was not seen when the project was loaded, so it is no dependency",
+                    code="FF1402",
+                    help=f"add it: config(deps=[{target.short_name!r}])",
+                )
+            if target.materialized == "ephemeral":
+                ephemeral[target.name] = None
+                return self._cte(target.name)
+            relation = self.relation(target)
+            inputs[relation] = None
+            return self._dialect.render(relation)
+
+        def source(group: str, table: str) -> str:
+            entry = self._manifest.sources.get(f"{group}.{table}")
+            if entry is None:
+                raise RenderError(
+                    f"unknown source '{group}.{table}'",
+                    code="FF1207",
+                    help=nearest(f"{group}.{table}", self._manifest.sources),
+                )
+            if not inline and entry.id not in node.reads:
+                raise RenderError(
+                    f"source({group!r}, {table!r}) was not seen when the project was loaded",
+                    code="FF1402",
+                    help="write the names as literals",
+                )
+            if entry.node is not None:
+                relation = self.relation(self._manifest.nodes[entry.node])
+            else:
+                relation = entry.relation.within(self._namespace)
+            inputs[relation] = None
+            return self._dialect.render(relation)
+
+        relation = self.relation(node)
+        this = This(
+            relation=self._dialect.render(relation),
+            name=relation.name,
+            schema=relation.schema,
+            database=relation.database,
+            materialized=node.materialized,
+        )
+        context = RenderContext(
+            ref=ref,
+            source=source,
+            var=self._var,
+            env=self._env,
+            engine=lambda default=None: self._engine.name,
+            this=this,
+            is_incremental=lambda: False,
+            extra=self._macros,
+        )
+        rendered = render(
+            node.body.template, context, path=node.path, model=node.short_name, simple=node.body.simple
+        )
+        check_statement(rendered.sql, node.path, rendered.source_map)
+        return _Piece(rendered, tuple(ephemeral), tuple(inputs))
+
+    def _var(self, name: str, default: Any = _MISSING) -> Any:
+        if name in self._vars:
+            return self._vars[name]
+        if default is _MISSING:
+            raise RenderError(
+                f"the variable {name!r} has no value",
+                code="FF1403",
+                help=nearest(name, self._vars)
+                or f"set it under `vars:` in project.yml, pass --vars {name}=..., or give var() a default",
+            )
+        return default
+
+    def _env(self, name: str, default: Any = _MISSING) -> Any:
+        value = self._environ.get(name)
+        if value is None:
+            if default is _MISSING:
+                raise RenderError(
+                    f"the environment variable {name} is not set",
+                    code="FF1404",
+                    help="set it, write it into .env, or give env() a default",
+                )
+            return default
+        return mark(name) if is_secret_name(name) else value

@@ -1,0 +1,91 @@
+"""What would run, where it would be written, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from flowforge.contract import Capability, Dialect, EngineSpec
+from flowforge.errors import ModelConfigError, Problems
+from flowforge.graph.dag import Dag
+from flowforge.project.manifest import Manifest, Node
+from flowforge.project.names import check_lengths
+from flowforge.values import Location, Namespace, Relation
+
+
+@attrs.frozen
+class PlanNode:
+    """One step. *relation* is complete; *reason* says why it runs."""
+
+    node: Node
+    relation: Relation
+    profile: str
+    reason: str
+
+
+@attrs.frozen
+class Plan:
+    """The steps of a run in an order that works, and the parents that each has to wait for."""
+
+    steps: Mapping[str, PlanNode]
+    parents: Mapping[str, tuple[str, ...]]
+
+
+def place(node: Node, namespace: Namespace) -> Relation:
+    """Where a node is written under a profile: its own schema is added to the profile's."""
+    relation = node.relation
+    if relation.schema is not None and namespace.schema is not None:
+        relation = Relation(relation.name, f"{namespace.schema}_{relation.schema}", relation.database)
+    return relation.within(namespace)
+
+
+def make_plan(
+    manifest: Manifest,
+    dag: Dag,
+    names: Iterable[str],
+    *,
+    engine: EngineSpec,
+    dialect: Dialect,
+    namespace: Namespace,
+    profile: str,
+) -> Plan:
+    """Plan to build *names*, given in topological order. Ephemeral models are no steps; what they read counts.
+
+    Raises
+    ------
+    ModelConfigError, DuplicateNameError
+        When the engine cannot hold what the project asks for.
+    """
+    problems = Problems()
+    chosen = [name for name in names if manifest.nodes[name].materialized != "ephemeral"]
+    steps = {}
+    for name in chosen:
+        node = manifest.nodes[name]
+        if node.relation.schema is not None and not engine.support(Capability.SCHEMAS):
+            problems.add(
+                ModelConfigError(
+                    f"{engine.name} has no schemas, but {node.short_name!r} asks for {node.relation.schema!r}",
+                    code="FF1108",
+                    location=Location(node.path),
+                    help="remove `schema` from its config",
+                )
+            )
+        if node.materialized == "view" and not engine.support(Capability.VIEWS):
+            problems.add(
+                ModelConfigError(
+                    f"{engine.name} has no views, but {node.short_name!r} asks for one",
+                    code="FF1108",
+                    location=Location(node.path),
+                    help="use materialized='table'",
+                )
+            )
+        steps[name] = PlanNode(node, place(node, namespace), node.profile or profile, "selected")
+    check_lengths(
+        {name: (step.relation, Location(step.node.path)) for name, step in steps.items()},
+        dialect.max_identifier_bytes,
+        problems,
+    )
+    problems.raise_if_any()
+    subgraph = dag.subgraph(chosen)
+    return Plan(steps, {name: tuple(subgraph.parents_of(name)) for name in chosen})

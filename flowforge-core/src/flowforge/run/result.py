@@ -1,0 +1,99 @@
+"""What a run left behind, as frozen values."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Mapping
+
+import attrs
+
+from flowforge.errors import CHECKS_FAILED, FAILED, OK, FlowForgeError
+from flowforge.events import Status
+from flowforge.values import Relation
+
+
+@attrs.frozen
+class NodeResult:
+    """How one node ended. *duration* is wall time in seconds; *error* is there when it did not end well."""
+
+    node: str
+    kind: str
+    materialized: str
+    relation: Relation | None
+    status: Status
+    started_at: dt.datetime
+    duration: float
+    rows: int | None = None
+    bytes_scanned: int | None = None
+    sql: str | None = None
+    error: FlowForgeError | None = None
+    blocked_by: str | None = None
+
+
+@attrs.frozen
+class CheckResult:
+    """How one check ended. *failures* counts rows (or groups), where it is counted."""
+
+    check: str
+    type: str
+    node: str | None
+    table: str
+    column: str | None
+    severity: str
+    status: Status
+    duration: float
+    failures: int | None = None
+    message: str | None = None
+    sql: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class RunResult:
+    """A whole run.
+
+    Parameters
+    ----------
+    error:
+        What ended the run from outside (an interrupt), if anything did.
+    """
+
+    run_id: str
+    command: str
+    started_at: dt.datetime
+    duration: float
+    nodes: tuple[NodeResult, ...]
+    checks: tuple[CheckResult, ...] = ()
+    error: FlowForgeError | None = None
+
+    @property
+    def errors(self) -> tuple[FlowForgeError, ...]:
+        """All errors of nodes, in the order in which they happened."""
+        return tuple(result.error for result in self.nodes if result.error is not None)
+
+    @property
+    def counts(self) -> Mapping[Status, int]:
+        """Number of nodes by status."""
+        return Counter(result.status for result in self.nodes)
+
+    @property
+    def check_counts(self) -> Mapping[Status, int]:
+        """Number of checks by status."""
+        return Counter(result.status for result in self.checks)
+
+    @property
+    def exit_code(self) -> int:
+        """0, 1 when a node or a check broke, 2 when checks failed, 130 or 143 when the run was stopped."""
+        if self.error is not None:
+            return self.error.exit_code
+        if self.counts.get(Status.ERROR) or self.check_counts.get(Status.ERROR):
+            return FAILED
+        if self.counts.get(Status.FAIL) or self.check_counts.get(Status.FAIL):
+            return CHECKS_FAILED
+        return OK
+
+    @property
+    def ok(self) -> bool:
+        """True when everything that was asked for succeeded."""
+        return self.exit_code == OK

@@ -1,0 +1,224 @@
+"""Runs a whole plan: starts, schedules, reports and ends it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable
+
+import attrs
+
+from flowforge.contract import Capability, EngineSpec
+from flowforge.errors import InterruptedRunError
+from flowforge.events import NodeFinished, NodeStarted, RunFinished, RunStarted, Status
+from flowforge.run.bus import EventBus
+from flowforge.run.node import Bench, Sessions, execute
+from flowforge.run.plan import Plan, PlanNode
+from flowforge.run.result import CheckResult, NodeResult, RunResult
+from flowforge.run.scheduler import FailPolicy, Finished, Stop, schedule
+from flowforge.run.signals import stop_on_signals
+from flowforge.values import Namespace
+
+
+@attrs.frozen
+class RunOptions:
+    """How to run.
+
+    Parameters
+    ----------
+    jobs:
+        Nodes at once; ``None``: as many as there are processors, at most eight.
+    timeout:
+        Seconds that one statement may take.
+    lock_timeout:
+        Seconds to wait for another run's lock.
+    handle_signals:
+        Take SIGINT and SIGTERM while the run lasts (main thread only).
+    """
+
+    jobs: int | None = None
+    policy: FailPolicy = FailPolicy.FINISH_RUNNING
+    timeout: float | None = None
+    lock_timeout: float | None = 300.0
+    handle_signals: bool = False
+
+
+def new_run_id() -> str:
+    """An id that sorts by time and is unique over machines."""
+    moment = dt.datetime.now(dt.UTC).strftime("%Y%m%d%H%M%S")
+    return f"{moment}{uuid.uuid4().hex[:6]}"
+
+
+def effective_jobs(options: RunOptions, engine: EngineSpec) -> int:
+    """How many nodes run at once on *engine*."""
+    if not engine.support(Capability.PARALLEL_SESSIONS):
+        return 1
+    return options.jobs or min(os.cpu_count() or 1, 8)
+
+
+def run_plan(
+    plan: Plan,
+    bench: Bench,
+    bus: EventBus,
+    options: RunOptions,
+    *,
+    command: str,
+    project: str,
+    env: str,
+    namespace: Namespace,
+    collect_checks: Callable[[], tuple[CheckResult, ...]] = tuple,
+    after: Callable[[], None] = lambda: None,
+) -> RunResult:
+    """Run *plan* to its end, and report everything to *bus*.
+
+    Parameters
+    ----------
+    collect_checks:
+        The results of the checks that ran as audits.
+    after:
+        Called when all nodes succeeded, before the run is reported as finished.
+    """
+    started_at, start = dt.datetime.now(dt.UTC), time.perf_counter()
+    stop, sessions = Stop(), Sessions()
+    jobs = effective_jobs(options, bench.engine)
+    total = len(plan.steps)
+    results: dict[str, NodeResult] = {}
+    numbers = itertools.count(1)
+    lock = threading.Lock()
+    bus.emit(
+        RunStarted(
+            bench.run_id,
+            started_at,
+            command=command,
+            project=project,
+            env=env,
+            engine=bench.engine.name,
+            namespace=".".join(part for part in (namespace.database, namespace.schema) if part),
+            nodes=tuple(plan.steps),
+            jobs=jobs,
+        )
+    )
+
+    def work(name: str) -> bool:
+        step = plan.steps[name]
+        with lock:
+            index = next(numbers)
+        node_run_id = uuid.uuid4().hex
+        inputs = tuple(plan.steps[parent].relation for parent in plan.parents[name])
+        bus.emit(
+            NodeStarted(
+                bench.run_id,
+                dt.datetime.now(dt.UTC),
+                node_run_id=node_run_id,
+                node=step.node.short_name,
+                kind=step.node.kind.value,
+                relation=step.relation,
+                index=index,
+                total=total,
+                inputs=inputs,
+            )
+        )
+        result = execute(step, bench, sessions, options.timeout)
+        with lock:
+            late = name in results
+            results.setdefault(name, result)
+        if not late:
+            bus.emit(_finished(result, bench.run_id, node_run_id, index, total))
+        return result.status is Status.SUCCESS
+
+    def settle(name: str, status: Status, blocked_by: str | None) -> None:
+        result = _not_run(plan.steps[name], status, blocked_by)
+        with lock:
+            if name in results:
+                return
+            results[name] = result
+        bus.emit(_finished(result, bench.run_id, uuid.uuid4().hex, next(numbers), total))
+
+    with stop_on_signals(stop, enabled=options.handle_signals):
+        started: set[str] = set()
+        for outcome in schedule(
+            plan.parents,
+            lambda name: (started.add(name), work(name))[1],
+            jobs=jobs,
+            policy=options.policy,
+            stop=stop,
+            cancel=sessions.cancel,
+        ):
+            if isinstance(outcome, Finished):
+                continue
+            left_behind = outcome.name in started
+            settle(outcome.name, Status.CANCELLED if left_behind else Status.SKIPPED, outcome.blocked_by)
+    if not stop.is_set() and all(result.status is Status.SUCCESS for result in results.values()):
+        after()
+
+    error = None
+    if stop.is_set():
+        counts = [result.status for result in results.values()]
+        cancelled, skipped = counts.count(Status.CANCELLED), counts.count(Status.SKIPPED)
+        error = InterruptedRunError(
+            f"cancelled: {cancelled} running, {skipped} not started", signum=stop.signum or 2
+        )
+    result = RunResult(
+        run_id=bench.run_id,
+        command=command,
+        started_at=started_at,
+        duration=time.perf_counter() - start,
+        nodes=tuple(results.values()),
+        checks=collect_checks(),
+        error=error,
+    )
+    bus.emit(
+        RunFinished(
+            bench.run_id,
+            dt.datetime.now(dt.UTC),
+            command=command,
+            duration=result.duration,
+            counts=result.counts,
+            checks=result.check_counts,
+            exit_code=result.exit_code,
+        )
+    )
+    return result
+
+
+def _not_run(step: PlanNode, status: Status, blocked_by: str | None) -> NodeResult:
+    return NodeResult(
+        node=step.node.name,
+        kind=step.node.kind.value,
+        materialized=step.node.materialized,
+        relation=step.relation,
+        status=status,
+        started_at=dt.datetime.now(dt.UTC),
+        duration=0.0,
+        blocked_by=blocked_by,
+    )
+
+
+def _finished(result: NodeResult, run_id: str, node_run_id: str, index: int, total: int) -> NodeFinished:
+    error = result.error
+    blocked = f"blocked by {result.blocked_by.removesuffix('.ff')}" if result.blocked_by else None
+    return NodeFinished(
+        run_id,
+        dt.datetime.now(dt.UTC),
+        node_run_id=node_run_id,
+        node=result.node.removesuffix(".ff"),
+        kind=result.kind,
+        materialized=result.materialized,
+        relation=result.relation,
+        status=result.status,
+        index=index,
+        total=total,
+        started_at=result.started_at,
+        duration=result.duration,
+        rows=result.rows,
+        bytes_scanned=result.bytes_scanned,
+        sql=result.sql,
+        message=error.message if error else blocked,
+        code=error.code if error else None,
+    )
+
+

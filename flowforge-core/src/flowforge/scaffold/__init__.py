@@ -1,0 +1,1 @@
+"""Begins new things: a project (``flowforge init``), an engine (``flowforge plugins new``)."""

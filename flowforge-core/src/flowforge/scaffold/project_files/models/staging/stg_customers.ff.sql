@@ -1,0 +1,7 @@
+{{ config(materialized='view', tags=['staging']) }}
+
+select
+    customer_id,
+    name,
+    lower(email) as email
+from {{ source('raw', 'customers') }}
