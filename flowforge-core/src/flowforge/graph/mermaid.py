@@ -37,12 +37,12 @@ def mermaid(manifest: Manifest, dag: Dag, names: Iterable[str] | None = None) ->
     part = dag.subgraph(shown)
     nodes = [manifest.nodes[name] for name in part.order()]
     sources = [manifest.sources[id_] for id_ in sorted({id_ for node in nodes for id_ in node.reads})]
-    node_ids = _ids("n_", {node.name: node.short_name for node in nodes})
+    node_ids = _ids("n_", {node.name: _shown(node) for node in nodes})
     source_ids = _ids("s_", {source.id: source.id for source in sources})
 
     lines = ["flowchart LR"]
     lines += [_box(source_ids[source.id], source.id, "source", "source") for source in sources]
-    lines += [_box(node_ids[node.name], node.short_name, node.materialized, node.kind.value) for node in nodes]
+    lines += [_box(node_ids[node.name], _shown(node), node.materialized, node.kind.value) for node in nodes]
     for source in sources:
         if source.node in shown:
             lines.append(f"    {node_ids[source.node]} --> {source_ids[source.id]}")
@@ -70,6 +70,10 @@ def _only_through_sources(manifest: Manifest, node: Node) -> frozenset[str]:
 
 def _reads(manifest: Manifest, node: Node) -> Iterable[Source]:
     return (manifest.sources[id_] for id_ in node.reads)
+
+
+def _shown(node: Node) -> str:
+    return node.short_name or node.name  # a file called `.ff.sql` has no short name
 
 
 def _box(id_: str, label: str, shape: str, kind: str) -> str:
