@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 TEN_MEGABYTES = 10 * 1000 * 1000
 SEEDS = {"flights": 336776, "weather": 26115, "planes": 3322, "airports": 1458, "airlines": 16}
@@ -84,6 +85,23 @@ def test_the_project_is_as_large_as_it_says(flights: Any) -> None:
     assert len(list(models.rglob("*.ff.sql"))) == 17
     assert len(list(models.rglob("*.ff.py"))) == 3
     assert sum(path.stat().st_size for path in (flights.path / "seeds").iterdir()) < TEN_MEGABYTES
+
+
+def test_descriptions_fit_what_was_built(flights: Any) -> None:
+    described = {}
+    for path in (flights.path / "models").rglob("*.yml"):
+        for entry in YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))["models"]:
+            assert entry["description"]
+            described[entry["name"]] = {column["name"] for column in entry["columns"] if column["description"]}
+    ephemeral = {"int_flight_status", "int_airport_traffic"}
+    assert set(described) == {*VIEWS, *TABLES, *ephemeral}
+    standing: dict[str, set[str]] = {}
+    for table, column in flights.query("select table_name, column_name from information_schema.columns"):
+        standing.setdefault(table, set()).add(column)
+    unknown = {name: described[name] - standing[name] for name in (*VIEWS, *TABLES) if described[name] - standing[name]}
+    assert unknown == {}
+    for name in (*VIEWS, *(table for table in TABLES if table.startswith("mart_"))):
+        assert described[name] == standing[name], f"{name}: some columns have no description"
 
 
 # -- numbers of the package -----------------------------------------------------------------------------------------
