@@ -24,13 +24,15 @@ def errors_page() -> str:
     parts = [
         MADE_FROM.format(source="flowforge/codes.toml"),
         "# Errors by code\n\n",
-        "Codes are stable. `flowforge explain CODE` shows the same text without a network. The first two digits tell\n",
-        "the field:\n\n",
-        "| codes | field |\n| --- | --- |\n",
-        *(f"| {prefix}xx | {field} |\n" for prefix, field in FIELDS.items()),
+        "Codes are stable. `flowforge explain CODE` shows the same text without a network. What to try first is in\n",
+        "[find out what went wrong](../troubleshooting.md).\n",
     ]
-    for code, entry in codes.items():
-        parts.append(f"\n## {code}\n\n**{entry['title']}.** {flow(entry['text'])}\n")
+    for prefix, field in FIELDS.items():
+        inside = {code: entry for code, entry in codes.items() if code.startswith(prefix)}
+        if inside:
+            parts.append(f"\n## {prefix}xx: {field}\n")
+        for code, entry in inside.items():
+            parts.append(f"\n### {code}\n\n**{entry['title']}.** {flow(entry['text'])}\n")
     return "".join(parts)
 
 

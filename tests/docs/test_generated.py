@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -57,7 +58,6 @@ def test_every_exit_code_is_in_the_table(generator: ModuleType) -> None:
     assert listed == {getattr(errors, name) for name in names}
 
 
-def test_every_field_of_codes_is_listed(generator: ModuleType) -> None:
-    assert {f"{code[:4]}" for code in re.findall(r"^## (FF\d{4})$", generator.errors_page(), re.M)} <= set(
-        generator.FIELDS
-    )
+def test_every_code_has_a_heading(generator: ModuleType, repository: Path) -> None:
+    known = tomllib.loads((repository / "flowforge-core/src/flowforge/codes.toml").read_text(encoding="utf-8"))
+    assert re.findall(r"^### (FF\d{4})$", generator.errors_page(), re.MULTILINE) == list(known)
