@@ -1,0 +1,507 @@
+"""Finds what a SQL model's template refers to and how it is configured, without rendering it.
+
+Most templates hold nothing but literal calls; those are read here, by the lexer alone. Any other goes to
+:mod:`flowforge.project.scan_jinja`, which imports Jinja's parser; nothing is ever compiled or run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from flowforge.errors import FlowForgeError, ModelConfigError, ProjectError, RenderError
+from flowforge.project.calls import bind_ref, bind_source
+from flowforge.project.lexer import (
+    Create,
+    Kind,
+    Token,
+    blank,
+    body_start,
+    code_spans,
+    keyword_at,
+    leading_create,
+    lex,
+    position,
+    skip_leading,
+)
+from flowforge.project.literals import Arguments, NotLiteral, parse_arguments
+from flowforge.project.manifest import RefCall, SourceCall
+from flowforge.values import Location
+
+THIS_FIELDS = ("name", "schema", "database", "relation", "materialized")
+"""What a template may read of ``this``."""
+
+FORBIDDEN = frozenset(
+    [
+        "alter",
+        "analyze",
+        "attach",
+        "begin",
+        "cache",
+        "call",
+        "checkpoint",
+        "cluster",
+        "comment",
+        "commit",
+        "copy",
+        "create",
+        "deallocate",
+        "declare",
+        "delete",
+        "detach",
+        "discard",
+        "do",
+        "drop",
+        "end",
+        "exec",
+        "execute",
+        "explain",
+        "export",
+        "get",
+        "grant",
+        "import",
+        "insert",
+        "install",
+        "kill",
+        "listen",
+        "load",
+        "lock",
+        "merge",
+        "msck",
+        "notify",
+        "optimize",
+        "pragma",
+        "prepare",
+        "put",
+        "refresh",
+        "reindex",
+        "release",
+        "rename",
+        "repair",
+        "replace",
+        "reset",
+        "revoke",
+        "rollback",
+        "savepoint",
+        "set",
+        "start",
+        "truncate",
+        "uncache",
+        "undrop",
+        "unload",
+        "update",
+        "upsert",
+        "use",
+        "vacuum",
+    ]
+)
+"""First words of statements that a model must not be: they change something, or are no query."""
+
+
+@attrs.frozen
+class Scan:
+    """What one template says.
+
+    Parameters
+    ----------
+    refs, sources:
+        The union over all branches, in the order of the text; entries of ``config(deps=[...])`` come last.
+    config:
+        The keywords of ``config(...)``; ``None`` when the template has none.
+    config_location:
+        Where ``config`` is called.
+    config_locations:
+        Where each keyword of it stands.
+    vars, envs:
+        Names that ``var`` and ``env`` are called with, where they are literal; sorted.
+    simple:
+        True when the template holds only literal calls, so that it renders without Jinja.
+    problems:
+        Everything that has to be corrected.
+    create:
+        Kind (``table`` or ``view``) and name of a ``CREATE ... AS`` in front; the name is ``None`` when Jinja makes it.
+    template:
+        The text to render: the same lines and columns, a ``CREATE ... AS`` in front blanked out.
+    """
+
+    template: str
+    refs: tuple[RefCall, ...] = ()
+    sources: tuple[SourceCall, ...] = ()
+    config: Mapping[str, Any] | None = None
+    config_location: Location | None = None
+    config_locations: Mapping[str, Location] = attrs.field(factory=dict)
+    vars: tuple[str, ...] = ()
+    envs: tuple[str, ...] = ()
+    simple: bool = True
+    problems: tuple[FlowForgeError, ...] = ()
+    create: tuple[str, str | None] | None = None
+
+    def locate(self, keypath: Sequence[str | int]) -> Location | None:
+        """Where a setting of ``config(...)`` stands; the keyword's place for everything inside its value."""
+        key = keypath[0] if keypath else None
+        return self.config_locations.get(key, self.config_location) if isinstance(key, str) else self.config_location
+
+
+class Findings:
+    """Collects what is found in one template. One thread."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self.text = text
+        self.path = path
+        self.refs: list[RefCall] = []
+        self.sources: list[SourceCall] = []
+        self.config: dict[str, Any] | None = None
+        self.config_location: Location | None = None
+        self.config_locations: dict[str, Location] = {}
+        self.deps: list[RefCall] = []
+        self.vars: set[str] = set()
+        self.envs: set[str] = set()
+        self.dynamic: list[ProjectError] = []
+        self.problems: list[FlowForgeError] = []
+
+    def at(self, offset: int, length: int = 1) -> Location:
+        """The place in the file."""
+        line, column = position(self.text, offset)
+        return Location(self.path, line, column, max(length, 1))
+
+    def literal_at(self, offset: int, value: Any) -> Location:
+        """The place of the literal *value*; for text inside plain quotes, of the text itself."""
+        if isinstance(value, str) and self.text.startswith(value, offset + 1) and self.text[offset] in "'\"":
+            return self.at(offset + 1, len(value))
+        return self.at(offset)
+
+    def set_config(self, values: dict[str, Any], offset: int, names: Mapping[str, int], deps: Sequence[int]) -> None:
+        """Keep the keywords of ``config(...)``.
+
+        Parameters
+        ----------
+        names:
+            Offsets of the keywords.
+        deps:
+            Offsets of the items of ``deps``.
+        """
+        where = self.at(offset, len("config"))
+        if self.config_location is not None:
+            self.problems.append(
+                ModelConfigError(
+                    "a model calls config() only once",
+                    code="FF1122",
+                    location=where,
+                    help="move all settings into one config() call",
+                    notes=(f"the first one is at {self.config_location}",),
+                )
+            )
+            return
+        self.config, self.config_location = values, where
+        self.config_locations = {name: self.at(at, len(name)) for name, at in names.items()}
+        entries = values.get("deps")
+        if "deps" not in values:
+            return
+        if not isinstance(entries, (list, tuple)) or not all(isinstance(entry, str) for entry in entries):
+            self.problems.append(
+                ModelConfigError(
+                    "deps must be a list of model names",
+                    code="FF1121",
+                    location=self.config_locations.get("deps", where),
+                    help="write config(deps=['one_model', 'another_model'])",
+                )
+            )
+            return
+        offsets = deps if len(deps) == len(entries) else [offset] * len(entries)
+        self.deps = [RefCall(entry, self.literal_at(at, entry)) for entry, at in zip(entries, offsets, strict=True)]
+
+    def bad_call(self, message: str, offset: int, length: int) -> None:
+        """A call with arguments that make no sense."""
+        self.problems.append(ProjectError(message, code="FF1407", location=self.at(offset, length)))
+
+    def dynamic_ref(self, function: str, location: Location) -> None:
+        """A name that only rendering can tell."""
+        if function == "ref":
+            self.dynamic.append(
+                ProjectError(
+                    "the argument of ref() is computed, so its model cannot be known before the run",
+                    code="FF1406",
+                    location=location,
+                    help="add config(deps=['...']) with the names of all models that it can be",
+                )
+            )
+        else:
+            self.problems.append(
+                ProjectError(
+                    "the arguments of source() are computed, so its table cannot be known before the run",
+                    code="FF1406",
+                    location=location,
+                    help="write group and table as literal texts",
+                )
+            )
+
+    def finish(self, *, simple: bool, create: Create | None) -> Scan:
+        """Everything as a frozen value."""
+        if self.config is None or "deps" not in self.config:
+            self.problems += self.dynamic
+
+        def order(problem: FlowForgeError) -> tuple[int, int]:
+            where = problem.location
+            return (where.line or 0, where.column or 0) if where else (0, 0)
+
+        return Scan(
+            template=self.text,
+            refs=(*self.refs, *self.deps),
+            sources=tuple(self.sources),
+            config=self.config,
+            config_location=self.config_location,
+            config_locations=self.config_locations,
+            vars=tuple(sorted(self.vars)),
+            envs=tuple(sorted(self.envs)),
+            simple=simple,
+            problems=tuple(sorted(self.problems, key=order)),
+            create=(create.kind, create.name) if create else None,
+        )
+
+
+def normalize(text: str) -> str:
+    """*text* with ``\\n`` for every line break and without a byte order mark; lines and columns stay the same."""
+    if text.startswith("\ufeff"):
+        text = text[1:]
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text
+
+
+def scan_sql(text: str, path: str) -> Scan:
+    """Read the template of a SQL model.
+
+    Parameters
+    ----------
+    path:
+        The file, relative to the project, for locations.
+
+    Returns
+    -------
+    Scan
+        Always; what is wrong stands in its ``problems``. No exception is raised for any text.
+    """
+    text = normalize(text)
+    tokens = lex(text)
+    create = leading_create(text, tokens)
+    if create:
+        text = blank(text, create.start, create.end)
+        tokens = lex(text)
+    found = Findings(text, path)
+    simple = _read_simple(found, tokens)
+    if not simple:
+        from flowforge.project.scan_jinja import read_tree
+
+        found = Findings(text, path)
+        read_tree(found)
+    _look_at_statements(found, tokens)
+    return found.finish(simple=simple, create=create)
+
+
+# -- templates of literal calls ---------------------------------------------------------------------------------------
+
+_REF = re.compile(r"\{\{[-+]?\s*ref\s*\(\s*('[^'\\]*+'|\"[^\"\\]*+\")\s*\)\s*-?\}\}")
+_CALL = re.compile(r"\{\{[-+]?\s*(ref|source|config|var|env|engine|is_incremental)\s*\(")
+_THIS = re.compile(rf"\{{\{{[-+]?\s*this\s*(?:\.\s*({'|'.join(THIS_FIELDS)})\s*)?-?\}}\}}")
+_END = re.compile(r"\s*-?\}\}")
+
+
+@attrs.frozen
+class SimpleCall:
+    """A Jinja expression that is one literal call: *function* is its name, or ``this``.
+
+    *offset* is where the function's name stands. The field of ``this`` is the only positional argument then.
+    """
+
+    function: str
+    arguments: Arguments
+    offset: int
+
+
+_NO_ARGUMENTS = Arguments((), {}, 0)
+
+
+def simple_call(text: str, token: Token) -> SimpleCall | None:
+    """Read an expression as one literal call; ``None`` when it is something else."""
+    call = _CALL.match(text, token.start)
+    if call is None:
+        this = _THIS.fullmatch(text, token.start, token.end)
+        if this is None:
+            return None
+        offset = text.index("this", token.start)
+        if this[1] is None:
+            return SimpleCall("this", _NO_ARGUMENTS, offset)
+        return SimpleCall("this", parse_arguments(f"'{this[1]}')", 0), offset)
+    try:
+        arguments = parse_arguments(text, call.end())
+    except NotLiteral:
+        return None
+    if not _END.fullmatch(text, arguments.end, token.end):
+        return None
+    return SimpleCall(call[1], arguments, call.start(1))
+
+
+def _read_simple(found: Findings, tokens: Sequence[Token]) -> bool:
+    """Read all expressions; False when one of the tokens needs Jinja."""
+    text = found.text
+    for token in tokens:
+        if token.kind is Kind.EXPRESSION:
+            plain = _REF.fullmatch(text, token.start, token.end)
+            if plain:
+                name = plain[1][1:-1]
+                found.refs.append(RefCall(name, found.at(plain.start(1) + 1, len(name))))
+                continue
+            call = simple_call(text, token) if token.closed else None
+            if call is None:
+                return False
+            if call.function != "this":
+                _READERS[call.function](found, call)
+        elif (
+            token.kind is Kind.STATEMENT
+            or token.kind is Kind.RAW
+            or (token.kind is Kind.JINJA_COMMENT and not token.closed)
+        ):
+            return False
+    return True
+
+
+def _read_ref(found: Findings, call: SimpleCall) -> None:
+    try:
+        chosen = bind_ref(call.arguments.positional, call.arguments.keywords)
+    except ValueError as exc:
+        found.bad_call(str(exc), call.offset, len("ref"))
+        return
+    if not all(isinstance(value, str) for value in (*call.arguments.args, *call.arguments.kwargs.values())):
+        found.bad_call("ref() takes names as text", call.offset, len("ref"))
+        return
+    found.refs.append(RefCall(chosen.value, found.literal_at(chosen.offset, chosen.value)))
+
+
+def _read_source(found: Findings, call: SimpleCall) -> None:
+    try:
+        group, table = bind_source(call.arguments.positional, call.arguments.keywords)
+    except ValueError as exc:
+        found.bad_call(str(exc), call.offset, len("source"))
+        return
+    if not isinstance(group.value, str) or not isinstance(table.value, str):
+        found.bad_call("source() takes names as text", call.offset, len("source"))
+        return
+    found.sources.append(SourceCall(group.value, table.value, found.literal_at(table.offset, table.value)))
+
+
+def _read_config(found: Findings, call: SimpleCall) -> None:
+    if call.arguments.positional:
+        found.bad_call("config() takes keywords: config(materialized='view')", call.offset, len("config"))
+        return
+    deps = call.arguments.keywords.get("deps")
+    names = {name: argument.name_offset for name, argument in call.arguments.keywords.items()}
+    found.set_config(call.arguments.kwargs, call.offset, names, deps.items if deps else ())
+
+
+def _read_var(found: Findings, call: SimpleCall) -> None:
+    _read_name(call, found.vars)
+
+
+def _read_env(found: Findings, call: SimpleCall) -> None:
+    _read_name(call, found.envs)
+
+
+def _read_name(call: SimpleCall, names: set[str]) -> None:
+    first = call.arguments.positional[:1] or tuple(filter(None, [call.arguments.keywords.get("name")]))
+    if first and isinstance(first[0].value, str):
+        names.add(first[0].value)
+
+
+def _read_nothing(found: Findings, call: SimpleCall) -> None:
+    """``engine`` and ``is_incremental`` say nothing at load time."""
+
+
+_READERS: Mapping[str, Callable[[Findings, SimpleCall], None]] = {
+    "ref": _read_ref,
+    "source": _read_source,
+    "config": _read_config,
+    "var": _read_var,
+    "env": _read_env,
+    "engine": _read_nothing,
+    "is_incremental": _read_nothing,
+}
+
+
+# -- what the statement is --------------------------------------------------------------------------------------------
+
+_INLINE_SET = re.compile(r"\{%[-+]?\s*set\s+[^=%]+=")
+_NO_SQL = frozenset({Kind.COMMENT, Kind.JINJA_COMMENT})
+
+
+def forbidden_statement(keyword: str, location: Location) -> RenderError:
+    """The error for a model whose statement begins with *keyword*."""
+    return RenderError(
+        f"a model is one query, but this one is a {keyword.upper()} statement",
+        code="FF1124",
+        location=location,
+        help="leave only the SELECT: FlowForge creates and fills the table itself",
+    )
+
+
+def several_statements(location: Location) -> RenderError:
+    """The error for a model with a second statement, which begins at *location*."""
+    return RenderError(
+        "a model is one query, but a second statement begins here",
+        code="FF1125",
+        location=location,
+        help="move it to a model of its own, or remove it",
+    )
+
+
+def _look_at_statements(found: Findings, tokens: list[Token]) -> None:
+    """Refuse what is no single query, as far as that can be seen before rendering."""
+    text = found.text
+    only_comments = all(token.kind in _NO_SQL for token in tokens)
+    if only_comments and not any(text[start:end].strip(" \t\n\r\f\v;") for start, end in code_spans(text, tokens)):
+        found.problems.append(
+            RenderError(
+                "the model holds no query",
+                code="FF1123",
+                location=Location(found.path, 1, 1),
+                help="write a SELECT, or delete the file",
+            )
+        )
+        return
+    start = body_start(text, tokens)
+    if start is not None:
+        keyword, at = keyword_at(text, tokens, skip_leading(text, tokens, _NO_SQL, start))
+        if keyword in FORBIDDEN:
+            found.problems.append(forbidden_statement(keyword, found.at(at, len(keyword))))
+            return
+    if ";" not in text:
+        return
+    blocks = (token for token in tokens if token.kind is Kind.STATEMENT)
+    if any(not _INLINE_SET.match(text, token.start) for token in blocks):
+        return
+    second = _second_statement(text, tokens)
+    if second is not None:
+        found.problems.append(several_statements(found.at(second)))
+
+
+def _second_statement(text: str, tokens: list[Token]) -> int | None:
+    """Where SQL goes on behind a ``;`` that ended some; ``None`` when it does not."""
+    strings = [(token.start, token.end, False) for token in tokens if token.kind is Kind.STRING]
+    code = [(start, end, True) for start, end in code_spans(text, tokens)]
+    seen = ended = False
+    for start, end, cuttable in sorted([*code, *strings]):
+        pos = start
+        while pos < end:
+            cut = text.find(";", pos, end) if cuttable else -1
+            piece = text[pos : cut if cut >= 0 else end]
+            if piece.strip():
+                if ended:
+                    return pos + len(piece) - len(piece.lstrip())
+                seen = True
+            if cut < 0:
+                break
+            ended = ended or seen
+            pos = cut + 1
+    return None
