@@ -471,6 +471,9 @@ class EngineSpec:
         True when the engine runs without any setting, and so may be taken when a project has no profile.
     frames:
         Kinds of DataFrame that Python models may ask for beyond ``arrow`` and ``pandas``.
+    offline:
+        Called with settings, gives the text rules and the name space that an executor would have, without a driver or
+        a connection. Without it, ``compile`` and ``validate`` have to connect.
     abbreviation:
         A few letters for narrow output; the name itself when empty.
     testkit_settings:
@@ -485,6 +488,7 @@ class EngineSpec:
     aliases: tuple[str, ...] = ()
     zero_config: bool = False
     frames: tuple[str, ...] = ()
+    offline: Callable[[Any], tuple[Dialect, Namespace]] | None = None
     abbreviation: str = ""
     testkit_settings: Mapping[str, str] = attrs.field(factory=dict)
     api: int = API_VERSION

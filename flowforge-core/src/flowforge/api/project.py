@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowforge.config.environ import layered_environ
+from flowforge.api.loading import Loader
+from flowforge.config.environ import load_environ
 from flowforge.config.profiles import Profile, load_profile
 from flowforge.config.project import load_project_config
 from flowforge.config.secrets import Redactor, secrets_of
@@ -27,7 +29,6 @@ from flowforge.errors import (
 from flowforge.events import Event
 from flowforge.graph.dag import Dag, check_cycles
 from flowforge.graph.select import select as select_names
-from flowforge.api.loading import Loader
 from flowforge.project.manifest import CheckDecl, Manifest, Node, NodeKind
 from flowforge.values import Location
 
@@ -106,7 +107,7 @@ class Project:
         """
         root = Path(path).resolve()
         problems = Problems()
-        variables = layered_environ(root, env, environ)
+        variables = load_environ(root, env, os.environ if environ is None else environ, cwd=Path.cwd())
 
         @functools.cache
         def plugin_set() -> PluginSet:
@@ -126,9 +127,7 @@ class Project:
         for cycle in check_cycles(parents, lambda name: _first_location(manifest.nodes[name])):
             problems.add(cycle)
         problems.raise_if_any()
-        return cls(
-            root, env, manifest, Dag.build(parents), environ=variables, engine=engine, plugins=plugin_set
-        )
+        return cls(root, env, manifest, Dag.build(parents), environ=variables, engine=engine, plugins=plugin_set)
 
     # -- what it stands on ---------------------------------------------------------------------------------------
 
@@ -211,16 +210,19 @@ class Project:
 
     @property
     def compiler(self) -> Compiler:
-        """Compiles models for this project's engine; needs no connection where the engine's name space is known."""
+        """Compiles models for this project's engine; connects only where the engine cannot do it offline."""
         from flowforge.run.compile import Compiler
 
-        executor = self.executor
+        if self._executor is None and self.engine.offline is not None:
+            dialect, namespace = self.engine.offline(self.profile.settings)
+        else:
+            dialect, namespace = self.executor.dialect, self.executor.namespace
         return Compiler(
             self.manifest,
             self.dag,
             engine=self.engine,
-            dialect=executor.dialect,
-            namespace=executor.namespace,
+            dialect=dialect,
+            namespace=namespace,
             environ=self.environ,
             vars=self.manifest.vars,
             macros={macro.name: macro.function for macro in self.plugins.macros.values()},
@@ -241,6 +243,23 @@ class Project:
                     compiled[node.name] = compiler.compile(node.name)
         problems.raise_if_any()
         return compiled
+
+    def validate(self, *, syntax: bool = True) -> None:
+        """Compile every SQL model and parse the result, without a connection; the files were checked by loading.
+
+        Parameters
+        ----------
+        syntax:
+            Parse the SQL too, where the engine's dialect is known to the parser.
+
+        Raises
+        ------
+        ProjectErrors, ProjectError
+            With everything that is wrong.
+        """
+        from flowforge.api.validation import validate
+
+        validate(self, syntax=syntax)
 
     def show(self, node: str | None = None, *, inline: str | None = None, limit: int | None = 10) -> pa.Table:
         """The first rows of a node as it would be built now, or of a query.
@@ -317,9 +336,9 @@ class Project:
 
         A bare selector that names no node but is the tag of checks takes the checks with that tag.
         """
-        from flowforge.api.execution import test_nodes
+        from flowforge.api.execution import check_data
 
-        return test_nodes(self, self.select_checks(select, exclude), listener, options)
+        return check_data(self, self.select_checks(select, exclude), listener, options)
 
     def select_checks(self, select: Selectors = (), exclude: Selectors = ()) -> tuple[CheckDecl, ...]:
         """The checks that ``flowforge test`` would run.

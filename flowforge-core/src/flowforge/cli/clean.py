@@ -12,7 +12,9 @@ from flowforge.cli.options import project_argument
 from flowforge.errors import ProjectError, UsageError
 
 
-@click.command("clean", help="Delete the folder .flowforge of the project: caches, history, artifacts. No table is touched.")
+@click.command(
+    "clean", help="Delete the folder .flowforge of the project: caches, history, artifacts. No table is touched."
+)
 @project_argument
 @with_context
 def command(context: Context, project: Path | None) -> int:
@@ -23,7 +25,9 @@ def command(context: Context, project: Path | None) -> int:
     folder = root / ".flowforge"
     if folder.is_symlink():
         raise ProjectError(
-            f"{folder} is a link, so it is left alone", code="FF1009", help="delete the link yourself, and what it means"
+            f"{folder} is a link, so it is left alone",
+            code="FF1026",
+            help="delete the link yourself, and what it means",
         )
     if not folder.is_dir():
         context.output.say("nothing to clean")

@@ -15,7 +15,9 @@ from flowforge.errors import NothingSelectedError
 @project_argument
 @selection_options
 @vars_option
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write one file a model into this folder.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Write one file a model into this folder."
+)
 @with_context
 def command(
     context: Context,

@@ -82,9 +82,7 @@ def with_context(function: F) -> F:
         own = Globals(**{name: kwargs.pop(name) for name in _GLOBAL_NAMES})
         shell = click.get_current_context().ensure_object(Shell)
         given = own.over(shell.globals)
-        shell.output = Output(
-            color=given.color, verbosity=given.verbosity, log_format=_log_format(given.log_format)
-        )
+        shell.output = Output(color=given.color, verbosity=given.verbosity, log_format=_log_format(given.log_format))
         _configure_logging(given, shell.output)
         return function(Context(given, shell.output), *args, **kwargs)
 

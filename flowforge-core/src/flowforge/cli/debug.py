@@ -71,4 +71,6 @@ def _connection(context: Context, project: Project) -> None:
             if error is None:
                 raise
             raise error from problem
-    context.output.answer(f"connection   {context.output.style('ok', 'good')} in {duration(time.perf_counter() - start)}")
+    context.output.answer(
+        f"connection   {context.output.style('ok', 'good')} in {duration(time.perf_counter() - start)}"
+    )

@@ -149,7 +149,9 @@ def run_options(function: F) -> F:
         ),
         click.option("--keep-going", is_flag=True, help="After a failure go on with all that does not depend on it."),
         click.option("-x", "--fail-fast", is_flag=True, help="After a failure cancel what runs."),
-        click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Limit for one statement."),
+        click.option(
+            "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Limit for one statement."
+        ),
         click.option(
             "--lock-timeout",
             type=click.FloatRange(min=0),

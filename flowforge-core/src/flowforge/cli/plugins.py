@@ -52,7 +52,9 @@ def command(context: Context, ctx: click.Context, shape: str) -> int:
 
 @command.command("new", help="Make a distribution for an engine called NAME, which works at once and passes the suite.")
 @click.argument("name")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The new folder; else flowforge-NAME here.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="The new folder; else flowforge-NAME here."
+)
 @with_context
 def new(context: Context, name: str, out: Path | None) -> int:
     """Render the templates of an engine's distribution."""

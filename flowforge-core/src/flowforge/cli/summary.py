@@ -74,5 +74,3 @@ def _print_check(check: CheckResult, output: Output, *, answer: bool = False) ->
         say(f"   {arrow} {check.message}")
         if check.sql and output.verbosity >= 1:
             say(f"   {arrow} e.g. SQL: {' '.join(check.sql.split())}")
-
-

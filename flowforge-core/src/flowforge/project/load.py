@@ -17,7 +17,7 @@ from flowforge.config.project import ProjectConfig
 from flowforge.config.properties import Properties, load_properties
 from flowforge.config.sources import SourceDecl, load_sources
 from flowforge.config.structure import nearest
-from flowforge.errors import ConfigFileError, DependencyNotFoundError, FlowForgeError, Problems
+from flowforge.errors import ConfigFileError, DependencyNotFoundError, FlowForgeError, Note, Problems
 from flowforge.project.files import find_model_files, read_text
 from flowforge.project.manifest import CheckDecl, ColumnInfo, Manifest, Node, RefCall, Source, SourceCall
 from flowforge.project.names import check_names
@@ -25,7 +25,7 @@ from flowforge.project.python_nodes import python_nodes
 from flowforge.project.sql_nodes import sql_node
 from flowforge.values import Location, Relation
 
-SeedFinder = Callable[[Problems], Iterable[Node]]
+SeedFinder = Callable[[Problems], tuple[tuple[Node, ...], tuple[Note, ...]]]
 CheckBinder = Callable[[RawCheck, Callable[[str], str | None]], CheckDecl]
 
 
@@ -45,7 +45,7 @@ def load_manifest(
     root:
         The project's folder.
     find_seeds:
-        Yields a node for every seed file.
+        Gives a node for every seed file, and warnings about others.
     bind_check:
         Turns a declared check and a function ``table name -> node name`` into a typed one; raises what is wrong.
     vars:
@@ -64,7 +64,8 @@ def load_manifest(
         text = _read(root, path, problems)
         if text is not None:
             nodes.extend(python_nodes(text, path, problems))
-    nodes.extend(find_seeds(problems))
+    seeds, seed_notes = find_seeds(problems)
+    nodes.extend(seeds)
 
     disabled = {node.short_name: node.path for node in nodes if not node.config.enabled}
     named = check_names([node for node in nodes if node.config.enabled], problems)
@@ -79,7 +80,7 @@ def load_manifest(
         nodes=dict(sorted(named.items())),
         sources=dict(sorted(sources.items())),
         vars=vars,
-        notes=files.notes,
+        notes=(*files.notes, *seed_notes),
     )
     raw = [check for entry in properties if entry is not None for check in entry.checks]
     return attrs.evolve(manifest, checks=_checks([*config.checks, *raw], manifest, bind_check, problems))

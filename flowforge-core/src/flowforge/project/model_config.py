@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import attrs
 
@@ -60,12 +60,10 @@ def _not_blank(instance: object, attribute: attrs.Attribute[Any], value: str | N
 class _Written:
     """What a model may say of itself in this version."""
 
-    later_keys = frozenset(_LATER)
+    later_keys: ClassVar[Mapping[str, str]] = dict.fromkeys(_LATER, "")
 
     materialized: Literal["table", "view", "ephemeral"] = "table"
-    tags: tuple[str, ...] = attrs.field(
-        default=(), converter=_words, metadata={"accepts": str | tuple[str, ...]}
-    )
+    tags: tuple[str, ...] = attrs.field(default=(), converter=_words, metadata={"accepts": str | tuple[str, ...]})
     meta: Mapping[str, Any] = attrs.field(factory=dict)
     description: str | None = None
     owner: str | None = None

@@ -19,8 +19,12 @@ def check_names(nodes: Sequence[Node], problems: Problems) -> dict[str, Node]:
         other = by_name.get(key) or by_relation.get(place)
         if other is not None:
             same = node.short_name == other.short_name
-            what = f"two files define {node.short_name!r}" if same else (
-                f"{node.short_name!r} and {other.short_name!r} would both become the relation {node.relation.name!r}"
+            what = (
+                f"two files define {node.short_name!r}"
+                if same
+                else (
+                    f"{node.short_name!r} and {other.short_name!r} would both become the relation {node.relation.name!r}"
+                )
             )
             problems.add(
                 DuplicateNameError(

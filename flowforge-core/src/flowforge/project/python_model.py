@@ -169,6 +169,8 @@ def _draft(
     if name is not None and not (isinstance(name, str) and name):
         problems.add(ModelConfigError("'name' must be text", code="FF1102", location=places["name"]))
     refs = _refs(values.pop("deps", ()), nodes.get("deps"), places.get("deps"), path, problems)
+    if len(problems) > before:
+        return None  # whether the function fits cannot be said of deps that are wrong
     body = _body(function, refs, values, places, path, problems)
     if len(problems) > before:
         return None
@@ -203,9 +205,7 @@ def _refs(
     seen: set[str] = set()
     for call in calls:
         if call.name.removesuffix(".ff") in seen:
-            problems.add(
-                ModelConfigError(f"'deps' names {call.name!r} twice", code="FF1102", location=call.location)
-            )
+            problems.add(ModelConfigError(f"'deps' names {call.name!r} twice", code="FF1102", location=call.location))
         seen.add(call.name.removesuffix(".ff"))
     return calls
 

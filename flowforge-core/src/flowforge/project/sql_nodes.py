@@ -31,9 +31,7 @@ def sql_node(text: str, path: str, problems: Problems) -> Node | None:
         raw.setdefault("materialized", created_kind)
         if created_name is not None:
             raw.setdefault("alias", created_name)
-    config = structure_config(
-        raw, lambda key: scan.config_locations.get(key, scan.config_location or Location(path, 1, 1)), problems
-    )
+    config = structure_config(raw, lambda key: scan.locate([key]) or Location(path, 1, 1), problems)
     if config is None:
         return None
     return Node(

@@ -87,7 +87,7 @@ class Compiler:
         self._manifest = manifest
         self._dag = dag
         self._engine = engine
-        self._dialect = dialect
+        self.dialect = dialect
         self._namespace = namespace
         self._environ = environ
         self._vars = vars
@@ -151,7 +151,7 @@ class Compiler:
         )
 
     def _cte(self, name: str) -> str:
-        return self._dialect.quote(f"__ff_cte__{self._manifest.nodes[name].relation.name}")
+        return self.dialect.quote(f"__ff_cte__{self._manifest.nodes[name].relation.name}")
 
     def _ephemerals(self, piece: _Piece) -> tuple[list[tuple[str, _Piece]], tuple[Relation, ...]]:
         """The ephemeral models below *piece*, each after those that it reads; iterative, for chains of any depth."""
@@ -205,7 +205,7 @@ class Compiler:
                 return self._cte(target.name)
             relation = self.relation(target)
             inputs[relation] = None
-            return self._dialect.render(relation)
+            return self.dialect.render(relation)
 
         def source(group: str, table: str) -> str:
             entry = self._manifest.sources.get(f"{group}.{table}")
@@ -226,11 +226,11 @@ class Compiler:
             else:
                 relation = entry.relation.within(self._namespace)
             inputs[relation] = None
-            return self._dialect.render(relation)
+            return self.dialect.render(relation)
 
         relation = self.relation(node)
         this = This(
-            relation=self._dialect.render(relation),
+            relation=self.dialect.render(relation),
             name=relation.name,
             schema=relation.schema,
             database=relation.database,
@@ -246,9 +246,7 @@ class Compiler:
             is_incremental=lambda: False,
             extra=self._macros,
         )
-        rendered = render(
-            node.body.template, context, path=node.path, model=node.short_name, simple=node.body.simple
-        )
+        rendered = render(node.body.template, context, path=node.path, model=node.short_name, simple=node.body.simple)
         check_statement(rendered.sql, node.path, rendered.source_map)
         return _Piece(rendered, tuple(ephemeral), tuple(inputs))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from flowforge.contract import EngineSpec, Executor, LoadMode, Session
+from flowforge.contract import Dialect, EngineSpec, LoadMode, Session
 from flowforge.errors import (
     AuditFailedError,
     EngineError,
@@ -43,7 +43,9 @@ class Bench:
     root: Path
     run_id: str
     engine: EngineSpec
-    executor: Executor
+    open_session: Callable[[str], Session]
+    dialect: Dialect
+    error: Callable[[BaseException], EngineError | None]
     publisher: Publisher
     compiler: Compiler
     modules: ProjectModules
@@ -80,7 +82,7 @@ class Sessions:
             session.cancel()
 
 
-def execute(step: PlanNode, bench: Bench, sessions: Sessions, timeout: float | None = None) -> NodeResult:
+def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
     """Build one node. Never raises an :class:`Exception`: what went wrong is in the result. On a worker's thread."""
     node = step.node
     started_at, start = dt.datetime.now(dt.UTC), time.perf_counter()
@@ -90,7 +92,7 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions, timeout: float | N
     try:
         if node.kind is NodeKind.SQL:
             compiled = bench.compiler.compile(node.name)
-        session = bench.executor.session(label=f"flowforge/{bench.run_id}/{node.short_name}", timeout=timeout)
+        session = bench.open_session(f"flowforge/{bench.run_id}/{node.short_name}")
         sessions.add(session)
         try:
             publication = _publication(step, bench, compiled)
@@ -139,7 +141,7 @@ def _publication(step: PlanNode, bench: Bench, compiled: Compiled | None) -> Pub
         inputs = {name: _input(name, bench) for name in _inputs_in_order(node, bench)}
 
         def write(session: Session, staged: Relation) -> int | None:
-            frame = call_model(node, bench.root, bench.modules, session, bench.executor.dialect, inputs)
+            frame = call_model(node, bench.root, bench.modules, session, bench.dialect, inputs)
             return write_frame(session, staged, frame, node=node.name, path=node.path)
 
         if kind is RelationKind.VIEW:
@@ -173,7 +175,7 @@ def _input(name: str, bench: Bench) -> tuple[Relation, str]:
     relation = bench.compiler.relation(node)
     if node.materialized == "ephemeral":
         return relation, bench.compiler.compile(name).executable
-    return relation, f"SELECT * FROM {bench.executor.dialect.render(relation)}"
+    return relation, f"SELECT * FROM {bench.dialect.render(relation)}"
 
 
 def explain(problem: Exception, step: PlanNode, bench: Bench, compiled: Compiled | None) -> FlowForgeError:
@@ -187,7 +189,7 @@ def explain(problem: Exception, step: PlanNode, bench: Bench, compiled: Compiled
         problem.location = problem.location or where
         return problem
     else:
-        engine_error = bench.executor.error(problem)
+        engine_error = bench.error(problem)
     if engine_error is None:
         internal = InternalError(
             f"building {node.short_name!r} hit a defect: {type(problem).__name__}: {bench.redact(str(problem))}",

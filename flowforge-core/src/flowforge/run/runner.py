@@ -122,7 +122,7 @@ def run_plan(
                 inputs=inputs,
             )
         )
-        result = execute(step, bench, sessions, options.timeout)
+        result = execute(step, bench, sessions)
         with lock:
             late = name in results
             results.setdefault(name, result)
@@ -159,9 +159,7 @@ def run_plan(
     if stop.is_set():
         counts = [result.status for result in results.values()]
         cancelled, skipped = counts.count(Status.CANCELLED), counts.count(Status.SKIPPED)
-        error = InterruptedRunError(
-            f"cancelled: {cancelled} running, {skipped} not started", signum=stop.signum or 2
-        )
+        error = InterruptedRunError(f"cancelled: {cancelled} running, {skipped} not started", signum=stop.signum or 2)
     result = RunResult(
         run_id=bench.run_id,
         command=command,
@@ -220,5 +218,3 @@ def _finished(result: NodeResult, run_id: str, node_run_id: str, index: int, tot
         message=error.message if error else blocked,
         code=error.code if error else None,
     )
-
-

@@ -1,0 +1,68 @@
+"""Compiles every SQL model and parses the result, so that mistakes show before anything is connected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowforge.errors import FlowForgeError, Problems, RenderError
+from flowforge.project.manifest import NodeKind
+from flowforge.run.compile import Compiled
+from flowforge.values import Location
+
+if TYPE_CHECKING:
+    from flowforge.api.project import Project
+
+
+def validate(project: Project, *, syntax: bool = True) -> None:
+    """Raise everything that is wrong with the project's templates and, if *syntax*, with the SQL that they become."""
+    compiler, problems = project.compiler, Problems()
+    dialect = compiler.dialect.sqlglot if syntax else None
+    for node in project.manifest.nodes.values():
+        if node.kind is not NodeKind.SQL:
+            continue
+        try:
+            compiled = compiler.compile(node.name)
+            if dialect is not None:
+                check_syntax(compiled, dialect, node.path)
+        except FlowForgeError as error:
+            problems.add(error)
+    problems.raise_if_any()
+
+
+def check_syntax(compiled: Compiled, dialect: str, path: str) -> None:
+    """Parse compiled SQL.
+
+    Raises
+    ------
+    RenderError
+        With the line of the model.
+    """
+    import sqlglot
+    from sqlglot.errors import ParseError, TokenError
+
+    try:
+        sqlglot.parse(compiled.executable, read=dialect)
+    except ParseError as error:
+        first = error.errors[0] if error.errors else {}
+        offset = _offset(compiled.executable, first.get("line"), first.get("col"), first.get("highlight") or "")
+        raise RenderError(
+            f"this is no {dialect} SQL: {first.get('description') or error}".rstrip("."),
+            code="FF1405",
+            location=(compiled.locate(offset) if offset is not None else None) or Location(path),
+            help="if the engine knows better than this parser, use `flowforge validate --no-syntax`",
+        ) from error
+    except TokenError as error:
+        raise RenderError(
+            f"this is no {dialect} SQL: {str(error).splitlines()[0]}", code="FF1405", location=Location(path)
+        ) from error
+
+
+def _offset(sql: str, line: int | None, column: int | None, highlight: str) -> int | None:
+    """sqlglot counts lines from 1 and gives the column of the token's end."""
+    if line is None or column is None:
+        return None
+    lines = sql.split("\n")
+    if line > len(lines):
+        return None
+    start = sum(len(one) + 1 for one in lines[: line - 1])
+    return max(start, start + column - max(len(highlight), 1))
