@@ -9,15 +9,15 @@ What a class may say about a field (``metadata``):
 ``secret``
     The value never appears in a message.
 
-A class may carry ``later_keys``, a collection of keys that are known and not supported yet: they are refused unless
-they are empty.
+A class may carry ``later_keys``, keys that are known and not supported yet: they are refused unless they are empty. As
+a mapping it gives a help for each of them.
 """
 
 from __future__ import annotations
 
 import functools
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_origin
 
 import attrs
@@ -62,7 +62,7 @@ def class_hook(cls: Any, hook_of: Callable[[Any], Hook]) -> Hook:
     def fields() -> tuple[dict[str, _Field], list[_Field]]:
         return _fields(cls, hook_of)
 
-    later = frozenset(getattr(cls, "later_keys", ()))
+    later = _later_keys(cls)
 
     def hook(value: Any, _: Any) -> Any:
         if not isinstance(value, Mapping):
@@ -93,7 +93,9 @@ def class_hook(cls: Any, hook_of: Callable[[Any], Hook]) -> Hook:
             except StructureError as exc:
                 flaws.extend((_without_value(flaw) if field.secret else flaw).under(key) for flaw in exc.flaws)
         flaws += [
-            Flaw(f"the key '{field.key}' is missing", MISSING_KEY) for field in required if field.argument not in given
+            Flaw(f"the key '{field.key}' is missing", MISSING_KEY, key=field.key)
+            for field in required
+            if field.argument not in given
         ]
         if flaws:
             raise StructureError(flaws)
@@ -132,12 +134,20 @@ def _fields(cls: Any, hook_of: Callable[[Any], Hook]) -> tuple[dict[str, _Field]
     return by_key, required
 
 
-def _stray_key(key: Any, later: Collection[str], known: Iterable[str]) -> Flaw:
+def _later_keys(cls: Any) -> Mapping[str, str]:
+    declared = getattr(cls, "later_keys", ())
+    return declared if isinstance(declared, Mapping) else dict.fromkeys(declared, "")
+
+
+def _stray_key(key: Any, later: Mapping[str, str], known: Iterable[str]) -> Flaw:
     if not isinstance(key, str):
         return Flaw(f"the key {key} should be a text", WRONG_VALUE, (key,), True, help="put it in quotes")
     if key in later:
-        return Flaw(f"'{key}' is not supported yet by this version", LATER_KEY, (key,), True, help="remove it for now")
-    return Flaw(f"unknown key '{key}'", UNKNOWN_KEY, (key,), True, help=nearest(key, known))
+        remedy = later[key] or "remove it for now"
+        return Flaw(f"'{key}' is not supported yet by this version", LATER_KEY, (key,), True, help=remedy)
+    names = sorted(known)
+    listed = f"keys that can stand here: {', '.join(names)}" if 0 < len(names) <= 20 else None
+    return Flaw(f"unknown key '{key}'", UNKNOWN_KEY, (key,), True, help=nearest(key, names) or listed, key=key)
 
 
 def _without_value(flaw: Flaw) -> Flaw:

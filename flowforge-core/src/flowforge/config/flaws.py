@@ -38,6 +38,8 @@ class Flaw:
         True when the key is wrong, not its value.
     detail:
         What the message shows of the value; left out for secrets.
+    key:
+        The key that is missing or unknown.
     """
 
     message: str
@@ -46,6 +48,7 @@ class Flaw:
     on_key: bool = False
     detail: str = ""
     help: str | None = None
+    key: str | None = None
 
     def under(self, step: str | int) -> Flaw:
         """The same flaw, seen from one level further up."""
@@ -75,14 +78,12 @@ def label(path: KeyPath) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The help for a mistyped *word*: the nearest of the *known* ones, or all of them when they are few."""
-    known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    """The help for a mistyped *word*: the nearest of the *known* ones, when one is near."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if not close:
-        close = [name for name in known if name.casefold() == word.casefold()]
-    if close:
-        return f"did you mean '{close[0]}'?"
-    return f"known here: {', '.join(known)}" if 0 < len(known) <= 20 else None
+        close = [name for name in names if name.casefold() == word.casefold()]
+    return f"did you mean '{close[0]}'?" if close else None
 
 
 def describe(type_: Any) -> str:

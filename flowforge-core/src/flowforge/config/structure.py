@@ -13,12 +13,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowforge.config.converters import converter
-from flowforge.config.flaws import StructureError
+from flowforge.config.flaws import StructureError, nearest
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems
 from flowforge.values import Location
 
 if TYPE_CHECKING:
     from flowforge.config.yaml import KeyPath, YamlDocument
+
+__all__ = ["nearest", "read", "structure", "structure_plain"]
 
 T = TypeVar("T")
 
@@ -35,11 +37,12 @@ def structure(
 
     Every flaw is added to *problems* with its place in the file; the answer is then ``None``.
     """
-    data = doc.data
-    for step in at:
-        data = data[step]
     return structure_plain(
-        data, cls, problems=problems, locate=lambda path, on_key: doc.locate((*at, *path), key=on_key), error=error
+        doc.at(at),
+        cls,
+        problems=problems,
+        locate=lambda path, on_key: doc.locate((*at, *path), key=on_key),
+        error=error,
     )
 
 

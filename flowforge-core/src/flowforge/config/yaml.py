@@ -47,6 +47,13 @@ class YamlDocument:
     def _top(self) -> Place | None:
         return Builder(self._text, self.path, places=True).build()[1]
 
+    def at(self, keypath: KeyPath) -> Any:
+        """The data at a key path; ``KeyError`` or ``IndexError`` when there is none."""
+        data = self.data
+        for step in keypath:
+            data = data[step]
+        return data
+
     def locate(self, keypath: KeyPath = (), *, key: bool = False) -> Location:
         """Where a value stands (with *key*: the key in front of it).
 
@@ -82,11 +89,12 @@ def parse_yaml(text: str | bytes, path: str) -> YamlDocument:
     ConfigFileError
         With the place: not UTF-8, not YAML, a key given twice, an unknown tag, too deep, too many aliases.
     """
-    decoded = _decode(text, path)
+    decoded = decode(text, path)
     return YamlDocument(Builder(decoded, path).build()[0], path, decoded)
 
 
-def _decode(text: str | bytes, path: str) -> str:
+def decode(text: str | bytes, path: str) -> str:
+    """The characters of a YAML file; raises :class:`ConfigFileError` for bytes and characters that cannot be in one."""
     if isinstance(text, bytes):
         raw = text
         try:

@@ -1,0 +1,221 @@
+"""Checks as they stand in YAML, before anybody knows what they mean.
+
+Three spellings give the same value: ``not_null``, ``{accepted_values: {values: [a]}}`` and
+``{type: accepted_values, values: [a]}``. The parameters stay plain data; they are read into the check's own class
+when its plugin is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import attrs
+
+from flowforge.config.flaws import MISSING_KEY, UNKNOWN_KEY, WRONG_VALUE, found
+from flowforge.config.names import is_name
+from flowforge.config.structure import structure_plain
+from flowforge.config.yaml import KeyPath, YamlDocument
+from flowforge.errors import ConfigFileError, Problems
+from flowforge.values import Location
+
+Severity = Literal["error", "warn"]
+
+
+@attrs.frozen
+class RawCheck:
+    """One declared check whose parameters nobody has looked at yet.
+
+    Parameters
+    ----------
+    type:
+        Name of the check.
+    params:
+        What the check itself is to read; without the keys that all checks share.
+    table:
+        The model, seed or relation that it is about.
+    column:
+        Where it stands under a column, or what ``column:`` says.
+    name:
+        The id that the project gave it, if any.
+    at:
+        Where the whole entry stands in *doc*.
+    """
+
+    type: str
+    params: Mapping[str, Any]
+    table: str
+    doc: YamlDocument = attrs.field(repr=False, eq=False)
+    at: KeyPath
+    column: str | None = None
+    severity: Severity = "error"
+    tags: tuple[str, ...] = ()
+    name: str | None = None
+    _params_at: KeyPath = attrs.field(default=(), repr=False)
+
+    @property
+    def location(self) -> Location:
+        """The place of the whole entry."""
+        return self.doc.locate(self.at)
+
+    def locate(self, path: KeyPath = (), on_key: bool = False) -> Location:
+        """The place of one parameter (or of its key); fits ``structure_plain``.
+
+        A parameter that is not given is looked for at the entry itself.
+        """
+        return self.doc.locate((*self._params_at, *path), key=on_key) if path else self.location
+
+
+def as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    """One text or several, as a tuple."""
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+@attrs.frozen
+class _Common:
+    """Keys that every check has, wherever it is declared."""
+
+    severity: Severity = "error"
+    tags: tuple[str, ...] = attrs.field(default=(), converter=as_tuple, metadata={"accepts": str | tuple[str, ...]})
+    name: str | None = attrs.field(default=None, validator=is_name)
+    table: str | None = attrs.field(default=None, validator=is_name)
+    column: str | None = attrs.field(default=None, validator=is_name)
+
+
+_COMMON = frozenset(attribute.name for attribute in attrs.fields(_Common))
+
+
+def parse_checks(
+    entries: Any,
+    doc: YamlDocument,
+    at: KeyPath,
+    *,
+    problems: Problems,
+    table: str | None = None,
+    column: str | None = None,
+) -> tuple[RawCheck, ...]:
+    """Read a list of check entries.
+
+    Parameters
+    ----------
+    entries:
+        The list's items.
+    at:
+        Where the list stands in *doc*.
+    table, column:
+        What the place says already; an entry may then not say it again. ``None`` for *table* demands that it does.
+    problems:
+        Gets every flaw; entries with flaws are left out of the answer.
+    """
+    parsed = (_parse(entry, doc, (*at, index), problems, table, column) for index, entry in enumerate(entries))
+    return tuple(check for check in parsed if check is not None)
+
+
+def _parse(
+    entry: Any, doc: YamlDocument, at: KeyPath, problems: Problems, table: str | None, column: str | None
+) -> RawCheck | None:
+    if isinstance(entry, str) and entry.strip() and table is not None:
+        return RawCheck(entry, {}, table, doc, at, column, params_at=at)
+    spelled = _spelling(entry, doc, at, problems)
+    if spelled is None:
+        return None
+    type_, params, params_at, places = spelled
+
+    common = {key: params[key] for key in params if key in _COMMON}
+    shared = structure_plain(
+        common,
+        _Common,
+        problems=problems,
+        locate=lambda path, on_key: doc.locate((*places.get(path[0], at), *path[1:]) if path else at, key=on_key),
+    )
+    if shared is None:
+        return None
+    sound = True
+    for key, known, given in (("table", table, shared.table), ("column", column, shared.column)):
+        if known is not None and given is not None:
+            sound = False
+            problems.add(
+                ConfigFileError(
+                    f"'{key}' is known from the place of this check: '{known}'",
+                    code=UNKNOWN_KEY,
+                    location=doc.locate(places[key], key=True),
+                    help=f"remove '{key}'",
+                )
+            )
+    if table is None and shared.table is None:
+        sound = False
+        problems.add(
+            ConfigFileError(
+                "the key 'table' is missing",
+                code=MISSING_KEY,
+                location=doc.locate(at),
+                help="say which model, seed or relation is checked",
+            )
+        )
+    if not sound:
+        return None
+    return RawCheck(
+        type_,
+        {key: value for key, value in params.items() if key not in _COMMON},
+        table or shared.table or "",
+        doc,
+        at,
+        column or shared.column,
+        shared.severity,
+        shared.tags,
+        shared.name,
+        params_at,
+    )
+
+
+def _spelling(
+    entry: Any, doc: YamlDocument, at: KeyPath, problems: Problems
+) -> tuple[str, dict[str, Any], KeyPath, dict[str | int, KeyPath]] | None:
+    """The check's type, its keys and theirs place; ``None`` after a flaw."""
+
+    def flaw(
+        message: str, path: KeyPath, help: str | None = None, *, key: bool = False, code: str = WRONG_VALUE
+    ) -> None:
+        problems.add(ConfigFileError(message, code=code, location=doc.locate(path, key=key), help=help))
+
+    example = "write the check's name, or a mapping such as {unique: {severity: warn}}"
+    if isinstance(entry, str) and entry.strip():
+        return entry, {}, at, {}
+    if not isinstance(entry, dict) or not entry:
+        flaw(f"a check should be a text or a mapping, found {found(entry)}", at, example)
+        return None
+    if strange := [key for key in entry if not isinstance(key, str)]:
+        flaw(f"the key {strange[0]} should be a text", (*at, strange[0]), "put it in quotes", key=True)
+        return None
+    if "type" in entry:
+        type_ = entry["type"]
+        if not isinstance(type_, str) or not type_.strip():
+            flaw(f"'type' should be a text, found {found(type_)}", (*at, "type"))
+            return None
+        params = {key: value for key, value in entry.items() if key != "type"}
+        return type_, params, at, {key: (*at, key) for key in params}
+    names = [key for key in entry if key not in _COMMON]
+    if len(names) != 1:
+        said = f"this entry names {len(names)} checks: {', '.join(names)}" if names else "this entry names no check"
+        flaw(said, at, "write one check in one entry, or give its name as 'type'")
+        return None
+    type_, inner = names[0], entry[names[0]]
+    if inner is None:
+        inner = {}
+    if not isinstance(inner, dict):
+        flaw(f"'{type_}' should be a mapping of parameters, found {found(inner)}", (*at, type_), example)
+        return None
+    if strange := [key for key in inner if not isinstance(key, str)]:
+        flaw(f"the key {strange[0]} should be a text", (*at, type_, strange[0]), "put it in quotes", key=True)
+        return None
+    places: dict[str | int, KeyPath] = {key: (*at, type_, key) for key in inner}
+    params = dict(inner)
+    for key in entry:
+        if key == type_:
+            continue
+        if key in inner:
+            flaw(f"'{key}' is given twice for this check", (*at, key), "keep one of them", key=True, code=UNKNOWN_KEY)
+            return None
+        params[key] = entry[key]
+        places[key] = (*at, key)
+    return type_, params, (*at, type_), places

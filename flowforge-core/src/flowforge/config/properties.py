@@ -1,0 +1,171 @@
+"""What YAML files beside the models say about models and seeds: descriptions, tags and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import attrs
+
+from flowforge.config.check_entries import RawCheck, as_tuple, parse_checks
+from flowforge.config.files import read_yaml
+from flowforge.config.names import is_name
+from flowforge.config.structure import structure
+from flowforge.config.yaml import KeyPath, YamlDocument
+from flowforge.errors import ConfigFileError, FlowForgeError, Problems
+from flowforge.values import Location
+
+_CHECK_KEYS = ("checks", "tests", "data_tests")
+
+
+@attrs.frozen
+class ColumnProps:
+    """What the project says about a column."""
+
+    name: str
+    description: str | None
+    checks: tuple[RawCheck, ...]
+
+
+@attrs.frozen
+class ModelProps:
+    """What one entry says about a model or a seed.
+
+    Parameters
+    ----------
+    kind:
+        The list that the entry stands in.
+    checks:
+        Those of the entry itself; those of columns are at the columns.
+    """
+
+    name: str
+    kind: Literal["models", "seeds"]
+    description: str | None
+    tags: tuple[str, ...]
+    columns: tuple[ColumnProps, ...]
+    checks: tuple[RawCheck, ...]
+    _doc: YamlDocument = attrs.field(repr=False, eq=False)
+    _at: KeyPath = attrs.field(repr=False)
+
+    @property
+    def location(self) -> Location:
+        """The place of the entry's name."""
+        return self._doc.locate((*self._at, "name"))
+
+
+@attrs.frozen
+class Properties:
+    """One file."""
+
+    path: str
+    models: tuple[ModelProps, ...] = ()
+
+    @property
+    def checks(self) -> tuple[RawCheck, ...]:
+        """All checks of the file in the order of models, each model's own before those of its columns."""
+        groups = (group for model in self.models for group in (model.checks, *(each.checks for each in model.columns)))
+        return tuple(check for group in groups for check in group)
+
+
+def _later(*keys: str) -> Mapping[str, str]:
+    return dict.fromkeys(keys, "")
+
+
+@attrs.frozen
+class _Column:
+    later_keys: ClassVar[Mapping[str, str]] = _later("data_type", "constraints", "meta", "tags", "quote", "config")
+
+    name: str = attrs.field(validator=is_name)
+    description: str | None = None
+    checks: tuple[Any, ...] = attrs.field(default=(), metadata={"aliases": _CHECK_KEYS[1:]})
+
+
+@attrs.frozen
+class _Entry:
+    later_keys: ClassVar[Mapping[str, str]] = _later(
+        "config", "meta", "docs", "constraints", "contract", "access", "group", "owner", "versions", "latest_version"
+    )
+
+    name: str = attrs.field(validator=is_name)
+    description: str | None = None
+    columns: tuple[_Column, ...] = ()
+    tags: tuple[str, ...] = attrs.field(default=(), converter=as_tuple, metadata={"accepts": str | tuple[str, ...]})
+    checks: tuple[Any, ...] = attrs.field(default=(), metadata={"aliases": _CHECK_KEYS[1:]})
+
+
+@attrs.frozen
+class _File:
+    later_keys: ClassVar[Mapping[str, str]] = {
+        "sources": "declare sources in sources.yml, in the project folder",
+        "unit_tests": "",
+        "exposures": "",
+        "metrics": "",
+        "groups": "",
+        "macros": "",
+        "snapshots": "",
+    }
+
+    version: Literal[1, 2] = 1
+    models: tuple[_Entry, ...] = ()
+    seeds: tuple[_Entry, ...] = ()
+
+
+def load_properties(root: Path, path: str, problems: Problems) -> Properties | None:
+    """Read one file; flaws go to *problems*, and the answer is ``None`` when nothing of it can be used."""
+    try:
+        return read_properties(read_yaml(root, path), problems)
+    except FlowForgeError as exc:
+        problems.add(exc)
+        return None
+
+
+def read_properties(doc: YamlDocument, problems: Problems) -> Properties | None:
+    """As :func:`load_properties`, from a document that was read before. An empty one says nothing."""
+    if doc.data is None:
+        return Properties(doc.path)
+    file = structure(doc, _File, problems=problems)
+    if file is None:
+        return None
+    models: list[ModelProps] = []
+    kinds: tuple[tuple[Literal["models", "seeds"], tuple[_Entry, ...]], ...] = (
+        ("models", file.models),
+        ("seeds", file.seeds),
+    )
+    for kind, entries in kinds:
+        for index, entry in enumerate(entries):
+            models.append(_model(entry, kind, doc, (kind, index), problems))
+    return Properties(doc.path, tuple(models))
+
+
+def _model(
+    entry: _Entry, kind: Literal["models", "seeds"], doc: YamlDocument, at: KeyPath, problems: Problems
+) -> ModelProps:
+    columns: dict[str, ColumnProps] = {}
+    for index, column in enumerate(entry.columns):
+        place = (*at, "columns", index)
+        if column.name in columns:
+            problems.add(
+                ConfigFileError(
+                    f"the column '{column.name}' of '{entry.name}' is described twice",
+                    code="FF1009",
+                    location=doc.locate((*place, "name")),
+                    help="join the two entries",
+                )
+            )
+            continue
+        checks = _checks(column.checks, doc, place, problems, entry.name, column.name)
+        columns[column.name] = ColumnProps(column.name, column.description, checks)
+    own = _checks(entry.checks, doc, at, problems, entry.name, None)
+    return ModelProps(entry.name, kind, entry.description, entry.tags, tuple(columns.values()), own, doc, at)
+
+
+def _checks(
+    entries: tuple[Any, ...], doc: YamlDocument, at: KeyPath, problems: Problems, table: str, column: str | None
+) -> tuple[RawCheck, ...]:
+    if not entries:
+        return ()
+    written = doc.at(at)
+    key = next(name for name in _CHECK_KEYS if name in written)
+    return parse_checks(entries, doc, (*at, key), problems=problems, table=table, column=column)

@@ -1,0 +1,215 @@
+"""``sources.yml``: the tables that a project reads and does not build.
+
+Two forms: versioned (``sources:`` is a list of groups with lists of tables), and bare (group, table, identifier as
+mappings inside each other).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import attrs
+
+from flowforge.config.files import read_yaml
+from flowforge.config.names import is_name
+from flowforge.config.structure import structure
+from flowforge.config.yaml import KeyPath, YamlDocument
+from flowforge.errors import ConfigFileError, FlowForgeError, Problems
+from flowforge.values import Location
+
+SOURCES_FILE = "sources.yml"
+
+_LATER: Mapping[str, str] = dict.fromkeys(
+    (
+        *("catalog", "project", "dataset", "location", "format", "options", "overrides", "freshness", "meta", "tags"),
+        *("loaded_at", "loaded_at_field", "loader", "quoting", "config", "assume_unchanged", "append_only"),
+        *("tests", "data_tests", "checks"),
+    ),
+    "",
+)
+
+
+@attrs.frozen
+class SourceDecl:
+    """One declared table.
+
+    Parameters
+    ----------
+    group, table:
+        The two arguments of ``source()``.
+    identifier:
+        What the table is called in the database.
+    schema, database:
+        ``None`` leaves the place to the profile.
+    columns:
+        Descriptions by name.
+    """
+
+    group: str
+    table: str
+    identifier: str
+    schema: str | None
+    database: str | None
+    description: str | None
+    columns: Mapping[str, str | None]
+    _doc: YamlDocument = attrs.field(repr=False, eq=False)
+    _at: KeyPath = attrs.field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """``group.table``."""
+        return f"{self.group}.{self.table}"
+
+    @property
+    def location(self) -> Location:
+        """Where the table's name stands."""
+        return _name_place(self._doc, self._at)
+
+
+@attrs.frozen
+class _Column:
+    later_keys: ClassVar[Mapping[str, str]] = {**_LATER, "data_type": ""}
+
+    name: str = attrs.field(validator=is_name)
+    description: str | None = None
+
+
+@attrs.frozen
+class _BareTable:
+    later_keys: ClassVar[Mapping[str, str]] = _LATER
+
+    identifier: str | None = attrs.field(default=None, validator=is_name)
+    schema: str | None = attrs.field(default=None, validator=is_name)
+    database: str | None = attrs.field(default=None, validator=is_name)
+    description: str | None = None
+    columns: tuple[_Column, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class _Table(_BareTable):
+    name: str = attrs.field(validator=is_name)
+
+
+@attrs.frozen
+class _Group:
+    later_keys: ClassVar[Mapping[str, str]] = _LATER
+
+    name: str = attrs.field(validator=is_name)
+    tables: tuple[_Table, ...]
+    schema: str | None = attrs.field(default=None, validator=is_name)
+    database: str | None = attrs.field(default=None, validator=is_name)
+    description: str | None = None
+
+
+@attrs.frozen
+class _Versioned:
+    version: Literal[1, 2] = 1
+    sources: tuple[_Group, ...] = ()
+
+
+def load_sources(root: Path, problems: Problems) -> tuple[SourceDecl, ...]:
+    """Read ``sources.yml`` of the project folder *root*; no file means no sources. Flaws go to *problems*."""
+    if not (root / SOURCES_FILE).exists():
+        return ()
+    try:
+        doc = read_yaml(root, SOURCES_FILE)
+    except FlowForgeError as exc:
+        problems.add(exc)
+        return ()
+    return read_sources(doc, problems)
+
+
+def read_sources(doc: YamlDocument, problems: Problems) -> tuple[SourceDecl, ...]:
+    """As :func:`load_sources`, from a document that was read before."""
+    if doc.data is None:
+        return ()
+    bare = isinstance(doc.data, dict) and "sources" not in doc.data and "version" not in doc.data
+    before = len(problems)
+    declared = list(_bare(doc, problems) if bare else _versioned(doc, problems))
+    if not bare and len(problems) == before:
+        _check_groups(doc, problems)
+    kept: dict[str, SourceDecl] = {}
+    for entry in declared:
+        if entry.id in kept:
+            problems.add(_twice(f"the source '{entry.id}'", entry.location, kept[entry.id].location))
+        else:
+            kept[entry.id] = entry
+    return tuple(kept.values())
+
+
+def _versioned(doc: YamlDocument, problems: Problems) -> Iterator[SourceDecl]:
+    file = structure(doc, _Versioned, problems=problems)
+    for number, group in enumerate(file.sources if file is not None else ()):
+        for index, table in enumerate(group.tables):
+            at = ("sources", number, "tables", index)
+            yield SourceDecl(
+                group.name,
+                table.name,
+                table.identifier or table.name,
+                table.schema or group.schema,
+                table.database or group.database,
+                table.description,
+                _columns(table, doc, at, problems),
+                doc,
+                at,
+            )
+
+
+def _bare(doc: YamlDocument, problems: Problems) -> Iterator[SourceDecl]:
+    groups = structure(doc, dict[str, dict[str, _BareTable | None] | None], problems=problems)
+    for group, tables in (groups or {}).items():
+        for name, given in (tables or {}).items():
+            at = (group, name)
+            try:
+                is_name(None, None, group)
+                is_name(None, None, name)
+            except ValueError as exc:
+                problems.add(ConfigFileError(str(exc), code="FF1005", location=doc.locate(at, key=True)))
+                continue
+            table = given or _BareTable()
+            yield SourceDecl(
+                group,
+                name,
+                table.identifier or name,
+                table.schema,
+                table.database,
+                table.description,
+                _columns(table, doc, at, problems),
+                doc,
+                at,
+            )
+
+
+def _columns(table: _BareTable, doc: YamlDocument, at: KeyPath, problems: Problems) -> Mapping[str, str | None]:
+    columns: dict[str, str | None] = {}
+    for index, column in enumerate(table.columns):
+        if column.name in columns:
+            first = next(number for number, other in enumerate(table.columns) if other.name == column.name)
+            here, there = (doc.locate((*at, "columns", number, "name")) for number in (index, first))
+            problems.add(_twice(f"the column '{column.name}'", here, there))
+        columns.setdefault(column.name, column.description)
+    return columns
+
+
+def _check_groups(doc: YamlDocument, problems: Problems) -> None:
+    first: dict[str, int] = {}
+    for number, group in enumerate(doc.data.get("sources") or ()):
+        if first.setdefault(group["name"], number) != number:
+            here, there = (doc.locate(("sources", each, "name")) for each in (number, first[group["name"]]))
+            problems.add(_twice(f"the source group '{group['name']}'", here, there))
+
+
+def _name_place(doc: YamlDocument, at: KeyPath) -> Location:
+    """Where a table's name stands: it is a value in the versioned form and a key in the bare one."""
+    return doc.locate(at, key=True) if len(at) == 2 else doc.locate((*at, "name"))
+
+
+def _twice(what: str, here: Location, there: Location) -> ConfigFileError:
+    return ConfigFileError(
+        f"{what} is declared twice; the first one is at {there}",
+        code="FF1009",
+        location=here,
+        help="keep one of them, or join them",
+    )
