@@ -1,0 +1,151 @@
+"""A CSV file as checked bytes, and its rows as texts; every doubt is an error with a line.
+
+Knows bytes and the rules of our CSV (UTF-8, commas, double quotes doubled inside quotes, any line ending), nothing
+of types. The fast path never looks at single rows; :mod:`flowforge.seeds.csv_places` is asked for a place only after
+something was found to be wrong.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from flowforge.errors import SeedError
+from flowforge.seeds import csv_places
+from flowforge.seeds.csv_places import Source
+from flowforge.values import Location
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+IN_MEMORY = 512 * 1024 * 1024
+"""Files up to this many bytes are read whole, so that a change of the file during a run cannot be half seen."""
+BLOCK = 1024 * 1024
+"""Bytes that are parsed at once; grows when one row is longer."""
+
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+# Text without quotes, then fields that are quoted from one separator to the next, and so on; ends at the first quote
+# that opens or closes anywhere else. Possessive throughout, so it is one linear walk.
+_WELL_QUOTED = re.compile(rb'[^"]*+(?:(?<![^,\r\n])"(?:[^"]++|"")*+"(?![^,\r\n])[^"]*+)*+')
+_SOMETHING = re.compile(rb"[^\r\n]")
+_BLANK_LINE = re.compile(rb"(?:\r\n|\r|\n)[\r\n]")
+
+
+@attrs.frozen
+class CsvFile:
+    """A CSV file whose quoting and header are known to be right.
+
+    Parameters
+    ----------
+    body:
+        Offset in the source's content of the first row after the header.
+    names:
+        The columns, in order.
+    """
+
+    source: Source
+    body: int
+    names: tuple[str, ...]
+
+    @classmethod
+    def open(cls, path: Path) -> CsvFile:
+        """Read *path* and check what can be checked without splitting rows.
+
+        Raises
+        ------
+        SeedError
+            With file and line, when the file is empty, is no UTF-8, or its quotes or its header make no sense.
+        OSError
+            When it cannot be read at all.
+        """
+        source = Source(str(path), _read(path))
+        if source.content[:2] in _UTF16:
+            raise SeedError(
+                "the seed is not UTF-8: it starts like UTF-16",
+                code="FF2202",
+                location=Location(source.shown, 1, 1),
+                help="save the file as UTF-8",
+            )
+        nul = source.content.find(b"\0")
+        if nul >= 0:
+            raise SeedError(
+                f"byte {nul} is NUL",
+                code="FF2202",
+                location=csv_places.at(source, nul),
+                help="remove it; engines do not keep it in text",
+            )
+        if source.content[: len(_BOM)] == _BOM:
+            source = Source(source.shown, source.content[len(_BOM) :], len(_BOM))
+        quoted = _WELL_QUOTED.match(source.content)
+        if quoted is not None and quoted.end() != len(source.content):
+            raise csv_places.bad_quote(source, quoted.end())
+        header = csv_places.header(source)
+        return cls(source, header.end, header.names)
+
+    def batches(self, types: Mapping[int, pa.DataType]) -> Iterator[pa.RecordBatch]:
+        """All rows, with columns named by position; an unquoted empty field is NULL, a quoted one is not.
+
+        Parameters
+        ----------
+        types:
+            Types by position, for columns whose texts are known to be the canonical form of that type; all other
+            columns come as text.
+
+        Raises
+        ------
+        SeedError
+            For rows of another length than the header's, and for bytes that are no UTF-8.
+        """
+        import pyarrow as pa
+
+        content = self.source.content
+        if len(self.names) == 1 and _BLANK_LINE.search(content, max(self.body - 1, 0)):
+            csv_places.refuse_blank_lines(self.source, self.body)
+        if _SOMETHING.search(content, self.body) is None:
+            return
+        block, done = BLOCK, 0
+        while True:
+            seen = 0
+            try:
+                for batch in self._parse(block, types):
+                    seen += len(batch)
+                    if seen > done:
+                        yield batch.slice(max(len(batch) - (seen - done), 0))
+                        done = seen
+                return
+            except pa.ArrowInvalid as problem:
+                if "straddl" not in str(problem) or block >= len(content):
+                    raise csv_places.explain(self.source, self.body, len(self.names), problem) from None
+                block *= 8
+
+    def _parse(self, block: int, types: Mapping[int, pa.DataType]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+        from pyarrow import csv
+
+        content = self.source.content
+        names = [str(index) for index in range(len(self.names))]
+        with csv.open_csv(
+            pa.BufferReader(pa.py_buffer(content).slice(self.body)),
+            read_options=csv.ReadOptions(column_names=names, block_size=block, use_threads=False),
+            parse_options=csv.ParseOptions(newlines_in_values=content.find(b'"', self.body) >= 0),
+            convert_options=csv.ConvertOptions(
+                column_types={name: types.get(index, pa.string()) for index, name in enumerate(names)},
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        ) as reader:
+            yield from reader
+
+
+def _read(path: Path) -> bytes | mmap.mmap:
+    with path.open("rb") as file:
+        if path.stat().st_size <= IN_MEMORY:
+            return file.read()
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

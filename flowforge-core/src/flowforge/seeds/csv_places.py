@@ -1,0 +1,213 @@
+"""Where in a CSV file something stands: header, records, values; and the errors that name those places.
+
+Knows the bytes of one file, whose quoting is known to be right unless a function says otherwise. Walks record by
+record in Python, so apart from :func:`header` it is called only to report an error.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Iterator
+
+import attrs
+
+from flowforge.errors import SeedError
+from flowforge.values import Location
+
+_QUOTED = rb'"(?:[^"]++|"")*+"'
+_QUOTED_FIELD = re.compile(_QUOTED)
+_RECORD = re.compile(rb'((?:[^"\r\n]++|' + _QUOTED + rb")*+)(\r\n|\r|\n|\Z)")
+_FIELD = re.compile(rb"(" + _QUOTED + rb"|[^,\r\n]*+)(,|\r\n|\r|\n|\Z)")
+_SHOWN_VALUE = 60
+
+
+@attrs.frozen
+class Source:
+    """A file's bytes.
+
+    Parameters
+    ----------
+    shown:
+        The path that errors name.
+    content:
+        Everything after a byte order mark.
+    skipped:
+        How many bytes stood before *content* in the file.
+    """
+
+    shown: str
+    content: bytes | mmap.mmap = attrs.field(repr=False)
+    skipped: int = 0
+
+
+@attrs.frozen
+class Header:
+    """The names of the columns, and the offset of what follows them."""
+
+    names: tuple[str, ...]
+    end: int
+
+
+def at(source: Source, offset: int) -> Location:
+    """The place of one byte: line and column count from 1, the column in characters."""
+    before = source.content[:offset]
+    line = before.count(b"\n") + before.count(b"\r") - before.count(b"\r\n") + 1
+    start = max(before.rfind(b"\n"), before.rfind(b"\r")) + 1
+    column = len(before[start:].decode("utf-8", "replace")) + 1
+    return Location(source.shown, line, column)
+
+
+def quote_value(value: str) -> str:
+    """*value* for a message: quoted, on one line, cut when it is long."""
+    cut = value if len(value) <= _SHOWN_VALUE else value[:_SHOWN_VALUE] + "..."
+    return repr(cut)
+
+
+def header(source: Source) -> Header:
+    """Read the first record as the names of the columns.
+
+    Raises
+    ------
+    SeedError
+        When it is missing or blank, is no UTF-8, or a name is empty or there twice (whatever its case).
+    """
+    record = _RECORD.match(source.content)
+    if record is None or not record[1].strip():
+        raise SeedError(
+            "the seed has no header: " + ("its first line is blank" if source.content[:1] else "it is empty"),
+            code="FF2204",
+            location=Location(source.shown, 1),
+            help="write the names of the columns into the first line; rows may be missing",
+        )
+    names: list[str] = []
+    seen: dict[str, str] = {}
+    for offset, raw in _fields(source, 0):
+        try:
+            name = _unquoted(raw).decode("utf-8")
+        except UnicodeDecodeError as problem:
+            raise _not_utf8(source, offset + problem.start) from None
+        if not name.strip():
+            raise SeedError(
+                f"column {len(names) + 1} has no name",
+                code="FF2204",
+                location=at(source, offset),
+                help="give every column in the header a name, or remove the separator that is too many",
+            )
+        if name.casefold() in seen:
+            first = seen[name.casefold()]
+            how = "twice" if first == name else f"twice, once as {first!r}"
+            raise SeedError(
+                f"column {name!r} is there {how}",
+                code="FF2204",
+                location=at(source, offset),
+                help="rename one of them; upper and lower case do not make names different",
+            )
+        seen[name.casefold()] = name
+        names.append(name)
+    return Header(tuple(names), record.end())
+
+
+def value_at(source: Source, body: int, row: int, column: int) -> Location:
+    """The place of one value; *row* and *column* count from 0, blank lines are no rows."""
+    for index, (start, _) in enumerate(_records(source, body)):
+        if index == row:
+            offset = next(offset for number, (offset, _) in enumerate(_fields(source, start)) if number == column)
+            return at(source, offset)
+    return Location(source.shown)
+
+
+def bad_quote(source: Source, offset: int) -> SeedError:
+    """The error for the quote at *offset*, which does not open a field that closes properly."""
+    if offset > 0 and source.content[offset - 1 : offset] not in (b",", b"\r", b"\n"):
+        message = "a quote stands inside a field that is not quoted"
+    else:
+        field = _QUOTED_FIELD.match(source.content, offset)
+        if field is None:
+            message = "a quoted field is never closed"
+        else:
+            message, offset = "text follows a closing quote", field.end()
+    return SeedError(
+        message,
+        code="FF2203",
+        location=at(source, offset),
+        help='put quotes around the whole field and write a quote inside it twice: "say ""hi"""',
+    )
+
+
+def refuse_blank_lines(source: Source, body: int) -> None:
+    """Raise for the first blank line after the header of a file that has one column."""
+    for match in _RECORD.finditer(source.content, body):
+        if match.start() == len(source.content):
+            return
+        if not match[1]:
+            raise SeedError(
+                "a blank line in a seed with one column may mean NULL or nothing",
+                code="FF2203",
+                location=at(source, match.start()),
+                help='remove it; write "" for an empty text, or add a second column to write NULL',
+            )
+
+
+def explain(source: Source, body: int, columns: int, problem: Exception) -> SeedError:
+    """The error for a file whose rows could not be split, with the place that *problem* does not tell."""
+    try:
+        source.content[body:].decode("utf-8")
+    except UnicodeDecodeError as invalid:
+        return _not_utf8(source, body + invalid.start)
+    for start, end in _records(source, body):
+        count = sum(1 for _ in _fields(source, start))
+        if count != columns:
+            return _ragged(source, (start, end), count, columns)
+    return SeedError(f"the seed cannot be read: {problem}", code="FF2201", location=Location(source.shown))
+
+
+def _ragged(source: Source, span: tuple[int, int], count: int, columns: int) -> SeedError:
+    line = source.content[span[0] : span[1]]
+    help = "give the row a value for each column; quote values that contain a comma"
+    if columns == 1 and count > 1:
+        help = "name every column in the header; quote values that contain a comma"
+    elif count == 1 and any(line.count(other) == columns - 1 for other in (b";", b"\t")):
+        help = "separate values with commas; other separators are not read"
+    return SeedError(
+        f"the row has {count} value{'s' if count != 1 else ''}, the header names {columns} "
+        f"column{'s' if columns != 1 else ''}",
+        code="FF2203",
+        location=at(source, span[0]),
+        help=help,
+    )
+
+
+def _not_utf8(source: Source, offset: int) -> SeedError:
+    return SeedError(
+        f"byte {source.skipped + offset} is not UTF-8",
+        code="FF2202",
+        location=at(source, offset),
+        help="save the file as UTF-8; it may be Latin-1 or Windows-1252 now",
+    )
+
+
+def _records(source: Source, start: int) -> Iterator[tuple[int, int]]:
+    """The spans of all records from *start* on that are not blank, without their line ends."""
+    for match in _RECORD.finditer(source.content, start):
+        if match[1]:
+            yield match.span(1)
+        if match.end() == len(source.content):
+            return
+
+
+def _fields(source: Source, start: int) -> Iterator[tuple[int, bytes]]:
+    """Offset and raw bytes of each field of the record at *start*."""
+    position = start
+    while True:
+        match = _FIELD.match(source.content, position)
+        if match is None:
+            return
+        yield position, match[1]
+        if match[2] != b",":
+            return
+        position = match.end()
+
+
+def _unquoted(raw: bytes) -> bytes:
+    return raw[1:-1].replace(b'""', b'"') if raw[:1] == b'"' else raw
