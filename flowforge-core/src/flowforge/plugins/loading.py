@@ -232,9 +232,17 @@ def _assemble(drafts: Sequence[_Draft], notes: Iterable[Note], trace: Callable[[
         Offers(*(taken[kind] for kind in KINDS)),
         listeners=listeners,
         missing=missing,
-        notes=notes,
+        notes=(*_failures(infos), *notes),
         trace=trace,
     )
+
+
+def _failures(infos: Iterable[PluginInfo]) -> Iterator[Note]:
+    for info in infos:
+        if info.status == "failed":
+            yield Note(
+                f"the plugin {info.label} is not used: {info.reason}", "FF4001", help="update it, or uninstall it"
+            )
 
 
 def _refuse_contested_engines(drafts: Sequence[_Draft]) -> dict[str, PluginError]:

@@ -129,6 +129,8 @@ def _engine(spec: EngineSpec) -> None:
     _words("frames", spec.frames)
     _attrs_class("settings", spec.settings)
     _callable("load", spec.load)
+    if not isinstance(spec.testkit_settings, Mapping):
+        raise OfferError(f"testkit_settings must be a mapping, not {_kind(spec.testkit_settings)}")
     if not isinstance(spec.capabilities, Mapping):
         raise OfferError(f"capabilities must be a mapping, not {_kind(spec.capabilities)}")
     pairs: Mapping[Any, Any] = spec.capabilities
