@@ -41,6 +41,8 @@ Hook = Callable[[Any, Any], Any]
 
 @attrs.frozen
 class _Field:
+    """One field; *key* is its first spelling in YAML and its name in the constructor."""
+
     attribute: attrs.Attribute[Any]
     key: str
     hook: Hook
@@ -51,12 +53,10 @@ class _Field:
     def required(self) -> bool:
         return self.attribute.default is attrs.NOTHING
 
-    @property
-    def argument(self) -> str:
-        return self.attribute.alias or self.attribute.name
-
 
 def class_hook(cls: Any, hook_of: Callable[[Any], Hook]) -> Hook:
+    """The function that makes instances of *cls*; *hook_of* finds those for the types of its fields."""
+
     # Fields are looked at on first use, so that a class may refer to itself.
     @functools.cache
     def fields() -> tuple[dict[str, _Field], list[_Field]]:
@@ -79,23 +79,23 @@ def class_hook(cls: Any, hook_of: Callable[[Any], Hook]) -> Hook:
                 if key not in later or item not in (None, {}, [], ()):
                     flaws.append(_stray_key(key, later, by_key))
                 continue
-            if field.argument in given:
-                other = given[field.argument]
+            if field.key in given:
+                other = given[field.key]
                 flaws.append(
                     Flaw(f"'{key}' and '{other}' mean the same", UNKNOWN_KEY, (key,), True, help=f"keep '{other}' only")
                 )
                 continue
-            given[field.argument] = key
+            given[field.key] = key
             if item is None and field.collection and not field.required:
                 continue
             try:
-                arguments[field.argument] = field.hook(item, None)
+                arguments[field.key] = field.hook(item, None)
             except StructureError as exc:
                 flaws.extend((_without_value(flaw) if field.secret else flaw).under(key) for flaw in exc.flaws)
         flaws += [
             Flaw(f"the key '{field.key}' is missing", MISSING_KEY, key=field.key)
             for field in required
-            if field.argument not in given
+            if field.key not in given
         ]
         if flaws:
             raise StructureError(flaws)
@@ -168,12 +168,12 @@ def _rejected(
     secrets = False
     for field in {id(field): field for field in by_key.values()}.values():
         secrets = secrets or field.secret
-        if field.argument not in given:
+        if field.key not in given:
             continue
         reason = _rejection(field.attribute, probe)
         if reason is not None:
             shown = "is not valid" if field.secret else f"is not valid: {reason}"
-            flaws.append(Flaw(shown, WRONG_VALUE, (given[field.argument],)))
+            flaws.append(Flaw(shown, WRONG_VALUE, (given[field.key],)))
     if not flaws:
         flaws.append(Flaw("these keys do not go together" if secrets else _reason(exc), MISSING_KEY))
     return flaws

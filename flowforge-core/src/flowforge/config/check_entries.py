@@ -82,6 +82,7 @@ class _Common:
     column: str | None = attrs.field(default=None, validator=is_name)
 
 
+_NOTHING_SAID = _Common()
 _COMMON = frozenset(attribute.name for attribute in attrs.fields(_Common))
 
 
@@ -122,12 +123,14 @@ def _parse(
     type_, params, params_at, places = spelled
 
     common = {key: params[key] for key in params if key in _COMMON}
-    shared = structure_plain(
-        common,
-        _Common,
-        problems=problems,
-        locate=lambda path, on_key: doc.locate((*places.get(path[0], at), *path[1:]) if path else at, key=on_key),
-    )
+    shared: _Common | None = _NOTHING_SAID
+    if common:
+        shared = structure_plain(
+            common,
+            _Common,
+            problems=problems,
+            locate=lambda path, on_key: doc.locate((*places.get(path[0], at), *path[1:]) if path else at, key=on_key),
+        )
     if shared is None:
         return None
     sound = True

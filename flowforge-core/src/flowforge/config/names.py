@@ -18,5 +18,5 @@ def is_name(_instance: Any, _attribute: Any, value: Any) -> None:
         raise ValueError("a name cannot be empty")
     if value != value.strip():
         raise ValueError("a name cannot begin or end with a space")
-    if any(unicodedata.category(char) in ("Cc", "Cs") for char in value):
+    if not value.isprintable() and any(unicodedata.category(char) in ("Cc", "Cs") for char in value):
         raise ValueError("a name cannot contain control characters")

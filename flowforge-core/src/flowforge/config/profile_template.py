@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from flowforge.config.yaml import KeyPath, YamlDocument, parse_yaml
-from flowforge.config.yaml_nodes import LINE_BREAK
+from flowforge.config.yaml_places import LINE_BREAK
 from flowforge.errors import ProfileError
 from flowforge.values import Location
 

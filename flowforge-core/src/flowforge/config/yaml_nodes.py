@@ -7,7 +7,6 @@ of files.
 from __future__ import annotations
 
 import importlib
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +22,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from flowforge.config.yaml_places import LINE_BREAK, Places
 from flowforge.config.yaml_scalars import CORE_TAG, SUSPECT, plain_scalar, tagged_scalar, unknown_tag
 from flowforge.errors import ConfigFileError
 from flowforge.values import Location
@@ -34,37 +34,20 @@ MAX_ALIASED = 10_000
 
 UNREADABLE, DUPLICATE, LIMIT = "FF1002", "FF1003", "FF1008"
 
-LINE_BREAK = re.compile(r"\r\n|\r|\n")
-
-
-def location(path: str, start: Any, end: Any = None) -> Location:
-    """The parser's marks as a place; the caret covers what stands on one line."""
-    length = end.column - start.column if end is not None and end.line == start.line else 1
-    return Location(path, start.line + 1, start.column + 1, max(length, 1))
-
-
-@attrs.define
-class Place:
-    """Where a node stands; *children* maps a key (or index) to its key's event and its value's place."""
-
-    event: Any
-    children: dict[Any, tuple[Any, Place]] | None = None
-
 
 @attrs.define
 class _Frame:
     """A mapping or list that is being filled. *deepest* counts levels from the top of the document."""
 
     container: Any
-    place: Place | None
+    node: int
     nodes_before: int
     deepest: int
     anchor: str | None
     is_mapping: bool
     key: Any
-    key_event: Any = None
-    merge: list[tuple[Any, Place | None]] = attrs.field(factory=list)
-    merge_event: Any = None
+    merge: list[dict[Any, Any]] = attrs.field(factory=list)
+    merge_node: int | None = None
 
 
 @attrs.frozen
@@ -72,7 +55,7 @@ class _Anchored:
     """What an alias repeats: *nodes* of it in all, *height* levels of mappings and lists."""
 
     value: Any
-    place: Place | None
+    node: int
     nodes: int
     height: int
 
@@ -82,21 +65,21 @@ _MERGE = object()
 
 
 class Builder:
-    """Builds data, and places when asked, from a text; for one use."""
+    """Builds data and places from a text; for one use."""
 
-    def __init__(self, text: str, path: str, *, places: bool = False) -> None:
+    def __init__(self, text: str, path: str) -> None:
         self._text = text
         self._path = path
-        self._places = places
+        self.places = Places(text)
         self._stack: list[_Frame] = []
         self._anchors: dict[str, _Anchored | None] = {}
         self._nodes = 0
         self._aliased = 0
         self._documents = 0
-        self._top: tuple[Any, Place | None] = (None, None)
+        self._top: Any = None
 
-    def build(self) -> tuple[Any, Place | None]:
-        """The document's data and its places; ``None`` and ``None`` for an empty one."""
+    def build(self) -> Any:
+        """The document's data; ``None`` for an empty one."""
         try:
             next_event = _events(self._text)
             while (event := next_event()) is not None:
@@ -111,10 +94,10 @@ class Builder:
             value = event.value
             if event.tag is not None or (event.implicit[0] and (not value or value[0] in SUSPECT)):
                 value = self._scalar(event)
-            place = Place(event) if self._places else None
+            node = self.places.add(event.start_mark.index, event.end_mark.index)
             if event.anchor is not None:
-                self._anchors[event.anchor] = _Anchored(value, place, 1, 0)
-            self._put(value, place, event)
+                self._anchors[event.anchor] = _Anchored(value, node, 1, 0)
+            self._put(value, node, event)
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
             self._open(event, kind is MappingStartEvent)
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
@@ -142,21 +125,22 @@ class Builder:
             raise self._bad_key(event)
         if event.anchor is not None:
             self._anchors[event.anchor] = None
-        place = Place(event, {}) if self._places else None
+        node = self.places.add(event.start_mark.index, event.end_mark.index)
         container: Any = {} if is_mapping else []
-        stack.append(_Frame(container, place, self._nodes - 1, len(stack) + 1, event.anchor, is_mapping, _NO_KEY))
+        stack.append(_Frame(container, node, self._nodes - 1, len(stack) + 1, event.anchor, is_mapping, _NO_KEY))
 
     def _close(self, event: Any) -> None:
         stack = self._stack
         done = stack.pop()
+        self.places.close(done.node)
         if done.merge:
             _apply_merges(done)
         if stack and done.deepest > stack[-1].deepest:
             stack[-1].deepest = done.deepest
         if done.anchor is not None:
             height = done.deepest - len(stack)
-            self._anchors[done.anchor] = _Anchored(done.container, done.place, self._nodes - done.nodes_before, height)
-        self._put(done.container, done.place, event)
+            self._anchors[done.anchor] = _Anchored(done.container, done.node, self._nodes - done.nodes_before, height)
+        self._put(done.container, done.node, event)
 
     def _repeat(self, event: Any) -> None:
         if event.anchor not in self._anchors:
@@ -180,51 +164,49 @@ class Builder:
             self._stack[-1].deepest = max(self._stack[-1].deepest, depth)
             if known.height and self._wants_key():
                 raise self._bad_key(event)
-        self._put(known.value, known.place, event)
+        node = self.places.add(event.start_mark.index, event.end_mark.index)
+        self.places.link(node, known.node)
+        self._put(known.value, node, event)
 
     def _wants_key(self) -> bool:
         return bool(self._stack) and self._stack[-1].is_mapping and self._stack[-1].key is _NO_KEY
 
-    def _put(self, value: Any, place: Place | None, event: Any) -> None:
+    def _put(self, value: Any, node: int, event: Any) -> None:
         """Hand a finished value to the mapping or list around it."""
         if not self._stack:
-            self._top = (value, place)
+            self._top = value
             return
         frame = self._stack[-1]
         if not frame.is_mapping:
-            if place is not None:
-                _children(frame)[len(frame.container)] = (None, place)
             frame.container.append(value)
         elif frame.key is _NO_KEY:
             if value == "<<" and type(event) is ScalarEvent and event.implicit[0] and event.tag is None:
-                if frame.merge_event is not None:
-                    raise self._given_twice("<<", frame.merge_event, event)
-                value, frame.merge_event = _MERGE, event
+                if frame.merge_node is not None:
+                    raise self._given_twice(value, frame.merge_node, event)
+                value, frame.merge_node = _MERGE, node
             elif value in frame.container:
-                raise self._duplicate(frame, value, event)
-            frame.key, frame.key_event = value, event
+                raise self._given_twice(value, self.places.key_node(frame.node, frame.container, value), event)
+            frame.key = value
         else:
             if frame.key is _MERGE:
-                self._keep_merge(frame, value, place)
+                self._keep_merge(frame, value, node, event)
             else:
-                if place is not None:
-                    _children(frame)[frame.key] = (frame.key_event, place)
                 frame.container[frame.key] = value
             frame.key = _NO_KEY
 
-    def _keep_merge(self, frame: _Frame, value: Any, place: Place | None) -> None:
+    def _keep_merge(self, frame: _Frame, value: Any, node: int, event: Any) -> None:
         several = value if isinstance(value, list) else [value]
         if not all(isinstance(one, dict) for one in several):
-            raise self._error("'<<' takes a mapping or a list of mappings", frame.merge_event)
-        children = place.children if isinstance(value, list) and place is not None else None
-        for index, one in enumerate(several):
-            frame.merge.append((one, children[index][1] if children else place))
+            raise self._error("'<<' takes a mapping or a list of mappings", event)
+        assert frame.merge_node is not None
+        self.places.merge(frame.node, frame.merge_node, node, value)
+        frame.merge += several
 
     # -- errors
 
     def _error(self, message: str, event: Any, *, code: str = UNREADABLE, help: str | None = None) -> ConfigFileError:
-        where = location(self._path, event.start_mark, event.end_mark)
-        return ConfigFileError(message, code=code, location=where, help=help)
+        node = self.places.add(event.start_mark.index, event.end_mark.index)
+        return ConfigFileError(message, code=code, location=self.places.location(node, self._path), help=help)
 
     def _bad_key(self, event: Any) -> ConfigFileError:
         return self._error("a mapping or list cannot be a key", event, help="use a text as key")
@@ -239,15 +221,10 @@ class Builder:
             remedy = "remove the %YAML line: files are read as YAML 1.2"
             raise self._error("the file asks for another version of YAML", event, help=remedy)
 
-    def _duplicate(self, frame: _Frame, key: Any, event: Any) -> ConfigFileError:
-        if frame.place is None:
-            # This pass keeps no places: the same text once more with them ends here again, and knows the first one.
-            Builder(self._text, self._path, places=True).build()
-        return self._given_twice(key, _children(frame)[key][0], event)
-
-    def _given_twice(self, key: Any, first: Any, event: Any) -> ConfigFileError:
+    def _given_twice(self, key: Any, first: int, event: Any) -> ConfigFileError:
+        where = self.places.location(first, self._path)
         return self._error(
-            f"the key '{key}' is given twice; the first one is at {location(self._path, first.start_mark)}",
+            f"the key '{key}' is given twice; the first one is at {where}",
             event,
             code=DUPLICATE,
             help="keep one of them",
@@ -273,20 +250,11 @@ class Builder:
         return Location(self._path, number + 1, column + 1), line
 
 
-def _children(frame: _Frame) -> dict[Any, tuple[Any, Place]]:
-    assert frame.place is not None
-    assert frame.place.children is not None
-    return frame.place.children
-
-
 def _apply_merges(frame: _Frame) -> None:
     """Add merged keys that the mapping itself does not give; of several merged mappings the first one wins."""
-    for value, place in frame.merge:
-        for key, item in value.items():
-            if key not in frame.container:
-                frame.container[key] = item
-                if place is not None and place.children is not None:
-                    _children(frame)[key] = place.children[key]
+    for mapping in frame.merge:
+        for key, item in mapping.items():
+            frame.container.setdefault(key, item)
 
 
 def _events(text: str) -> Callable[[], Any]:
