@@ -207,6 +207,7 @@ FAULTS = {
         "@hookimpl\ndef flowforge_engine():\n    return []",
         r"unknown hook flowforge_engine, did you mean flowforge_engines\?",
     ),
+    "unknown hook like no other": ("@hookimpl\ndef flowforge_xyzzy():\n    return []", r"unknown hook flowforge_xyzzy"),
     "wrong notice signature": (
         "@hookimpl\ndef flowforge_run_started(evnt):\n    pass",
         r"wrong signature flowforge_run_started\(evnt\), it must be flowforge_run_started\(event\)",
@@ -453,7 +454,7 @@ def test_only_the_contested_engine_is_refused(plugin: Maker) -> None:
     assert list(plugins.engines) == ["own"]
     row = plugins.infos[0]
     assert (row.status, row.offers) == ("active", ("engine own",))
-    assert row.notes == ("engine 'same' is not used: same is also offered by other (flowforge-other 1.2)",)
+    assert row.notes == ("engine 'same' refused: also offered by other (flowforge-other 1.2)",)
 
 
 @pytest.mark.parametrize(
@@ -478,7 +479,7 @@ def test_other_names_stay_with_the_first(plugin: Maker, hook: str, offer: str, c
     (kept,) = getattr(plugins, mapping).values()
     assert kept is sys.modules[first.value].OFFER
     row = plugins.infos[1]
-    assert (row.status, row.reason) == ("failed", f"{claim} is not used: first (flowforge-first 1.2) has it already")
+    assert (row.status, row.reason) == ("failed", f"{claim} refused: first (flowforge-first 1.2) has it already")
 
 
 def test_a_free_suffix_is_kept_beside_a_taken_one(plugin: Maker) -> None:

@@ -155,8 +155,7 @@ def _inspect_hook(name: str, implementation: pluggy.HookImpl) -> None:
     if name not in (*hookspecs.OFFERS, *hookspecs.NOTICES):
         if implementation.optionalhook:
             return
-        close = difflib.get_close_matches(name, (*hookspecs.OFFERS, *hookspecs.NOTICES), n=1)
-        raise OfferError(f"unknown hook {name}" + (f", did you mean {close[0]}?" if close else "") + where)
+        raise OfferError(f"unknown hook {name}{_suggestion(name)}{where}")
     if implementation.wrapper or implementation.hookwrapper:
         raise OfferError(f"{name} is a hook wrapper; plugins do not wrap each other{where}")
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
@@ -167,6 +166,13 @@ def _inspect_hook(name: str, implementation: pluggy.HookImpl) -> None:
             f"wrong signature {name}({', '.join(implementation.argnames)}), it must be {name}({', '.join(expected)})"
             + where
         )
+
+
+def _suggestion(name: str) -> str:
+    # Compared without the prefix that all hooks share, which would make any two of them look alike.
+    hooks = {hook.removeprefix("flowforge_"): hook for hook in (*hookspecs.OFFERS, *hookspecs.NOTICES)}
+    close = difflib.get_close_matches(name.removeprefix("flowforge_"), hooks, n=1)
+    return f", did you mean {hooks[close[0]]}?" if close else ""
 
 
 def _ask(draft: _Draft, manager: pluggy.PluginManager, trace: Callable[[str], None] | None) -> None:
@@ -240,9 +246,7 @@ def _assemble(drafts: Sequence[_Draft], notes: Iterable[Note], trace: Callable[[
 def _failures(infos: Iterable[PluginInfo]) -> Iterator[Note]:
     for info in infos:
         if info.status == "failed":
-            yield Note(
-                f"the plugin {info.label} is not used: {info.reason}", "FF4001", help="update it, or uninstall it"
-            )
+            yield Note(f"the plugin {info.label} is not used: {info.reason}", "FF4001")
 
 
 def _refuse_contested_engines(drafts: Sequence[_Draft]) -> dict[str, PluginError]:
@@ -270,7 +274,8 @@ def _refuse_contested_engines(drafts: Sequence[_Draft]) -> dict[str, PluginError
             owners = list(dict.fromkeys(owner.label() for word in shared for owner in contested[word]))
             error = contested_engine(shared, owners)
             others = " and ".join(owner for owner in owners if owner != draft.label())
-            draft.notes.append(f"engine {spec.name!r} is not used: {', '.join(shared)} is also offered by {others}")
+            words = "" if shared == [spec.name] else " and ".join(repr(word) for word in shared) + " is "
+            draft.notes.append(f"engine {spec.name!r} refused: {words}also offered by {others}")
             missing.update({word: error for word in ENGINES.claims(spec) if word not in missing or word in shared})
         if ENGINES in draft.offers:
             draft.offers[ENGINES] = tuple(kept)
@@ -289,7 +294,7 @@ def _first_come(kind: OfferKind, drafts: Sequence[_Draft]) -> dict[str, Any]:
             free = [word for word in words if word not in taken]
             for word in words:
                 if word not in free:
-                    draft.notes.append(f"{kind.noun} {word!r} is not used: {taken[word][0].label()} has it already")
+                    draft.notes.append(f"{kind.noun} {word!r} refused: {taken[word][0].label()} has it already")
             taken.update(dict.fromkeys(free, (draft, offer)))
             if free:
                 kept.append(offer)

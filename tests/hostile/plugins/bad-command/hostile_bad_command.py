@@ -1,0 +1,5 @@
+"""Adds a command that cannot be imported."""
+
+from __future__ import annotations
+
+raise ImportError("half installed")
