@@ -544,12 +544,16 @@ class CheckSpec:
     measure:
         One aggregate expression over the relation; *judge* says whether its value is good.
     judge:
-        Called with the parameters, the measured value and the current time (UTC); answers with a message when the
-        check fails, else ``None``.
+        Called with the parameters, the measured value and the current time (UTC); answers with the text of a failure
+        when the check fails, else ``None``.
     query:
         A SELECT whose rows are the failures, for checks that need more than one row at a time.
+    tally:
+        A boolean row expression that is true once for each failure, where several rows make one (doubles of one
+        value): it is what is counted then, while *violation* says which rows are shown.
     message:
-        Called with the parameters and the number of failing rows; the text of a failure.
+        Called with the parameters and the number of failures (failing rows, unless *tally* says otherwise); the text
+        of a failure. It follows the name of the table or column: ``orders.id`` *has 2 duplicates*.
     """
 
     name: str
@@ -560,6 +564,7 @@ class CheckSpec:
     judge: Callable[[Any, Any, dt.datetime], str | None] | None = None
     query: Callable[[CheckContext], str] | None = None
     message: Callable[[Any, int], str] | None = None
+    tally: Callable[[CheckContext], str] | None = None
     api: int = API_VERSION
 
     def __attrs_post_init__(self) -> None:
@@ -568,6 +573,8 @@ class CheckSpec:
             raise ValueError(f"check {self.name!r} must declare exactly one of violation, measure and query")
         if (self.measure is None) != (self.judge is None):
             raise ValueError(f"check {self.name!r}: measure and judge belong together")
+        if self.tally is not None and self.violation is None:
+            raise ValueError(f"check {self.name!r}: tally belongs to violation")
 
 
 # -- seed formats, renderers, stream sources, macros ------------------------------------------------------------------

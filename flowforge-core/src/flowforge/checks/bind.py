@@ -1,0 +1,131 @@
+"""Turns a check as it stands in YAML into a typed declaration of the manifest.
+
+Knows raw checks, check specs and the one converter of FlowForge; no file, no engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from flowforge.checks.builtin import CHECKS
+from flowforge.config.check_entries import RawCheck
+from flowforge.config.flaws import nearest
+from flowforge.config.structure import structure_plain
+from flowforge.contract import CheckSpec
+from flowforge.errors import CheckConfigError, Problems
+from flowforge.project.manifest import CheckDecl
+from flowforge.values import Location
+
+SpecLookup = Callable[[], Mapping[str, CheckSpec]]
+TableLookup = Callable[[str], str | None]
+
+_DIGEST_BYTES = 3
+_NO_WORD = re.compile(r"\W+")
+
+
+def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup) -> CheckDecl:
+    """The declaration that *raw* means.
+
+    Parameters
+    ----------
+    specs:
+        All installed checks by name; called only for a check that is not one of the core's own.
+    resolve:
+        The name of the project's node that a table name means; ``None`` when it is none of them.
+
+    Raises
+    ------
+    CheckConfigError, ProjectErrors
+        With the places of everything that is wrong: the type, a parameter, a missing column.
+    """
+    spec = _spec(raw, specs)
+    problems = Problems()
+    fields = {field.alias or field.name for field in attrs.fields(spec.params)}
+    data: dict[str, Any] = dict(raw.params)
+    if raw.column is not None and "column" in fields:
+        data["column"] = raw.column
+    elif raw.column is not None:
+        problems.add(
+            CheckConfigError(
+                f"the check {raw.type!r} is about a whole table, not about the column {raw.column!r}",
+                location=raw.location,
+                help="declare it for the table, without a column",
+            )
+        )
+    if "column" in fields and raw.column is None:
+        problems.add(
+            CheckConfigError(
+                f"the check {raw.type!r} needs a column",
+                location=raw.location,
+                help="add `column:`, or declare it under one of the model's columns",
+            )
+        )
+        # A stand-in, so that the other parameters are looked at too.
+        data["column"] = ""
+
+    def locate(path: tuple[str | int, ...], on_key: bool) -> Location:
+        return raw.location if path[:1] == ("column",) else raw.locate(path, on_key)
+
+    params = structure_plain(data, spec.params, problems=problems, locate=locate, error=CheckConfigError)
+    problems.raise_if_any()
+    return CheckDecl(
+        id=raw.name or check_id(raw.type, raw.table, raw.column, params),
+        type=raw.type,
+        table=raw.table,
+        params=params,
+        location=raw.location,
+        node=resolve(raw.table),
+        column=raw.column,
+        severity=raw.severity,
+        tags=raw.tags,
+    )
+
+
+def check_id(type_: str, table: str, column: str | None, params: Any) -> str:
+    """A readable id that depends on nothing but the check itself: ``not_null_users_email``.
+
+    A short digest follows when parameters differ from their defaults, or when the readable part alone could be that
+    of another check.
+    """
+    parts = [type_, table.removesuffix(".ff"), *([column] if column else [])]
+    readable = "_".join(_NO_WORD.sub("_", part) for part in parts)
+    special = {
+        field.name: getattr(params, field.name)
+        for field in attrs.fields(type(params))
+        if field.name != "column" and getattr(params, field.name) != _default(field)
+    }
+    if not special and readable == "_".join(parts):
+        return readable
+    told = json.dumps([parts, special], sort_keys=True, default=repr)
+    return f"{readable}_{hashlib.blake2b(told.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
+
+
+def _default(field: attrs.Attribute[Any]) -> Any:
+    default: Any = field.default
+    if isinstance(default, attrs.Factory) and not default.takes_self:  # type: ignore[arg-type]
+        return default.factory()
+    return default
+
+
+def _spec(raw: RawCheck, specs: SpecLookup) -> CheckSpec:
+    for spec in CHECKS:
+        if spec.name == raw.type:
+            return spec
+    installed = specs()
+    if raw.type in installed:
+        return installed[raw.type]
+    known = sorted({*installed, *(spec.name for spec in CHECKS)})
+    hint = nearest(raw.type, known)
+    raise CheckConfigError(
+        f"unknown check {raw.type!r}",
+        code="FF3005",
+        location=raw.location,
+        help=hint,
+        notes=() if hint is not None and hint.startswith("known") else [f"installed checks: {', '.join(known)}"],
+    )

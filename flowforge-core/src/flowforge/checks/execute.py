@@ -1,0 +1,300 @@
+"""Runs checks on one relation and says how each of them ended.
+
+Knows a session's ``query`` and the plans; publishes and prints nothing. Runs in the thread that owns the session.
+One broken check never hides the others: when the common scan fails, every check is asked alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+
+from flowforge.checks.plan import BoundCheck, CheckSql, check_sql, count_query, plan_scan, sample_query
+from flowforge.contract import Dialect, Session
+from flowforge.errors import EngineError, ErrorKind
+from flowforge.project.manifest import CheckDecl
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["BoundCheck", "CheckOutcome", "Translate", "run_checks"]
+
+Translate = Callable[[BaseException], EngineError | None]
+"""An executor's ``error``: the driver's exception in the contract's words."""
+
+_HOPELESS = (ErrorKind.CONNECTION, ErrorKind.AUTH)
+"""Trouble that no other statement on this session escapes."""
+
+
+@attrs.frozen
+class CheckOutcome:
+    """How a check ended.
+
+    Parameters
+    ----------
+    status:
+        ``fail`` and ``warn`` are the same finding under different severities; ``error``: the check could not run.
+    failures:
+        Number of failing rows, or of failures where several rows make one; ``None`` for measures and errors.
+    message:
+        What is wrong, beginning with the table or column; ``None`` when nothing is.
+    sql:
+        A statement that shows the failing rows or the measured value.
+    duration:
+        Seconds of wall time; checks that share a scan share its time in equal parts.
+    rows:
+        Number of rows of the relation, where it was counted.
+    error:
+        The engine's error behind ``error``, if it was one.
+    samples:
+        A few failing rows, for checks that are queries.
+    """
+
+    check: CheckDecl
+    status: Literal["pass", "fail", "warn", "error"]
+    message: str | None = None
+    failures: int | None = None
+    sql: str | None = None
+    duration: float = 0.0
+    rows: int | None = None
+    error: EngineError | None = None
+    samples: tuple[Mapping[str, Any], ...] = ()
+
+
+@attrs.frozen
+class _Answer:
+    """What the engine said to one check.
+
+    Parameters
+    ----------
+    value:
+        An Arrow scalar, as converting it to Python may fail too.
+    missing:
+        True when *error* is that the whole relation is not there.
+    """
+
+    value: pa.Scalar | None = None
+    rows: int | None = None
+    error: EngineError | None = None
+    missing: bool = False
+    duration: float = 0.0
+    samples: tuple[Mapping[str, Any], ...] = ()
+
+
+@attrs.frozen
+class _Row:
+    """The first row that a statement gave, or the engine's error; *duration* is in seconds."""
+
+    duration: float
+    values: Sequence[pa.Scalar] = ()
+    error: EngineError | None = None
+    samples: tuple[Mapping[str, Any], ...] = ()
+
+
+def run_checks(
+    session: Session,
+    translate: Translate,
+    dialect: Dialect,
+    relation_sql: str,
+    checks: Sequence[BoundCheck],
+    now: datetime,
+) -> list[CheckOutcome]:
+    """Run *checks* on one relation; one outcome for each, in their order.
+
+    Parameters
+    ----------
+    relation_sql:
+        The relation, rendered, or a query in parentheses.
+    now:
+        The current time with its zone; the age of values is counted from it.
+
+    Raises
+    ------
+    EngineError
+        Of kind ``CANCELLED``, when the run is being stopped.
+    Exception
+        Whatever *translate* does not know.
+    """
+    written: dict[int, CheckSql] = {}
+    broken: dict[int, str] = {}
+    for index, bound in enumerate(checks):
+        try:
+            written[index] = check_sql(dialect, relation_sql, bound)
+        except Exception as exc:  # noqa: BLE001 - a plugin's function may raise anything
+            broken[index] = f"the check {bound.spec.name!r} cannot write its SQL: {_reason(exc)}"
+    asker = _Asker(session, translate, dialect, relation_sql)
+    answers = asker.ask_all(written)
+    outcomes = []
+    for index, bound in enumerate(checks):
+        if index in broken:
+            outcomes.append(CheckOutcome(bound.check, "error", broken[index]))
+        else:
+            outcomes.append(_outcome(bound, written[index], answers[index], now))
+    return outcomes
+
+
+class _Asker:
+    """Puts the questions of checks to one relation. One thread."""
+
+    def __init__(self, session: Session, translate: Translate, dialect: Dialect, relation_sql: str) -> None:
+        self._session = session
+        self._translate = translate
+        self._dialect = dialect
+        self._relation_sql = relation_sql
+
+    def ask_all(self, questions: Mapping[int, CheckSql]) -> dict[int, _Answer]:
+        """An answer for every question; those that can share a scan do, unless it fails."""
+        scanned = {index: sql for index, sql in questions.items() if sql.query is None}
+        answers = self._scan(scanned) if scanned else {}
+        hopeless = next((answer for answer in answers.values() if _is_hopeless(answer)), None)
+        for index, sql in questions.items():
+            if sql.query is not None:
+                answers[index] = hopeless or self._ask_query(sql.query)
+                hopeless = hopeless or (answers[index] if _is_hopeless(answers[index]) else None)
+        return answers
+
+    def _scan(self, questions: Mapping[int, CheckSql]) -> dict[int, _Answer]:
+        plan = plan_scan(self._dialect, self._relation_sql, list(questions.values()))
+        row = self._ask(plan.sql)
+        if row.error is not None:
+            failed = self._failed(row)
+            alone = len(questions) > 1 and not _is_hopeless(failed)
+            return self._each_alone(questions, failed) if alone else dict.fromkeys(questions, failed)
+        rows, share = _count(row.values[plan.rows_position]), row.duration / len(questions)
+        return {
+            index: _Answer(row.values[position], rows, duration=share)
+            for index, position in zip(questions, plan.positions, strict=True)
+        }
+
+    def _each_alone(self, questions: Mapping[int, CheckSql], failed: _Answer) -> dict[int, _Answer]:
+        alone: dict[int, _Answer] = {}
+        for index, sql in questions.items():
+            plan = plan_scan(self._dialect, self._relation_sql, [sql])
+            row = self._ask(plan.sql)
+            if row.error is not None:
+                alone[index] = _Answer(error=row.error, duration=row.duration)
+            else:
+                rows = _count(row.values[plan.rows_position])
+                alone[index] = _Answer(row.values[plan.positions[0]], rows, duration=row.duration)
+        errors = [answer.error for answer in alone.values()]
+        said = {error.message for error in errors if error is not None}
+        if None not in errors and len(said) == 1 and failed.error is not None and failed.error.message not in said:
+            # The failed scan has spoilt the transaction, and only its own error says what is wrong.
+            return dict.fromkeys(questions, failed)
+        return alone
+
+    def _ask_query(self, query: str) -> _Answer:
+        row = self._ask(count_query(query))
+        if row.error is not None:
+            return self._failed(row)
+        if _count(row.values[0]) == 0:
+            return _Answer(row.values[0], duration=row.duration)
+        sample = self._ask(sample_query(query), samples=True)
+        if sample.error is not None:
+            return self._failed(sample)
+        return _Answer(row.values[0], duration=row.duration + sample.duration, samples=sample.samples)
+
+    def _failed(self, row: _Row) -> _Answer:
+        """The answer for an error; says whether it is the relation itself that is missing."""
+        missing = False
+        if row.error is not None and row.error.kind is ErrorKind.MISSING:
+            probe = self._ask(plan_scan(self._dialect, self._relation_sql, []).sql)
+            missing = probe.error is not None and probe.error.kind is ErrorKind.MISSING
+        return _Answer(error=row.error, missing=missing, duration=row.duration)
+
+    def _ask(self, sql: str, *, samples: bool = False) -> _Row:
+        began = time.perf_counter()
+        try:
+            with self._session.query(sql) as reader:
+                table = reader.read_all()
+        except Exception as exc:  # drivers raise what they like; what is not theirs goes on
+            error = exc if isinstance(exc, EngineError) else self._translate(exc)
+            if error is None:
+                raise
+            if error.kind is ErrorKind.CANCELLED:
+                raise error from exc
+            return _Row(time.perf_counter() - began, error=error)
+        duration = time.perf_counter() - began
+        if samples:
+            return _Row(duration, samples=_samples(table))
+        return _Row(duration, [column[0] for column in table.columns])
+
+
+def _is_hopeless(answer: _Answer) -> bool:
+    return answer.missing or (answer.error is not None and answer.error.kind in _HOPELESS)
+
+
+def _count(value: pa.Scalar) -> int:
+    return int(value.as_py())
+
+
+def _samples(table: pa.Table) -> tuple[Mapping[str, Any], ...]:
+    names = table.column_names
+    return tuple(
+        {name: _shown(column[index]) for name, column in zip(names, table.columns, strict=True)}
+        for index in range(table.num_rows)
+    )
+
+
+def _shown(value: pa.Scalar) -> Any:
+    try:
+        return _plain(value)
+    except (ValueError, OverflowError):
+        return f"a {value.type} that Python cannot hold"
+
+
+def _plain(value: pa.Scalar) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(value.type) and value.type.unit == "ns":
+        # Python's datetime ends at microseconds.
+        value = value.cast(pa.timestamp("us", value.type.tz), safe=False)
+    return value.as_py()
+
+
+def _outcome(bound: BoundCheck, sql: CheckSql, answer: _Answer, now: datetime) -> CheckOutcome:
+    check, spec = bound.check, bound.spec
+    done = CheckOutcome(
+        check, "pass", sql=sql.failing, duration=answer.duration, rows=answer.rows, samples=answer.samples
+    )
+    if answer.error is not None:
+        message = answer.error.message
+        if answer.missing:
+            message = f"relation {check.table.removesuffix('.ff')} does not exist; run `flowforge run` first"
+        return attrs.evolve(done, status="error", message=message, error=answer.error)
+    failures: int | None = None
+    try:
+        value = _plain(answer.value)
+        if spec.judge is not None:
+            text = spec.judge(check.params, value, now)
+        else:
+            failures = int(value)
+            text = _failure_text(bound, failures)
+    except Exception as exc:  # noqa: BLE001 - a plugin's function may raise anything
+        message = f"the check {spec.name!r} cannot judge what it measured: {_reason(exc)}"
+        return attrs.evolve(done, status="error", message=message)
+    if text is None:
+        return attrs.evolve(done, failures=failures)
+    status: Literal["fail", "warn"] = "fail" if check.severity == "error" else "warn"
+    return attrs.evolve(done, status=status, failures=failures, message=f"{_subject(check)} {text}")
+
+
+def _failure_text(bound: BoundCheck, failures: int) -> str | None:
+    if failures == 0:
+        return None
+    if bound.spec.message is not None:
+        return bound.spec.message(bound.check.params, failures)
+    return f"has {failures} failing row{'s' if failures > 1 else ''}"
+
+
+def _subject(check: CheckDecl) -> str:
+    table = check.table.removesuffix(".ff")
+    return f"{table}.{check.column}" if check.column else table
+
+
+def _reason(exc: Exception) -> str:
+    return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__

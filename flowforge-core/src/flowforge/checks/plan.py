@@ -1,0 +1,129 @@
+"""Writes the SQL of checks: all violations and measures of one relation in one scan, queries each on their own.
+
+Pure text: knows declarations and a dialect, opens nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from flowforge.contract import CheckContext, CheckSpec, Dialect
+from flowforge.project.manifest import CheckDecl
+
+SAMPLE_ROWS = 5
+"""How many failing rows of a query are fetched."""
+
+# Aliases that no column of a user should have.
+_ROWS, _SOURCE, _FLAG = "ff__rows", "ff__source", "ff__flag"
+
+
+@attrs.frozen
+class BoundCheck:
+    """A declared check together with what its type means."""
+
+    check: CheckDecl
+    spec: CheckSpec
+
+
+@attrs.frozen
+class CheckSql:
+    """What one check wants to know of a relation.
+
+    Parameters
+    ----------
+    flag:
+        A boolean row expression; the answer is the number of rows for which it is true.
+    aggregate:
+        An aggregate expression; the answer is its value.
+    query:
+        A SELECT; the answer is the number of its rows.
+    failing:
+        A statement that shows what the check complains about.
+
+    Exactly one of *flag*, *aggregate* and *query* is given.
+    """
+
+    failing: str
+    flag: str | None = None
+    aggregate: str | None = None
+    query: str | None = None
+
+
+@attrs.frozen
+class CheckPlan:
+    """One statement that answers several checks.
+
+    Parameters
+    ----------
+    sql:
+        Gives one row.
+    positions:
+        For each check, in their order, the position of its answer in that row.
+    """
+
+    sql: str
+    positions: tuple[int, ...]
+
+    rows_position: int = 0
+    """Where the number of all rows stands."""
+
+
+def check_sql(dialect: Dialect, relation_sql: str, bound: BoundCheck) -> CheckSql:
+    """Let a check write its SQL.
+
+    Raises
+    ------
+    Exception
+        Whatever the check's own functions raise.
+    """
+    spec = bound.spec
+    ctx = CheckContext(dialect, relation_sql, bound.check.params)
+    if spec.query is not None:
+        query = spec.query(ctx)
+        return CheckSql(query, query=query)
+    if spec.measure is not None:
+        aggregate = spec.measure(ctx)
+        return CheckSql(f"SELECT {aggregate} AS measured FROM {relation_sql} AS {_SOURCE}", aggregate=aggregate)
+    assert spec.violation is not None  # one of the three is always there
+    violation = spec.violation(ctx)
+    # A window function cannot stand in WHERE, so the flag is a column first.
+    failing = (
+        f"SELECT * FROM (SELECT {_SOURCE}.*, ({violation}) AS {_FLAG} FROM {relation_sql} AS {_SOURCE}) AS {_ROWS} "
+        f"WHERE {_FLAG}"
+    )
+    return CheckSql(failing, flag=spec.tally(ctx) if spec.tally is not None else violation)
+
+
+def plan_scan(dialect: Dialect, relation_sql: str, checks: Sequence[CheckSql]) -> CheckPlan:
+    """One statement for all *checks*, none of which may be a query. Equal expressions are computed once."""
+    flags: dict[str, str] = {}
+    columns: dict[str, int] = {"COUNT(*)": 0}
+    positions: list[int] = []
+    for check in checks:
+        if check.flag is not None:
+            name = flags.setdefault(check.flag, f"{_FLAG}_{len(flags)}")
+            column = dialect.count_if(name)
+        else:
+            assert check.aggregate is not None
+            column = check.aggregate
+        positions.append(columns.setdefault(column, len(columns)))
+    selected = ", ".join(f"{column} AS ff__{position}" for column, position in columns.items())
+    source = f"{relation_sql} AS {_SOURCE}"
+    if flags:
+        inner = [f"({flag}) AS {name}" for flag, name in flags.items()]
+        if any(check.aggregate is not None for check in checks):
+            inner.insert(0, f"{_SOURCE}.*")
+        source = f"(SELECT {', '.join(inner)} FROM {source}) AS {_ROWS}"
+    return CheckPlan(f"SELECT {selected} FROM {source}", tuple(positions))
+
+
+def count_query(query: str) -> str:
+    """A statement that counts the rows of *query*."""
+    return f"SELECT COUNT(*) AS ff__0 FROM ({query}) AS {_ROWS}"
+
+
+def sample_query(query: str) -> str:
+    """A statement for the first few rows of *query*."""
+    return f"SELECT * FROM ({query}) AS {_ROWS} LIMIT {SAMPLE_ROWS}"
