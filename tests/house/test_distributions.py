@@ -36,7 +36,7 @@ def test_one_version_train(distribution, all_distributions: list) -> None:
     version = core.settings["project"]["version"]
     assert distribution.settings["project"]["version"] == version
     text = (distribution.package / "__init__.py").read_text(encoding="utf-8")
-    assert f'__version__ = "{version}"' in text
+    assert set(re.findall(r'^__version__ = "(.*)"$', text, re.MULTILINE)) <= {version}
     if distribution.name != core.name:
         major, minor, _ = version.split(".")
         pin = f"flowforge-core>={major}.{minor},<{major}.{int(minor) + 1}"
