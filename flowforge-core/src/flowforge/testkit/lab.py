@@ -1,0 +1,201 @@
+"""What a test of the suite works with: an empty namespace, sessions, rows in and rows out."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import pytest
+
+from flowforge.contract import Capability, Dialect, EngineSpec, Executor, LoadMode, Session
+from flowforge.errors import EngineError, ErrorKind
+from flowforge.values import Namespace, Relation
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+T = TypeVar("T")
+PATIENCE = 30.0
+"""Seconds after which something that should happen at once is said not to happen."""
+
+
+class _GivenUpError(Exception):
+    """Ends a transaction badly."""
+
+
+@attrs.define
+class Refusal:
+    """The error that a block ended with, in the contract's words."""
+
+    _error: EngineError | None = None
+
+    @property
+    def error(self) -> EngineError:
+        """The error; only after the block."""
+        assert self._error is not None
+        return self._error
+
+
+class Lab:
+    """One test's place in a database. Names of columns are always quoted, as FlowForge writes them."""
+
+    def __init__(self, spec: EngineSpec, executor: Executor) -> None:
+        self.spec = spec
+        self.executor = executor
+        self.dialect: Dialect = executor.dialect
+        self.namespace = executor.namespace
+        self._sessions: list[Session] = []
+        self._threads = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="conformance")
+        self._made: list[Namespace] = []
+
+    # before and after
+
+    def prepare(self) -> None:
+        """Make a schema for this test, if the engine has schemas."""
+        if self.spec.support(Capability.SCHEMAS):
+            self.namespace = self.new_schema()
+
+    def new_schema(self) -> Namespace:
+        """A further empty schema."""
+        name = self.dialect.fold(f"ff_test_{uuid.uuid4().hex[:12]}")
+        namespace = Namespace(name, self.executor.namespace.database)
+        self.session().ensure_schema(Relation("any", namespace.schema, namespace.database))
+        self._made.append(namespace)
+        return namespace
+
+    def clear(self) -> None:
+        """Close all sessions and remove what the test made, as far as a schema holds it."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        for session in self._sessions:
+            session.close()
+        if not self._made:
+            return
+        with self.executor.session(label="conformance/clear") as session:
+            for namespace in self._made:
+                place = self.dialect.render(Relation(namespace.schema or "", namespace.database))
+                session.execute(f"DROP SCHEMA {place} CASCADE")
+
+    # sessions and threads
+
+    def session(self, label: str = "conformance", timeout: float | None = None) -> Session:
+        """A session that is closed after the test."""
+        session = self.executor.session(label=label, timeout=timeout)
+        self._sessions.append(session)
+        return session
+
+    def start(self, function: Callable[..., T], *args: Any) -> concurrent.futures.Future[T]:
+        """Call a function in another thread."""
+        return self._threads.submit(function, *args)
+
+    @contextlib.contextmanager
+    def refused(self, *kinds: ErrorKind) -> Iterator[Refusal]:
+        """The block has to end with an error of the engine, of one of these kinds if any are given."""
+        refusal = Refusal()
+        try:
+            yield refusal
+        except Exception as exc:
+            error = exc if isinstance(exc, EngineError) else self.executor.error(exc)
+            if error is None:
+                raise
+            if kinds and error.kind not in kinds:
+                expected = " or ".join(kind.value for kind in kinds)
+                pytest.fail(f"an error of kind {error.kind.value}, not {expected}: {error.message}")
+            refusal._error = error
+        else:
+            pytest.fail("no error")
+
+    @contextlib.contextmanager
+    def given_up(self, session: Session) -> Iterator[None]:
+        """A transaction that ends by an exception, which is not the engine's."""
+        try:
+            with session.transaction():
+                yield
+                raise _GivenUpError
+        except _GivenUpError:
+            pass
+
+    # names and rows
+
+    def relation(self, name: str) -> Relation:
+        """A relation in this test's namespace."""
+        return Relation(name).within(self.namespace)
+
+    def sql(self, relation: Relation) -> str:
+        """The relation as it stands in SQL."""
+        return self.dialect.render(relation)
+
+    def names(self, *columns: str) -> str:
+        """Columns as they stand in SQL, with commas."""
+        return ", ".join(self.dialect.quote(column) for column in columns)
+
+    def folded(self, *names: str) -> list[str]:
+        """Names as the engine gives them back."""
+        return [self.dialect.fold(name) for name in names]
+
+    def table(self, session: Session, name: str, columns: Mapping[str, Any]) -> Relation:
+        """Load a table: column name -> values, or an Arrow array."""
+        relation = self.relation(name)
+        session.load(relation, arrow_table(columns).to_reader(), LoadMode.CREATE)
+        return relation
+
+    def rows(self, session: Session, what: Relation | str, *columns: str) -> list[tuple[Any, ...]]:
+        """The rows of a query, in its order, or of a relation, ordered by its columns (all, if none are named)."""
+        if isinstance(what, Relation):
+            listed = self.names(*columns) if columns else "*"
+            table = session.query(f"SELECT {listed} FROM {self.sql(what)}").read_all()
+            return sorted(_tuples(table), key=lambda row: [(value is None, str(value)) for value in row])
+        return _tuples(session.query(what).read_all())
+
+    def count(self, session: Session, relation: Relation) -> int:
+        """How many rows a relation has."""
+        ((count,),) = self.rows(session, f"SELECT COUNT(*) AS {self.names('n')} FROM {self.sql(relation)}")
+        return int(count)
+
+    # time
+
+    def slow_query(self, session: Session, *, seconds: float) -> str:
+        """A query of one row that runs for about *seconds* on this engine, and surely ends."""
+        tables = 4
+        while True:
+            started = time.perf_counter()
+            self.rows(session, _count_combinations(tables, 10))
+            took = time.perf_counter() - started
+            if took > 0.3 or tables >= 14:
+                break
+            tables += 1
+        factor = max(seconds / took, 1.0)
+        while factor > 10:
+            tables, factor = tables + 1, factor / 10
+        return _count_combinations(tables + 1, round(factor) or 1)
+
+
+def _count_combinations(tables: int, last: int) -> str:
+    """Count over a cross join of *tables* tables of ten rows, the last one of *last* rows, which nothing can shorten."""
+
+    def digits(count: int) -> str:
+        return "(" + " UNION ALL ".join(f"SELECT {digit} AS d" for digit in range(count)) + ")"
+
+    joined = " CROSS JOIN ".join(
+        f"{digits(last if index == tables else 10)} t{index}" for index in range(1, tables + 1)
+    )
+    total = " + ".join(f"t{index}.d * {index}" for index in range(1, tables + 1))
+    return f"SELECT COUNT(*) AS n FROM {joined} WHERE {total} = 17"
+
+
+def arrow_table(columns: Mapping[str, Any]) -> pa.Table:
+    """An Arrow table out of lists or arrays."""
+    import pyarrow as pa
+
+    return pa.table(
+        {name: values if isinstance(values, pa.Array) else pa.array(values) for name, values in columns.items()}
+    )
+
+
+def _tuples(table: pa.Table) -> list[tuple[Any, ...]]:
+    columns: Sequence[list[Any]] = [column.to_pylist() for column in table.columns]
+    return list(zip(*columns, strict=True))
