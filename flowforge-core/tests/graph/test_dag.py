@@ -99,6 +99,9 @@ def test_a_subgraph_keeps_who_waits_for_whom(parents: Parents, data: st.DataObje
         assert part.ancestors([name]) == dag.ancestors([name]) & kept
         direct = set(parents[name]) & kept
         assert direct <= set(part.parents_of(name))
+        for bridge in set(part.parents_of(name)) - direct:
+            others = set(part.parents_of(name)) - {bridge}
+            assert bridge not in part.ancestors(others), "an edge that says nothing new"
 
 
 def test_a_subgraph_bridges_left_out_nodes() -> None:
@@ -106,6 +109,23 @@ def test_a_subgraph_bridges_left_out_nodes() -> None:
     assert dag.subgraph(["a", "d"]).parents_of("d") == ("a",)
     assert dag.subgraph(["a", "c"]).parents_of("c") == ("a",)
     assert dag.subgraph(["b", "d"]).parents_of("d") == ("b",)
+
+
+def test_a_left_out_hub_of_layers_costs_no_edge_for_each_pair() -> None:
+    layers = [[f"{layer}_{index:04}" for index in range(500)] for layer in "abcd"]
+    parents: Parents = {name: [] for name in layers[0]}
+    for hub, (above, below) in zip("xyz", pairwise(layers), strict=True):
+        parents[hub] = above
+        parents |= {name: [hub] for name in below}
+    kept = [*layers[0][:1], *layers[1][:1], *layers[2][:1], *layers[3]]
+    part = Dag.build(parents).subgraph(kept)
+    assert sum(len(part.parents_of(name)) for name in kept) == 2 + 500
+    assert all(part.parents_of(name) == ("c_0000",) for name in layers[3])
+
+
+def test_a_subgraph_of_strangers_is_refused() -> None:
+    with pytest.raises(KeyError, match="b"):
+        Dag.build({"a": []}).subgraph(["b"])
 
 
 @given(graphs(acyclic=False))

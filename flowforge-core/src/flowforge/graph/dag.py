@@ -151,19 +151,45 @@ class Dag:
     def subgraph(self, names: Iterable[str]) -> Dag:
         """The graph of some nodes, in which one still comes after another when only left-out nodes stand between.
 
-        Parents in the answer are the nearest kept ones along each path.
+        Edges between kept nodes stay. A path through left-out nodes becomes an edge, unless the edges that are there
+        already say who waits for whom.
+
+        Raises
+        ------
+        KeyError
+            For a name that is no node.
         """
         kept = frozenset(names)
-        nearest: dict[str, frozenset[str]] = {}
+        for unknown in sorted(kept - self._parents.keys()):
+            raise KeyError(unknown)
+        if len(kept) == len(self._parents):
+            return self
+        # Sets of kept nodes are whole numbers with one bit for each node, in topological order: a left-out hub in
+        # the middle of thousands of nodes would otherwise cost an edge for each pair.
+        order = [name for name in self._order if name in kept]
+        bit = {name: place for place, name in enumerate(order)}
+        above: list[int] = []  # by bit: all kept ancestors and the node itself
+        behind: dict[str, int] = {}  # by left-out node: the kept ancestors that it stands for
+        parents: dict[str, list[str]] = {}
         for name in self._order:
-            above = self._parents[name]
-            left_out = [parent for parent in above if parent not in kept]
-            if len(left_out) == len(above) == 1:
-                nearest[name] = nearest[left_out[0]]  # shared along a chain: a long one costs no copies
-            else:
-                direct = frozenset(parent for parent in above if parent in kept)
-                nearest[name] = direct.union(*(nearest[parent] for parent in left_out))
-        return Dag.build({name: nearest[name] for name in kept})
+            direct = [bit[parent] for parent in self._parents[name] if parent in kept]
+            indirect = 0
+            for parent in self._parents[name]:
+                indirect |= behind.get(parent, 0)
+            if name not in kept:
+                for place in direct:
+                    indirect |= 1 << place
+                behind[name] = _nearest(indirect, above)[1]
+                continue
+            covered = 1 << bit[name]
+            for place in direct:
+                covered |= above[place]
+            nearest, _ = _nearest(indirect & ~covered, above)
+            for place in nearest:
+                covered |= above[place]
+            above.append(covered)
+            parents[name] = [order[place] for place in (*direct, *nearest)]
+        return Dag.build(parents)
 
     # -- cycles
 
@@ -203,6 +229,18 @@ def _written(cycle: Sequence[str]) -> str:
     left_out = len(cycle) - 1 - _SHOWN
     shown = [*cycle[:_SHOWN], f"({left_out} more)", cycle[-1]] if left_out > 0 else cycle
     return " -> ".join(shown)
+
+
+def _nearest(nodes: int, above: Sequence[int]) -> tuple[list[int], int]:
+    """Those of *nodes* that are no ancestors of others among them, as places and as a set of bits."""
+    places: list[int] = []
+    bits = 0
+    while nodes:
+        place = nodes.bit_length() - 1  # the last in topological order cannot be anybody's ancestor here
+        places.append(place)
+        bits |= 1 << place
+        nodes &= ~above[place]
+    return places, bits
 
 
 def _reach(starts: Iterable[str], edges: Mapping[str, tuple[str, ...]], depth: int | None) -> frozenset[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import translate
 from pathlib import PurePosixPath
 from types import MappingProxyType
@@ -211,9 +211,14 @@ def _no_key(method: str, key: str) -> None:
         raise UsageError(f"{method}: takes no setting, but got {key!r}", code="FF6402", help=f"write {method}:VALUE")
 
 
-def _paths(node: Node) -> tuple[str, ...]:
-    file = PurePosixPath(node.path)
-    return (str(file), *(str(folder) for folder in file.parents))
+def _paths(node: Node) -> Iterator[str]:
+    """The node's file and the folders around it, up to the project's own."""
+    path = node.path
+    yield path
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+    yield "."
 
 
 def _lookup(config: ModelConfig, name: str, inside: Iterable[str]) -> Any:
