@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 _STRING = r"'(?:[^'\\]++|\\.)*+'|\"(?:[^\"\\]++|\\.)*+\""
@@ -212,7 +212,7 @@ _WORD = re.compile(r"[^\W\d]\w*")
 _PARENS_AND_WORDS = re.compile(r"[()]|[^\W\d][\w$]*")
 
 
-def code_spans(text: str, tokens: list[Token]) -> Iterator[tuple[int, int]]:
+def code_spans(text: str, tokens: Sequence[Token]) -> Iterator[tuple[int, int]]:
     """The spans of plain SQL code between *tokens*."""
     pos = 0
     for token in tokens:

@@ -123,7 +123,7 @@ def read_tree(found: Findings) -> None:
             found.problems.append(
                 RenderError(
                     f"{{% {tag} %}} is not allowed in templates",
-                    code="FF1403",
+                    code="FF1411",
                     location=found.at(node.lineno - 1),
                     help="write the text itself, or a macro in the same file",
                 )
@@ -174,7 +174,7 @@ def _read_ref(found: Findings, call: nodes.Call, name: nodes.Name) -> None:
         chosen = bind_ref(args, kwargs)
         choices = list(_choices(chosen))
     except NotLiteral:
-        found.dynamic_ref("ref", found.at(_start(call.args[-1]) if call.args else offset))
+        found.dynamic_ref("ref", found.at(start_offset(call.args[-1]) if call.args else offset))
         return
     except ValueError as exc:
         found.bad_call(str(exc), offset, len("ref"))
@@ -185,11 +185,11 @@ def _read_ref(found: Findings, call: nodes.Call, name: nodes.Name) -> None:
     found.refs += [RefCall(choice.value, found.literal_at(choice.lineno - 1, choice.value)) for choice in choices]
 
 
-def _start(node: nodes.Node) -> int:
+def start_offset(node: nodes.Node) -> int:
     """The offset of the leftmost part of an expression; a node's own position may be an operator's."""
     first: int = node.lineno - 1
     for child in node.iter_child_nodes():
-        first = min(first, _start(child))
+        first = min(first, start_offset(child))
     return first
 
 
@@ -200,7 +200,7 @@ def _read_source(found: Findings, call: nodes.Call, name: nodes.Name) -> None:
         group, table = bind_source(args, kwargs)
         pairs = [(left, right) for left in _choices(group) for right in _choices(table)]
     except NotLiteral:
-        found.dynamic_ref("source", found.at(_start(call.args[0]) if call.args else offset))
+        found.dynamic_ref("source", found.at(start_offset(call.args[0]) if call.args else offset))
         return
     except ValueError as exc:
         found.bad_call(str(exc), offset, len("source"))
@@ -247,7 +247,7 @@ def _read_config(found: Findings, call: nodes.Call, name: nodes.Name) -> None:
 
 def _keyword_offset(text: str, keyword: nodes.Keyword) -> int:
     """Where the keyword's name stands; Jinja remembers only its value's place."""
-    at = text.rfind(keyword.key, 0, _start(keyword.value))
+    at = text.rfind(keyword.key, 0, start_offset(keyword.value))
     return at if at >= 0 else keyword.lineno - 1
 
 

@@ -1,0 +1,209 @@
+"""Runs a template in the sandbox and turns whatever happens into text with a map, or an error with a place.
+
+Imports jinja2; :mod:`flowforge.rendering.render` imports this module only for templates that need it.
+"""
+
+from __future__ import annotations
+
+import bisect
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2.compiler import generate
+from jinja2.exceptions import SecurityError
+
+from flowforge.errors import FlowForgeError, RenderError
+from flowforge.project.jinja_source import TemplateProblem, parse, unshield
+from flowforge.project.lexer import JINJA, Token, lex
+from flowforge.project.scan import Findings
+from flowforge.project.scan_jinja import refused_statement, start_offset, syntax_error
+from flowforge.rendering.environment import SqlEnvironment, UndefinedName
+from flowforge.rendering.limits import MAX_TEXT, Budget, TooExpensive
+from flowforge.rendering.render import failed, placed
+from flowforge.rendering.source_map import Pieces
+from flowforge.rendering.weave import add_markers, harden
+from flowforge.values import Location
+
+_FILENAME = "<template>"
+
+
+def render_jinja(
+    text: str, ctx: Any, functions: Mapping[str, Callable[..., Any]], pieces: Pieces, *, path: str, model: str
+) -> None:
+    """Render *text* and append the result to *pieces*.
+
+    Parameters
+    ----------
+    ctx:
+        A :class:`~flowforge.rendering.render.RenderContext`.
+    functions:
+        Its functions as templates call them.
+
+    Raises
+    ------
+    RenderError
+        For everything that goes wrong in the template.
+    """
+    _Rendering(text, path, model).run({**ctx.extra, **functions, "this": ctx.this}, pieces)
+
+
+class _Rendering:
+    """One rendering of one template."""
+
+    def __init__(self, text: str, path: str, model: str) -> None:
+        self._text = text
+        self._model = model
+        self._found = Findings(text, path)
+        self._tags: list[Token] = [token for token in lex(text) if token.kind in JINJA]
+        self._starts = [token.start for token in self._tags]
+        self._names: set[str] = set()
+        self._environment = SqlEnvironment(Budget())
+
+    def run(self, names: Mapping[str, Any], pieces: Pieces) -> None:
+        """Render into *pieces*."""
+        tree = self._parse()
+        self._names = {*names, *self._environment.globals, *_assigned(tree)}
+        try:
+            origins = add_markers(tree, self._origin)
+            tree = harden(tree)
+            source = generate(tree, self._environment, None, _FILENAME, optimized=False)
+            code = compile(source or "", _FILENAME, "exec")
+        except TemplateSyntaxError as exc:
+            raise self._not_compiled(exc) from None
+        except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError):
+            raise self._error("is nested too deeply", "FF1412", 0, "take it apart into macros or models") from None
+        template = Template.from_code(self._environment, code, {**self._environment.globals, **names})
+        pieces.add_marked(unshield(self._execute(template)), origins)
+
+    def _parse(self) -> nodes.Template:
+        try:
+            tree = parse(self._environment, self._text)
+        except TemplateProblem as problem:
+            raise syntax_error(self._text, problem, self._found) from None
+        stack: list[nodes.Node] = [tree]
+        while stack:
+            node = stack.pop()
+            tag = refused_statement(node)
+            if tag is not None:
+                raise self._refused(f"{{% {tag} %}}", node.lineno - 1)
+            stack.extend(node.iter_child_nodes())
+        return tree
+
+    def _execute(self, template: Template) -> str:
+        chunks: list[str] = []
+        size = 0
+        try:
+            for chunk in template.root_render_func(template.new_context({})):
+                size += len(chunk)
+                if size > MAX_TEXT:
+                    raise TooExpensive("its result is too large")
+                chunks.append(chunk)
+        except FlowForgeError as exc:
+            raise placed(exc, self._tag_at(_offset(exc, template))) from None
+        except SecurityError as exc:
+            raise self._refused(str(exc), _offset(exc, template)) from None
+        except UndefinedName as exc:
+            raise self._undefined(exc, _offset(exc, template)) from None
+        except TooExpensive as exc:
+            raise self._too_much(str(exc), _offset(exc, template)) from None
+        except (RecursionError, MemoryError) as exc:
+            raise self._too_much("it calls itself too deeply", _offset(exc, template)) from None
+        except TemplateError as exc:
+            raise failed(exc, self._model, self._tag_at(_offset(exc, template))) from None
+        except Exception as exc:  # noqa: BLE001 - a template can raise whatever its operations raise
+            raise failed(exc, self._model, self._tag_at(_offset(exc, template))) from None
+        return "".join(chunks)
+
+    # places
+
+    def _tag(self, offset: int) -> Token | None:
+        """The Jinja tag that the character at *offset* belongs to."""
+        index = bisect.bisect_right(self._starts, offset) - 1
+        return self._tags[index] if index >= 0 and offset < self._tags[index].end else None
+
+    def _origin(self, node: nodes.Node) -> tuple[int, int]:
+        if isinstance(node, nodes.TemplateData):
+            return node.lineno - 1, 0
+        offset = node.lineno - 1 if isinstance(node, nodes.Stmt) else start_offset(node)
+        tag = self._tag(offset)
+        return (tag.start, tag.end - tag.start) if tag else (offset, 1)
+
+    def _tag_at(self, offset: int) -> Location:
+        tag = self._tag(offset)
+        return self._found.at(tag.start, tag.end - tag.start) if tag else self._found.at(offset)
+
+    # errors
+
+    def _error(self, what: str, code: str, offset: int, help: str) -> RenderError:
+        where = self._tag_at(offset)
+        return RenderError(f"the template of model '{self._model}' {what}", code=code, location=where, help=help)
+
+    def _refused(self, what: str, offset: int) -> RenderError:
+        return RenderError(
+            f"{what} is not allowed in templates",
+            code="FF1411",
+            location=self._tag_at(offset),
+            help="templates read values and call the functions they are given, nothing behind them",
+            notes=(f"model '{self._model}'",),
+        )
+
+    def _too_much(self, what: str, offset: int) -> RenderError:
+        return self._error(
+            f"does too much: {what}", "FF1412", offset, "make it smaller; large results belong into SQL or a seed"
+        )
+
+    def _undefined(self, error: UndefinedName, offset: int) -> RenderError:
+        name = str(error.name)
+        where = self._tag_at(offset)
+        tag = self._tag(offset)
+        match = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)").search(self._text, tag.start, tag.end) if tag else None
+        if match:
+            where = self._found.at(match.start(), len(name))
+        if not error.is_name:
+            return RenderError(
+                f"{type(error.owner).__name__} has no {name!r}",
+                code="FF1410",
+                location=where,
+                help="check the spelling, or test it with `is defined`",
+            )
+        near = difflib.get_close_matches(name, sorted(self._names), n=1)
+        return RenderError(
+            f"{name!r} is not defined",
+            code="FF1410",
+            location=where,
+            help=f"did you mean {near[0]!r}?" if near else "set it in the template, or read it by var() or env()",
+        )
+
+    def _not_compiled(self, error: TemplateSyntaxError) -> RenderError:
+        found = re.match(r"No (filter|test) named '(.*?)'", error.message or "")
+        if found is None:
+            return syntax_error(self._text, TemplateProblem(error.message or "", error.lineno - 1), self._found)
+        kind, name = found.groups()
+        known = self._environment.filters if kind == "filter" else self._environment.tests
+        near = difflib.get_close_matches(name, sorted(known), n=1)
+        return RenderError(
+            f"there is no {kind} {name!r}",
+            code="FF1410",
+            location=self._found.at(error.lineno - 1, len(name)),
+            help=f"did you mean {near[0]!r}?" if near else f"write it without this {kind}",
+        )
+
+
+def _offset(error: BaseException, template: Template) -> int:
+    """Where in the source the template was when *error* came up."""
+    line = 1
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == _FILENAME:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return template.get_corresponding_lineno(line) - 1
+
+
+def _assigned(tree: nodes.Template) -> set[str]:
+    """Names that the template itself defines."""
+    names = {node.name for node in tree.find_all(nodes.Name) if node.ctx in ("store", "param")}
+    return names | {macro.name for macro in tree.find_all(nodes.Macro)}

@@ -1,0 +1,158 @@
+"""From a template to SQL: the room's front door.
+
+A template of literal calls is filled in directly; any other is parsed, instrumented, compiled and run by Jinja in the
+sandbox of :mod:`flowforge.rendering.environment`, which is imported only then. Both ways give the same text, keep SQL
+comments as they are, and say for every character of the result where it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from flowforge.errors import FlowForgeError, RenderError
+from flowforge.project.lexer import code_spans, leading_keyword, lex, position, statements
+from flowforge.project.scan import FORBIDDEN, SimpleCall, forbidden_statement, normalize, several_statements
+from flowforge.rendering.limits import to_text
+from flowforge.rendering.simple import call_value, render_simple, template_functions
+from flowforge.rendering.source_map import Pieces, SourceMap
+from flowforge.values import Location
+
+
+@attrs.frozen
+class RenderContext:
+    """What a template may see.
+
+    Parameters
+    ----------
+    ref, source:
+        Give the rendered relation of a model (by name), or of a source (by group and table).
+    var, env, engine, is_incremental:
+        Called as the template calls them.
+    this:
+        The relation that the model becomes: ``str(this)``, ``name``, ``schema``, ``database``, ``relation``,
+        ``materialized``.
+    extra:
+        Further names, such as macros.
+    """
+
+    ref: Callable[[str], str]
+    source: Callable[[str, str], str]
+    var: Callable[..., Any]
+    env: Callable[..., str]
+    engine: Callable[..., str]
+    this: Any
+    is_incremental: Callable[[], bool]
+    extra: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Rendered:
+    """SQL, without space around it and without a semicolon at its end, and where it comes from."""
+
+    sql: str
+    source_map: SourceMap
+
+
+def render(template: str, ctx: RenderContext, *, path: str, model: str, simple: bool) -> Rendered:
+    """Render one template. Safe from any thread.
+
+    Parameters
+    ----------
+    path:
+        The file, relative to the project, for locations.
+    model:
+        The model's name, for messages.
+    simple:
+        What the scan said. It only saves a look: a template that needs Jinja gets it anyway.
+
+    Raises
+    ------
+    RenderError
+        With the place in the file. Errors of *ctx* pass through, and get a place when they have none.
+    """
+    text = normalize(template)
+    pieces = Pieces(path, text)
+    functions = template_functions(ctx)
+
+    def evaluate(call: SimpleCall, offset: int, length: int) -> str:
+        try:
+            return to_text(call_value(call, functions, ctx.this))
+        except FlowForgeError as exc:
+            raise placed(exc, _at(path, text, offset, length)) from None
+        except Exception as exc:  # noqa: BLE001 - whatever a call raises is an error of this template
+            raise failed(exc, model, _at(path, text, offset, length)) from None
+
+    if not (simple and render_simple(text, pieces, evaluate)):
+        if "{{" in text or "{%" in text or "{#" in text:
+            from flowforge.rendering.jinja import render_jinja
+
+            render_jinja(text, ctx, functions, pieces, path=path, model=model)
+        else:
+            pieces.add(text, 0)
+    sql, trimmed = _trimmed(pieces.text())
+    return Rendered(sql, pieces.source_map(trimmed=trimmed))
+
+
+def placed(error: FlowForgeError, location: Location) -> FlowForgeError:
+    """*error* with a place, if it had none."""
+    if error.location is None:
+        error.location = location
+    return error
+
+
+def failed(error: BaseException, model: str, location: Location) -> RenderError:
+    """The error for an exception that an expression raised."""
+    what = str(error).strip().splitlines()
+    reason = f"{type(error).__name__}: {what[0]}" if what else type(error).__name__
+    return RenderError(
+        f"the template of model '{model}' fails here: {reason}",
+        code="FF1413",
+        location=location,
+        help="correct the expression",
+    )
+
+
+def _at(path: str, text: str, offset: int, length: int) -> Location:
+    line, column = position(text, offset)
+    return Location(path, line, column, max(length, 1))
+
+
+def _trimmed(sql: str) -> tuple[str, int]:
+    """*sql* without space around it and without semicolons around its only statement, and how much went in front."""
+    if ";" in sql and len(statements(sql)) <= 1:
+        marks = [
+            at for start, end in code_spans(sql, lex(sql, jinja=False)) for at in range(start, end) if sql[at] == ";"
+        ]
+        characters = list(sql)
+        for at in marks:
+            characters[at] = " "
+        sql = "".join(characters)
+    body = sql.lstrip()
+    return body.rstrip(), len(sql) - len(body)
+
+
+def check_statement(sql: str, path: str, source_map: SourceMap) -> None:
+    """Refuse rendered SQL that is not one query.
+
+    Raises
+    ------
+    RenderError
+        For no statement, for several, and for one that changes something.
+    """
+    found = statements(sql)
+    if not found:
+        raise RenderError(
+            "the model holds no query",
+            code="FF1123",
+            location=Location(path, 1, 1),
+            help="every branch of the template has to end up with a SELECT",
+        )
+    if len(found) > 1:
+        raise several_statements(source_map.locate(found[1][0]))
+    keyword, at = leading_keyword(sql)
+    if keyword in FORBIDDEN:
+        where = source_map.locate(at)
+        raise forbidden_statement(keyword, attrs.evolve(where, length=max(where.length, len(keyword))))
