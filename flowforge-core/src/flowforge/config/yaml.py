@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from flowforge.config.yaml_nodes import UNREADABLE, Builder
+from flowforge.config.yaml_nodes import UNREADABLE, Builder, exact_events, fast_events
 from flowforge.config.yaml_places import KeyPath, Places
 from flowforge.errors import ConfigFileError
 from flowforge.values import Location
@@ -24,6 +24,8 @@ __all__ = ["KeyPath", "YamlDocument", "decode", "parse_yaml"]
 _FORBIDDEN = re.compile(
     "[^\\t\\n\\r\\x20-\\x7e\\xa0-\\u2027\\u202a-\\ud7ff\\ue000-\\ufefe\\uff00-\\ufffd\\U00010000-\\U0010ffff]"
 )
+_EXACT_LIMIT = 200_000
+"""Characters that the slow parser is given at most; it reads some 100,000 in a second."""
 
 
 @attrs.frozen
@@ -73,7 +75,19 @@ def parse_yaml(text: str | bytes, path: str) -> YamlDocument:
         With the place: not UTF-8, not YAML, a key given twice, an unknown tag, too deep, too many aliases.
     """
     decoded = decode(text, path)
-    builder = Builder(decoded, path)
+    builder = Builder(decoded, path, fast_events)
+    try:
+        return _document(builder, path)
+    except ConfigFileError as exc:
+        if not builder.disputed or len(decoded) > _EXACT_LIMIT:
+            raise
+        try:
+            return _document(Builder(decoded, path, exact_events), path)
+        except ConfigFileError:
+            raise exc from None
+
+
+def _document(builder: Builder, path: str) -> YamlDocument:
     return YamlDocument(builder.build(), path, builder.places)
 
 

@@ -32,6 +32,9 @@ MAX_DEPTH = 100
 MAX_ALIASED = 10_000
 """Nodes that aliases may add to a document."""
 
+# The C parser follows YAML 1.1 inside of brackets, where `{url: http://host}` and `[a?]` were not allowed.
+_DISPUTED = ("found unexpected ':'", "did not find expected ',' or")
+
 UNREADABLE, DUPLICATE, LIMIT = "FF1002", "FF1003", "FF1008"
 
 
@@ -65,12 +68,17 @@ _MERGE = object()
 
 
 class Builder:
-    """Builds data and places from a text; for one use."""
+    """Builds data and places from a text; for one use.
 
-    def __init__(self, text: str, path: str) -> None:
+    *disputed* becomes true when the text failed at something that YAML 1.2 allows and the C parser does not.
+    """
+
+    def __init__(self, text: str, path: str, events: Callable[[str], Callable[[], Any]]) -> None:
+        self._events = events
         self._text = text
         self._path = path
         self.places = Places(text)
+        self.disputed = False
         self._stack: list[_Frame] = []
         self._anchors: dict[str, _Anchored | None] = {}
         self._nodes = 0
@@ -81,10 +89,11 @@ class Builder:
     def build(self) -> Any:
         """The document's data; ``None`` for an empty one."""
         try:
-            next_event = _events(self._text)
+            next_event = self._events(self._text)
             while (event := next_event()) is not None:
                 self._take(event, type(event))
         except YAMLError as exc:
+            self.disputed = any(words in str(exc) for words in _DISPUTED)
             raise self._syntax_error(exc) from None
         return self._top
 
@@ -180,6 +189,10 @@ class Builder:
         if not frame.is_mapping:
             frame.container.append(value)
         elif frame.key is _NO_KEY:
+            start = event.start_mark.index
+            if start and self._text[start - 1] == "?" and type(event) is ScalarEvent and event.value:
+                # Inside of brackets this is a text in YAML 1.2, and the key without its question mark for the parser.
+                raise self._error("a question mark stands directly in front of a key", event, help="put it in quotes")
             if value == "<<" and type(event) is ScalarEvent and event.implicit[0] and event.tag is None:
                 if frame.merge_node is not None:
                     raise self._given_twice(value, frame.merge_node, event)
@@ -257,19 +270,28 @@ def _apply_merges(frame: _Frame) -> None:
             frame.container.setdefault(key, item)
 
 
-def _events(text: str) -> Callable[[], Any]:
-    """A function that gives the next event, or ``None`` after the last one."""
+def fast_events(text: str) -> Callable[[], Any]:
+    """A function that gives the next event, or ``None`` after the last one; by the C parser where there is one."""
     try:
         # There are two builds of the C parser under two names; the package knows which one is here.
         cyaml = importlib.import_module("ruamel.yaml.cyaml")
     except ImportError:
-        return _pure_events(text)
+        return exact_events(text)
     get: Callable[[], Any] = cyaml.CParser(text).get_event
     return get
 
 
-def _pure_events(text: str) -> Callable[[], Any]:
+def exact_events(text: str) -> Callable[[], Any]:
+    """The same by the pure parser: many times slower, and with YAML 1.2's rules for scalars inside of brackets."""
     from ruamel.yaml import YAML
 
     events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
-    return lambda: next(events, None)
+
+    def get() -> Any:
+        event = next(events, None)
+        if type(event) is ScalarEvent and any("\ud800" <= char <= "\udfff" for char in event.value):
+            problem = "found an escape that is half of a character"  # which the C parser refuses by itself
+            raise MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+        return event
+
+    return get
