@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowforge.api.loading import Loader
-from flowforge.config.environ import load_environ
+from flowforge.config.environ import layered_environ
 from flowforge.config.profiles import Profile, load_profile
 from flowforge.config.project import load_project_config
 from flowforge.config.secrets import Redactor, secrets_of
@@ -107,7 +106,7 @@ class Project:
         """
         root = Path(path).resolve()
         problems = Problems()
-        variables = load_environ(root, env, os.environ if environ is None else environ, cwd=Path.cwd())
+        variables = layered_environ(root, env, environ, cwd=Path.cwd())
 
         @functools.cache
         def plugin_set() -> PluginSet:
