@@ -72,7 +72,8 @@ class DuckDBDialect(Dialect):
             return "'" + "".join(f"\\x{byte:02X}" for byte in value) + "'::BLOB"
         if isinstance(value, str) and "\0" in value:
             # DuckDB 1.5 ends the statement at a NUL.
-            return "(" + " || chr(0) || ".join(super().literal(part) for part in value.split("\0")) + ")"
+            parts = [Dialect.literal(self, part) for part in value.split("\0")]
+            return "(" + " || chr(0) || ".join(parts) + ")"
         return super().literal(value)
 
     def type_name(self, type_: pa.DataType) -> str:

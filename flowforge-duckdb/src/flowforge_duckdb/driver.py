@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -13,6 +14,9 @@ _ROWS_PER_BATCH = 100_000
 _IS_2 = hasattr(duckdb.DuckDBPyConnection, "complete")
 KEEPS_UNTYPED_COLUMNS = _IS_2
 """Does a column of bare NULLs stay without a type?"""
+STREAMS_HIDE_POSITIONS = _IS_2
+"""Do errors in the text of a streamed query come without their place?"""
+_LEADING = re.compile(r"(?:\s+|--[^\n]*\n|/\*(?:(?!/\*|\*/).)*\*/)*", re.DOTALL)
 
 
 def open_stream(cursor: Any, sql: str) -> pa.RecordBatchReader:
@@ -29,6 +33,15 @@ def open_stream(cursor: Any, sql: str) -> pa.RecordBatchReader:
     if hasattr(cursor, "to_arrow_reader"):
         return cursor.to_arrow_reader(_ROWS_PER_BATCH)
     return cursor.fetch_record_batch(_ROWS_PER_BATCH)
+
+
+def leading(sql: str) -> int:
+    """How many characters of spaces and comments to leave out in front of a statement that is executed.
+
+    DuckDB 2 leaves them out itself, and then points at wrong places.
+    """
+    found = _LEADING.match(sql) if _IS_2 else None
+    return found.end() if found else 0
 
 
 def run(cursor: Any, sql: str) -> int | None:

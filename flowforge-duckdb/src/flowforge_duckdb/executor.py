@@ -112,6 +112,25 @@ class DuckDBExecutor(Executor):
                 parts.append(f"{state.st_size}:{state.st_mtime_ns}")
         return "/".join(parts)
 
+    def position_of(self, sql: str, error: EngineError) -> int | None:
+        """Where in the query *sql* the mistake is that *error* speaks of; ``None`` when another cursor cannot tell.
+
+        Explaining a query binds it, does not run it, and a failure does no harm to the session's transaction.
+        """
+        if error.kind not in (ErrorKind.SYNTAX, ErrorKind.MISSING, ErrorKind.TYPE):
+            return None
+        head = "EXPLAIN "
+        cursor = self._root.cursor()
+        try:
+            with translating(lambda: Attempt(head + sql, len(head))):
+                cursor.execute(self._entry)
+                cursor.execute(head + sql)
+        except EngineError as again:
+            return again.position if again.message == error.message else None
+        finally:
+            cursor.close()
+        return None
+
     def error(self, exc: BaseException) -> EngineError | None:
         """Sessions translate their own errors, with the position; this is for the rest."""
         if isinstance(exc, EngineError):

@@ -63,12 +63,21 @@ class DuckDBSession(Session):
         finally:
             self._watch.end()
 
+    def _point(self, error: BaseException, sql: str, *, offset: int = 0) -> None:
+        """Find the place of an error of which DuckDB has not told it, by asking in another way."""
+        if driver.STREAMS_HIDE_POSITIONS and isinstance(error, EngineError) and error.position is None:
+            position = self._executor.position_of(sql, error)
+            if position is not None and position >= offset:
+                error.position = position - offset
+
     def _abandon_stream(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
 
     def _run(self, sql: str, *, offset: int = 0) -> Stats:
+        blank = driver.leading(sql)
+        sql, offset = sql[blank:], offset - blank
         with self._attempt(sql, offset=offset) as cursor:
             return Stats(rows=driver.run(cursor, sql))
 
@@ -89,8 +98,9 @@ class DuckDBSession(Session):
         self._watch.begin()
         try:
             stream = self._stream = Stream(self._cursor, sql, self._watch)
-        except BaseException:
+        except BaseException as exc:
             self._watch.end()
+            self._point(exc, sql)
             raise
         return pa.RecordBatchReader.from_batches(stream.schema, stream)
 
@@ -234,9 +244,13 @@ class DuckDBSession(Session):
             what = f"FROM {self._dialect.render(what)}"
         head = "SELECT * FROM (\n"
         sql = f"{head}{what}\n) AS ff__rows LIMIT 0"
-        with self._attempt(sql, offset=len(head)) as cursor:
-            schema = driver.open_stream(cursor, sql).schema
-            driver.abandon(cursor)
+        try:
+            with self._attempt(sql, offset=len(head)) as cursor:
+                schema = driver.open_stream(cursor, sql).schema
+                driver.abandon(cursor)
+        except EngineError as error:
+            self._point(error, sql, offset=len(head))
+            raise
         return pa.schema([field.with_type(pa.int32()) if field.type == pa.null() else field for field in schema])
 
     def relations(self, namespace: Namespace) -> Sequence[RelationInfo]:

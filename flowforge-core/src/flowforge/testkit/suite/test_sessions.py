@@ -12,8 +12,8 @@ from flowforge.errors import ErrorKind
 from flowforge.testkit.lab import PATIENCE, Lab
 from flowforge.testkit.marks import requires
 
-SLOW = 8.0
-"""Seconds that an undisturbed slow query takes, roughly; long against what a stop should take."""
+SLOW = 6.0
+"""Seconds that an undisturbed slow query takes, within limits; long against what a stop should take."""
 
 
 def stop_until(done: threading.Event, session: object) -> None:

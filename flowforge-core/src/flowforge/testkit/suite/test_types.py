@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pyarrow as pa
 import pytest
 
@@ -59,7 +60,7 @@ def test_values_survive_a_copy_and_an_append(lab: Lab, case: TypeCase) -> None:
     session.load(copy, more.to_reader(), LoadMode.APPEND)
     values = read(lab, session, copy)
     assert differences(case, values.slice(0, len(case.values))) is None
-    assert values.slice(len(case.values)).to_pylist() == values.slice(0, 1).to_pylist()
+    assert differences(attrs.evolve(case, values=case.values[:1]), values.slice(len(case.values))) is None
 
 
 @pytest.mark.parametrize("case", each(CASES))
