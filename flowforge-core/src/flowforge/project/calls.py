@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-REF_USAGE = "write ref('name') or ref('package', 'name')"
-SOURCE_USAGE = "write source('group', 'table')"
+USAGE: Mapping[str, str] = {
+    "ref": "write ref('name') or ref('package', 'name'), with names as text",
+    "source": "write source('group', 'table'), with names as text",
+    "config": "write keywords: config(materialized='view')",
+}
+"""What to say to somebody whose call makes no sense."""
 
 
 def bind_ref(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -24,7 +28,7 @@ def bind_ref(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     def one(name: Any) -> Any:
         return name
 
-    return _bind(two if len(args) + len(kwargs) == 2 else one, args, kwargs, "ref", REF_USAGE)
+    return _bind(two if len(args) + len(kwargs) == 2 else one, args, kwargs, "ref")
 
 
 def bind_source(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -39,12 +43,12 @@ def bind_source(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, An
     def both(group: Any, table: Any) -> tuple[Any, Any]:
         return group, table
 
-    pair: tuple[Any, Any] = _bind(both, args, kwargs, "source", SOURCE_USAGE)
+    pair: tuple[Any, Any] = _bind(both, args, kwargs, "source")
     return pair
 
 
-def _bind(shape: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], function: str, usage: str) -> Any:
+def _bind(shape: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], function: str) -> Any:
     try:
         return shape(*args, **kwargs)
     except TypeError:
-        raise ValueError(f"{function}() cannot take these arguments: {usage}") from None
+        raise ValueError(f"{function}() cannot take these arguments") from None

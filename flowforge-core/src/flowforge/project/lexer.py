@@ -153,7 +153,8 @@ def _quoted(text: str, start: int, pos: int, closing: str, jinja: bool, tokens: 
         else:
             add(Token(Kind.STRING, piece, match.end()))
             return match.end()
-    add(Token(Kind.STRING, piece, len(text), closed=False))
+    if piece < len(text):
+        add(Token(Kind.STRING, piece, len(text), closed=False))
     return len(text)
 
 

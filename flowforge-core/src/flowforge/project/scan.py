@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from flowforge.errors import FlowForgeError, ModelConfigError, ProjectError, RenderError
-from flowforge.project.calls import bind_ref, bind_source
+from flowforge.project.calls import USAGE, bind_ref, bind_source
 from flowforge.project.lexer import (
     Create,
     Kind,
@@ -213,9 +213,10 @@ class Findings:
         offsets = deps if len(deps) == len(entries) else [offset] * len(entries)
         self.deps = [RefCall(entry, self.literal_at(at, entry)) for entry, at in zip(entries, offsets, strict=True)]
 
-    def bad_call(self, message: str, offset: int, length: int) -> None:
+    def bad_call(self, function: str, message: str, offset: int) -> None:
         """A call with arguments that make no sense."""
-        self.problems.append(ProjectError(message, code="FF1407", location=self.at(offset, length)))
+        where = self.at(offset, len(function))
+        self.problems.append(ProjectError(message, code="FF1407", location=where, help=USAGE[function]))
 
     def dynamic_ref(self, function: str, location: Location) -> None:
         """A name that only rendering can tell."""
@@ -372,10 +373,10 @@ def _read_ref(found: Findings, call: SimpleCall) -> None:
     try:
         chosen = bind_ref(call.arguments.positional, call.arguments.keywords)
     except ValueError as exc:
-        found.bad_call(str(exc), call.offset, len("ref"))
+        found.bad_call("ref", str(exc), call.offset)
         return
     if not all(isinstance(value, str) for value in (*call.arguments.args, *call.arguments.kwargs.values())):
-        found.bad_call("ref() takes names as text", call.offset, len("ref"))
+        found.bad_call("ref", "ref() takes names as text", call.offset)
         return
     found.refs.append(RefCall(chosen.value, found.literal_at(chosen.offset, chosen.value)))
 
@@ -384,17 +385,17 @@ def _read_source(found: Findings, call: SimpleCall) -> None:
     try:
         group, table = bind_source(call.arguments.positional, call.arguments.keywords)
     except ValueError as exc:
-        found.bad_call(str(exc), call.offset, len("source"))
+        found.bad_call("source", str(exc), call.offset)
         return
     if not isinstance(group.value, str) or not isinstance(table.value, str):
-        found.bad_call("source() takes names as text", call.offset, len("source"))
+        found.bad_call("source", "source() takes names as text", call.offset)
         return
     found.sources.append(SourceCall(group.value, table.value, found.literal_at(table.offset, table.value)))
 
 
 def _read_config(found: Findings, call: SimpleCall) -> None:
     if call.arguments.positional:
-        found.bad_call("config() takes keywords: config(materialized='view')", call.offset, len("config"))
+        found.bad_call("config", "config() takes keywords only", call.offset)
         return
     deps = call.arguments.keywords.get("deps")
     names = {name: argument.name_offset for name, argument in call.arguments.keywords.items()}

@@ -177,10 +177,10 @@ def _read_ref(found: Findings, call: nodes.Call, name: nodes.Name) -> None:
         found.dynamic_ref("ref", found.at(start_offset(call.args[-1]) if call.args else offset))
         return
     except ValueError as exc:
-        found.bad_call(str(exc), offset, len("ref"))
+        found.bad_call("ref", str(exc), offset)
         return
     if not all(isinstance(choice.value, str) for choice in choices):
-        found.bad_call("ref() takes names as text", offset, len("ref"))
+        found.bad_call("ref", "ref() takes names as text", offset)
         return
     found.refs += [RefCall(choice.value, found.literal_at(choice.lineno - 1, choice.value)) for choice in choices]
 
@@ -203,11 +203,11 @@ def _read_source(found: Findings, call: nodes.Call, name: nodes.Name) -> None:
         found.dynamic_ref("source", found.at(start_offset(call.args[0]) if call.args else offset))
         return
     except ValueError as exc:
-        found.bad_call(str(exc), offset, len("source"))
+        found.bad_call("source", str(exc), offset)
         return
     for left, right in pairs:
         if not isinstance(left.value, str) or not isinstance(right.value, str):
-            found.bad_call("source() takes names as text", offset, len("source"))
+            found.bad_call("source", "source() takes names as text", offset)
             return
         found.sources.append(SourceCall(left.value, right.value, found.literal_at(right.lineno - 1, right.value)))
 
@@ -220,7 +220,7 @@ def _read_config(found: Findings, call: nodes.Call, name: nodes.Name) -> None:
 
     offset = name.lineno - 1
     if call.args or call.dyn_args is not None or call.dyn_kwargs is not None:
-        found.bad_call("config() takes keywords: config(materialized='view')", offset, len("config"))
+        found.bad_call("config", "config() takes keywords only", offset)
         return
     values: dict[str, Any] = {}
     names: dict[str, int] = {}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flowforge.errors import RenderError
-from flowforge.project.calls import bind_ref, bind_source
+from flowforge.project.calls import USAGE, bind_ref, bind_source
 from flowforge.project.lexer import JINJA, Kind, Token, lex
 from flowforge.project.scan import SimpleCall, simple_call
 from flowforge.rendering.source_map import Pieces
@@ -61,18 +61,18 @@ def template_functions(context: Any) -> dict[str, Callable[..., Any]]:
         try:
             name = bind_ref(args, kwargs)
         except ValueError as exc:
-            raise _bad_call(str(exc)) from None
+            raise _bad_call("ref", str(exc)) from None
         if not isinstance(name, str):
-            raise _bad_call("ref() takes names as text")
+            raise _bad_call("ref", "ref() takes names as text")
         return context.ref(name)
 
     def source(*args: Any, **kwargs: Any) -> Any:
         try:
             group, table = bind_source(args, kwargs)
         except ValueError as exc:
-            raise _bad_call(str(exc)) from None
+            raise _bad_call("source", str(exc)) from None
         if not isinstance(group, str) or not isinstance(table, str):
-            raise _bad_call("source() takes names as text")
+            raise _bad_call("source", "source() takes names as text")
         return context.source(group, table)
 
     def config(**settings: Any) -> str:
@@ -90,8 +90,8 @@ def template_functions(context: Any) -> dict[str, Callable[..., Any]]:
     }
 
 
-def _bad_call(message: str) -> RenderError:
-    return RenderError(message, code="FF1407")
+def _bad_call(function: str, message: str) -> RenderError:
+    return RenderError(message, code="FF1407", help=USAGE[function])
 
 
 def call_value(call: SimpleCall, functions: Mapping[str, Callable[..., Any]], this: Any) -> Any:
