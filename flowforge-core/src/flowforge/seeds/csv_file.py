@@ -7,6 +7,7 @@ something was found to be wrong.
 
 from __future__ import annotations
 
+import io
 import mmap
 import re
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # that opens or closes anywhere else. Possessive throughout, so it is one linear walk.
 _WELL_QUOTED = re.compile(rb'[^"]*+(?:(?<![^,\r\n])"(?:[^"]++|"")*+"(?![^,\r\n])[^"]*+)*+')
 _SOMETHING = re.compile(rb"[^\r\n]")
+_LONE_RETURN = re.compile(rb"\r(?!\n)")
 _BLANK_LINE = re.compile(rb"(?:\r\n|\r|\n)[\r\n]")
 
 
@@ -85,6 +87,8 @@ class CsvFile:
         quoted = _WELL_QUOTED.match(source.content)
         if quoted is not None and quoted.end() != len(source.content):
             raise csv_places.bad_quote(source, quoted.end())
+        if _LONE_RETURN.search(source.content):
+            csv_places.refuse_mixed_line_ends(source)
         header = csv_places.header(source)
         return cls(source, header.end, header.names)
 
@@ -130,10 +134,15 @@ class CsvFile:
 
         content = self.source.content
         names = [str(index) for index in range(len(self.names))]
+        rows = pa.py_buffer(content).slice(self.body)
+        if content[self.body : self.body + len(_BOM)] == _BOM:
+            # The parser drops a mark at the start of what it is given; here it is part of a value.
+            rows = pa.py_buffer(_BOM + content[self.body :])
+        quoted = content.find(b'"', self.body) >= 0
         with csv.open_csv(
-            pa.BufferReader(pa.py_buffer(content).slice(self.body)),
+            pa.PythonFile(_Uncut(rows), "r") if quoted and content.find(b"\r") >= 0 else pa.BufferReader(rows),
             read_options=csv.ReadOptions(column_names=names, block_size=block, use_threads=False),
-            parse_options=csv.ParseOptions(newlines_in_values=content.find(b'"', self.body) >= 0),
+            parse_options=csv.ParseOptions(newlines_in_values=quoted),
             convert_options=csv.ConvertOptions(
                 column_types={name: types.get(index, pa.string()) for index, name in enumerate(names)},
                 null_values=[""],
@@ -142,6 +151,29 @@ class CsvFile:
             ),
         ) as reader:
             yield from reader
+
+
+class _Uncut(io.RawIOBase):
+    """Reads a buffer so that no piece ends with a carriage return, unless the next one begins with another byte.
+
+    The parser forgets a line feed at the start of a piece when the last piece ended with a carriage return; inside
+    quotes that would change a value.
+    """
+
+    def __init__(self, buffer: pa.Buffer) -> None:
+        self._view = memoryview(buffer)
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        end = len(self._view) if size < 0 else min(self._position + size, len(self._view))
+        if end - self._position > 1 and bytes(self._view[end - 1 : end + 1]) == b"\r\n":
+            end -= 1
+        piece = bytes(self._view[self._position : end])
+        self._position = end
+        return piece
 
 
 def _read(path: Path) -> bytes | mmap.mmap:

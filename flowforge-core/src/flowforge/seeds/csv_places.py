@@ -149,6 +149,28 @@ def refuse_blank_lines(source: Source, body: int) -> None:
             )
 
 
+def refuse_mixed_line_ends(source: Source) -> None:
+    """Raise when some lines end with a carriage return alone and others with a line feed.
+
+    Such a carriage return is more likely part of a value that should have been quoted.
+    """
+    alone: int | None = None
+    line_feed = False
+    for match in _RECORD.finditer(source.content):
+        if match[2] == b"\r" and alone is None:
+            alone = match.start(2)
+        line_feed = line_feed or match[2][-1:] == b"\n"
+        if alone is not None and line_feed:
+            raise SeedError(
+                "a carriage return stands alone, while other lines end with a line feed",
+                code="FF2203",
+                location=at(source, alone),
+                help="put quotes around the value, or give all lines the same end",
+            )
+        if match.end() == len(source.content):
+            return
+
+
 def explain(source: Source, body: int, columns: int, problem: Exception) -> SeedError:
     """The error for a file whose rows could not be split, with the place that *problem* does not tell."""
     try:
