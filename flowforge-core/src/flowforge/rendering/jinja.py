@@ -135,6 +135,15 @@ class _Rendering:
         tag = self._tag(offset)
         return self._found.at(tag.start, tag.end - tag.start) if tag else self._found.at(offset)
 
+    def _word_at(self, word: str, offset: int) -> Location:
+        """The first place of *word* from *offset* to the end of its tag."""
+        tag = self._tag(offset)
+        if tag is not None:
+            match = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)").search(self._text, offset, tag.end)
+            if match:
+                return self._found.at(match.start(), len(word))
+        return self._tag_at(offset)
+
     # errors
 
     def _error(self, what: str, code: str, offset: int, help: str) -> RenderError:
@@ -157,11 +166,8 @@ class _Rendering:
 
     def _undefined(self, error: UndefinedName, offset: int) -> RenderError:
         name = str(error.name)
-        where = self._tag_at(offset)
         tag = self._tag(offset)
-        match = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)").search(self._text, tag.start, tag.end) if tag else None
-        if match:
-            where = self._found.at(match.start(), len(name))
+        where = self._word_at(name, tag.start if tag else offset)
         if not error.is_name:
             return RenderError(
                 f"{type(error.owner).__name__} has no {name!r}",
@@ -187,7 +193,7 @@ class _Rendering:
         return RenderError(
             f"there is no {kind} {name!r}",
             code="FF1410",
-            location=self._found.at(error.lineno - 1, len(name)),
+            location=self._word_at(name, error.lineno - 1),
             help=f"did you mean {near[0]!r}?" if near else f"write it without this {kind}",
         )
 

@@ -12,7 +12,7 @@ from flowforge.project.lexer import position
 from flowforge.values import Location
 
 _OPEN, _CLOSE = "\U000ff810", "\U000ff811"
-MARKERS = re.compile("[\U000ff800-\U000ff8ff]")
+MARKERS = re.compile(f"[{_OPEN}{_CLOSE}]")
 """Characters that stand in a text only while it is rendered."""
 _MARKER = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 
