@@ -50,7 +50,7 @@ class RunStarted(Event):
 
 @attrs.frozen
 class NodeStarted(Event):
-    """A worker begins a node. *node_run_id* is unique over all runs."""
+    """A worker begins a node. *node_run_id* is unique over all runs; *index* counts what began, from 1."""
 
     node_run_id: str
     node: str
@@ -63,7 +63,8 @@ class NodeStarted(Event):
 
 @attrs.frozen
 class NodeFinished(Event):
-    """A node ended. *duration* is in seconds of wall time; *sql* is compiled and holds no secret."""
+    """A node ended. *duration* is in seconds of wall time; *sql* is compiled and holds no secret; *index* counts what
+    ended, from 1."""
 
     node_run_id: str
     node: str

@@ -68,7 +68,7 @@ def run_nodes(
     with EventBus(listener, project.plugins.notify) as bus:
         checks = project.manifest.checks if command == "build" else ()
         auditor = _auditor(project, checks, bus, run_id)
-        bench = _bench(project, options, run_id, auditor)
+        bench = _bench(project, options, run_id, auditor, plan)
         _prepare(project, executor, run_id)
 
         def rest() -> None:
@@ -106,7 +106,7 @@ def _prepare(project: Project, executor: Executor, run_id: str) -> None:
             raise error from problem
 
 
-def _bench(project: Project, options: RunOptions, run_id: str, auditor: Auditor) -> Bench:
+def _bench(project: Project, options: RunOptions, run_id: str, auditor: Auditor, plan: Plan) -> Bench:
     executor, redact = project.executor, project.redactor.redact
 
     def write_seed(node: Node, session: Session, target: Relation, mode: LoadMode) -> int:
@@ -130,6 +130,7 @@ def _bench(project: Project, options: RunOptions, run_id: str, auditor: Auditor)
         compiler=project.compiler,
         modules=ProjectModules(project.root),
         nodes=project.manifest.nodes,
+        planned=frozenset(plan.steps),
         write_seed=write_seed,
         make_audit=auditor.audit_of,
         redact=redact,
@@ -209,7 +210,7 @@ def check_data(
                 finally:
                     sessions.remove(session)
                     session.close()
-            except Exception as problem:
+            except Exception as problem:  # noqa: BLE001 - raised again in the main thread
                 defects.append(executor.error(problem) or problem)
             return True
 

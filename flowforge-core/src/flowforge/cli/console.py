@@ -96,9 +96,8 @@ class Console:
             with self._lock:
                 self._running.pop(event.node_run_id, None)
             self._node(event)
-        elif isinstance(event, CheckFinished):
-            if event.status is not Status.SUCCESS and event.severity != "error":
-                self._say(f"  {mark(event.status, self._output)} {event.check}: {event.message}")
+        elif isinstance(event, CheckFinished) and event.status is Status.WARN:
+            self._say(f"  {mark(event.status, self._output)} {event.check}: {event.message}")
 
     def _node(self, event: NodeFinished) -> None:
         width = len(str(event.total))

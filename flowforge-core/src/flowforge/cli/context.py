@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flowforge.api import Project
 
 F = TypeVar("F", bound=Callable[..., Any])
-_GLOBAL_NAMES = tuple(attribute.name for attribute in Globals.__attrs_attrs__)
+_GLOBAL_NAMES = Globals._fields
 
 
 class Context:

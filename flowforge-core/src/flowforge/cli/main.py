@@ -13,7 +13,6 @@ import click
 
 from flowforge import __version__
 from flowforge.cli.options import Globals, Shell, global_options
-from flowforge.errors import INTERNAL, INTERRUPTED, USAGE, FlowForgeError
 
 COMMANDS = {
     "init": "Make a new project that runs at once.",
@@ -58,9 +57,9 @@ class LazyGroup(click.Group):
             import difflib
 
             close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            if close and "No such command" in error.message:
-                error.message = f"No such command {args[0]!r}; did you mean {close[0]!r}?"
-            raise
+            if not close or args[0] in close or args[0].startswith("-"):
+                raise
+            raise click.UsageError(f"No such command {args[0]!r}; did you mean {close[0]!r}?", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from flowforge.plugins import command_names
@@ -76,13 +75,12 @@ class LazyGroup(click.Group):
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, "-V", "--version", prog_name="flowforge", message="%(prog)s %(version)s")
 @global_options
-@click.pass_context
-def cli(ctx: click.Context, **given: Any) -> None:
+def cli(**given: Any) -> None:
     """Turn a folder of SQL and Python models into tested, documented tables.
 
     Start with `flowforge init my_project`, then `flowforge build my_project`.
     """
-    ctx.ensure_object(Shell).globals = Globals(**given)
+    click.get_current_context().ensure_object(Shell).globals = Globals(**given)
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -95,7 +93,7 @@ def main(args: Sequence[str] | None = None) -> None:
         for thread in threading.enumerate()
         if thread is not threading.main_thread() and thread.is_alive() and not thread.daemon
     ]
-    if others or code in (INTERRUPTED, 143):
+    if others or code in (130, 143):
         os._exit(code)  # a model left a thread behind, or still computes after a cancel: nobody waits for it
     sys.exit(code)
 
@@ -114,20 +112,24 @@ def run(args: Sequence[str] | None = None) -> int:
         return _usage(error)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        return INTERRUPTED
+        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left, as `head` does
         return 0
-    except FlowForgeError as error:
-        from flowforge.cli.output import Output
+    except Exception as error:  # noqa: BLE001 - the last door: everything becomes a message and an exit code
+        return _report(error, shell)
 
-        (shell.output or Output()).error(error)
+
+def _report(error: Exception, shell: Shell) -> int:
+    from flowforge.cli.output import Output, report_defect
+    from flowforge.errors import INTERNAL, FlowForgeError
+
+    output = shell.output or Output()
+    if isinstance(error, FlowForgeError):
+        output.error(error)
         return error.exit_code
-    except Exception as error:
-        from flowforge.cli.output import Output, report_defect
-
-        report_defect(shell.output or Output(), error)
-        return INTERNAL
+    report_defect(output, error)
+    return INTERNAL
 
 
 def _usage(error: click.ClickException) -> int:
@@ -135,7 +137,7 @@ def _usage(error: click.ClickException) -> int:
     click.echo(f"error: {error.format_message()}", err=True)
     if context is not None:
         click.echo(f"help: {context.command_path} --help", err=True)
-    return USAGE
+    return 64
 
 
 if __name__ == "__main__":

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import attrs
 import click
 
 if TYPE_CHECKING:
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@attrs.frozen
-class Globals:
+class Globals(NamedTuple):  # no attrs class: `--version` and `--help` should not pay for importing attrs
     """Options that may stand before or after the command's name; ``None`` or 0 means: not given here."""
 
     project_dir: Path | None = None

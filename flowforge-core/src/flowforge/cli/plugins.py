@@ -10,16 +10,16 @@ import click
 
 from flowforge.cli.context import Context, with_context
 
+_SAID_BY_ROW = "FF4001"
 _SIGNS = {"active": ("✓", "ok"), "failed": ("✗", "FAILED"), "disabled": ("-", "off")}
 
 
 @click.group("plugins", help="List plugins and what they offer, or begin a new one.", invoke_without_command=True)
 @click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.pass_context
 @with_context
-def command(context: Context, ctx: click.Context, shape: str) -> int:
+def command(context: Context, shape: str) -> int:
     """Print one row for each plugin, with what it offers or why it failed."""
-    if ctx.invoked_subcommand is not None:
+    if click.get_current_context().invoked_subcommand is not None:
         return 0
     from flowforge.plugins import load_plugins
 
@@ -43,10 +43,11 @@ def command(context: Context, ctx: click.Context, shape: str) -> int:
             context.output.answer(f"    {offer}")
         if info.reason:
             context.output.answer(f"    {info.status}: {info.reason}")
-        for note in info.notes:
-            context.output.answer(f"    note: {note}")
+        for remark in info.notes:
+            context.output.answer(f"    note: {remark}")
     for note in plugins.notes:
-        context.output.note(note)
+        if note.code != _SAID_BY_ROW:
+            context.output.note(note)
     return 0
 
 

@@ -74,7 +74,8 @@ class Publisher:
         with session.transaction():
             session.lock(self.dialect.render(target), timeout=self.lock_timeout)
             if publication.kind is RelationKind.VIEW and publication.select is not None:
-                rows = self._view(session, target, publication.select, audit)
+                rows = None
+                self._view(session, target, publication.select, audit)
             else:
                 rows = self._table(session, publication, audit)
             write_meta(session, self.dialect, self.meta_table, attrs.evolve(publication.meta, rows=rows))

@@ -50,6 +50,7 @@ class Bench:
     compiler: Compiler
     modules: ProjectModules
     nodes: Mapping[str, Node]
+    planned: frozenset[str]
     write_seed: SeedWriter
     make_audit: AuditMaker
     redact: Callable[[str], str]
@@ -100,7 +101,7 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
         finally:
             sessions.remove(session)
             session.close()
-    except Exception as problem:
+    except Exception as problem:  # noqa: BLE001 - a worker reports everything, whatever a driver raises
         error = explain(problem, step, bench, compiled)
     return NodeResult(
         node=node.name,
@@ -178,6 +179,13 @@ def _input(name: str, bench: Bench) -> tuple[Relation, str]:
     return relation, f"SELECT * FROM {bench.dialect.render(relation)}"
 
 
+def _hint(error: EngineError, node: Node, bench: Bench) -> str | None:
+    """What to do when something is missing that this run was not asked to build."""
+    if error.kind is not ErrorKind.MISSING or set(node.depends_on) <= bench.planned:
+        return None
+    return f"if its inputs were never built: `flowforge build -s +{node.short_name}` builds them first"
+
+
 def explain(problem: Exception, step: PlanNode, bench: Bench, compiled: Compiled | None) -> FlowForgeError:
     """*problem* as an error that names the model and, where it is known, the line."""
     node = step.node
@@ -206,7 +214,7 @@ def explain(problem: Exception, step: PlanNode, bench: Bench, compiled: Compiled
         relation=str(step.relation),
         code=engine_error.code,
         location=where,
-        help=engine_error.help,
+        help=engine_error.help or _hint(engine_error, node, bench),
         notes=[bench.redact(note) for note in engine_error.notes],
     )
     error.__cause__ = engine_error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import os
 import threading
 import time
@@ -87,7 +86,6 @@ def run_plan(
     jobs = effective_jobs(options, bench.engine)
     total = len(plan.steps)
     results: dict[str, NodeResult] = {}
-    numbers = itertools.count(1)
     lock = threading.Lock()
     bus.emit(
         RunStarted(
@@ -103,10 +101,13 @@ def run_plan(
         )
     )
 
+    started: set[str] = set()
+
     def work(name: str) -> bool:
         step = plan.steps[name]
         with lock:
-            index = next(numbers)
+            started.add(name)
+            index = len(started)
         node_run_id = uuid.uuid4().hex
         inputs = tuple(plan.steps[parent].relation for parent in plan.parents[name])
         bus.emit(
@@ -126,8 +127,9 @@ def run_plan(
         with lock:
             late = name in results
             results.setdefault(name, result)
+            done = len(results)
         if not late:
-            bus.emit(_finished(result, bench.run_id, node_run_id, index, total))
+            bus.emit(_finished(result, bench.run_id, node_run_id, done, total))
         return result.status is Status.SUCCESS
 
     def settle(name: str, status: Status, blocked_by: str | None) -> None:
@@ -136,13 +138,13 @@ def run_plan(
             if name in results:
                 return
             results[name] = result
-        bus.emit(_finished(result, bench.run_id, uuid.uuid4().hex, next(numbers), total))
+            done = len(results)
+        bus.emit(_finished(result, bench.run_id, uuid.uuid4().hex, done, total))
 
     with stop_on_signals(stop, enabled=options.handle_signals):
-        started: set[str] = set()
         for outcome in schedule(
             plan.parents,
-            lambda name: (started.add(name), work(name))[1],
+            work,
             jobs=jobs,
             policy=options.policy,
             stop=stop,

@@ -34,13 +34,13 @@ def render_project(target: Path, *, name: str | None, engine: EngineSpec) -> lis
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(
-            f"{str(target)!r} exists and is not empty", code="FF6402", help="give the name of a new folder"
+            f"{str(target)!r} exists and is not empty", code="FF6411", help="give the name of a new folder"
         )
     project = name or re.sub(r"[^a-z0-9_]+", "_", target.resolve().name.lower()).strip("_")
     if not _NAME.fullmatch(project):
         raise UsageError(
             f"{project!r} is no name for a project",
-            code="FF6403",
+            code="FF6412",
             help="use small letters, digits and _, beginning with a letter: --name my_project",
         )
     written = []
