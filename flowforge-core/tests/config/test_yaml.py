@@ -348,7 +348,7 @@ def test_plain_data_makes_the_round_trip_through_the_library_s_own_writer(data: 
     from ruamel.yaml import YAML
 
     writer = YAML(typ="safe", pure=True)
-    writer.width = 10_000
+    writer.default_flow_style = False
     stream = io.StringIO()
     writer.dump(data, stream)
     assert parse_yaml(stream.getvalue(), "f").data == data

@@ -16,9 +16,10 @@ a mapping it gives a help for each of them.
 from __future__ import annotations
 
 import functools
+import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, get_origin
+from typing import Any, Union, get_args, get_origin
 
 import attrs
 
@@ -118,20 +119,28 @@ def _fields(cls: Any, hook_of: Callable[[Any], Hook]) -> tuple[dict[str, _Field]
         if not attribute.init:
             continue
         type_ = attribute.metadata.get("accepts") or hints.get(attribute.name, Any)
-        plain = get_origin(type_) or type_
         key = attribute.alias or attribute.name
         field = _Field(
             attribute,
             key,
             hook_of(type_),
             bool(attribute.metadata.get("secret")),
-            plain in LISTS or plain in MAPPINGS or (isinstance(plain, type) and attrs.has(plain)),
+            _is_collection(type_),
         )
         for name in (key, *attribute.metadata.get("aliases", ())):
             by_key[name] = field
         if field.required:
             required.append(field)
     return by_key, required
+
+
+def _is_collection(type_: Any) -> bool:
+    """May a list or mapping stand here, so that a key with nothing behind it reads as an empty one?"""
+    plain: Any = get_origin(type_) or type_
+    if plain in (Union, types.UnionType):
+        members = get_args(type_)
+        return type(None) not in members and any(_is_collection(member) for member in members)
+    return plain in LISTS or plain in MAPPINGS or (isinstance(plain, type) and attrs.has(plain))
 
 
 def _later_keys(cls: Any) -> Mapping[str, str]:

@@ -162,7 +162,7 @@ def from_text(text: str, type_: Any) -> Any:
             raise ValueError(f"should be {describe(type_)}") from None
     if plain in LISTS:
         item = (get_args(type_) or (str,))[0]
-        return [from_text(part, item) for part in word.split(",") if part.strip()]
+        return [from_text(part.strip(), item) for part in word.split(",") if part.strip()]
     if plain in MAPPINGS or attrs.has(plain):
         raise ValueError(f"should be {describe(type_)}, which no variable can give")
     return text

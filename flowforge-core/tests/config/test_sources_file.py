@@ -1,0 +1,129 @@
+"""``sources.yml`` in both forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flowforge.config.sources import SourceDecl, load_sources
+from flowforge.errors import FlowForgeError, Problems
+
+
+def read(root: Path, text: str) -> tuple[tuple[SourceDecl, ...], list[FlowForgeError]]:
+    (root / "sources.yml").write_text(text)
+    problems = Problems()
+    return load_sources(root, problems), list(problems)
+
+
+def good(root: Path, text: str) -> tuple[SourceDecl, ...]:
+    found, problems = read(root, text)
+    assert not problems
+    return found
+
+
+def flaws(root: Path, text: str) -> list[FlowForgeError]:
+    return read(root, text)[1]
+
+
+FULL = """\
+version: 1
+sources:
+  - name: crm
+    schema: raw
+    database: lake
+    description: The CRM
+    tables:
+      - name: users
+        identifier: seed_users
+        description: People
+        columns:
+          - {name: id, description: The key}
+          - name: email
+      - {name: orders, schema: other}
+  - name: web
+    tables: [{name: users}]
+"""
+
+
+def test_the_versioned_form(tmp_path: Path) -> None:
+    users, orders, web = good(tmp_path, FULL)
+    assert (users.id, users.identifier, users.schema, users.database) == ("crm.users", "seed_users", "raw", "lake")
+    assert users.description == "People"
+    assert users.columns == {"id": "The key", "email": None}
+    assert str(users.location) == "sources.yml:8:15"
+    assert (orders.identifier, orders.schema, orders.database) == ("orders", "other", "lake")
+    assert (web.id, web.schema, web.database) == ("web.users", None, None)
+
+
+def test_the_bare_form(tmp_path: Path) -> None:
+    found = good(tmp_path, "crm:\n  users: {identifier: seed_users}\n  orders:\nweb: {hits: {schema: logs}}\nnone:\n")
+    assert [(entry.id, entry.identifier, entry.schema) for entry in found] == [
+        ("crm.users", "seed_users", None),
+        ("crm.orders", "orders", None),
+        ("web.hits", "hits", "logs"),
+    ]
+    assert [str(entry.location) for entry in found] == ["sources.yml:2:3", "sources.yml:3:3", "sources.yml:4:7"]
+
+
+@pytest.mark.parametrize("text", ["", "version: 2\n", "version: 1\nsources:\n", "sources: []\n", "{}"])
+def test_files_without_sources(tmp_path: Path, text: str) -> None:
+    assert good(tmp_path, text) == ()
+
+
+def test_no_file(tmp_path: Path) -> None:
+    problems = Problems()
+    assert load_sources(tmp_path, problems) == ()
+    assert not len(problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line", "words"),
+    [
+        ("version: 3\nsources: []", "FF1005", 1, "one of 1, 2"),
+        ("sources: {crm: {}}", "FF1005", 1, "a list"),
+        ("sources:\n  - name: a", "FF1006", 2, "'tables'"),
+        ("sources:\n  - tables: []", "FF1006", 2, "'name'"),
+        ("sources:\n  - name: a\n    tables: [{identifier: x}]", "FF1006", 3, "'name'"),
+        ("sources:\n  - name: a\n    tables: [x]", "FF1005", 3, "a mapping"),
+        ("sources:\n  - name: a\n    shema: x\n    tables: []", "FF1004", 3, "'shema'"),
+        ("sources:\n  - name: a\n    tables: [{name: t, identifer: x}]", "FF1004", 3, "'identifer'"),
+        ("sources:\n  - name: a\n    tables: [{name: t}, {name: t}]", "FF1009", 3, "'a.t'"),
+        ("sources:\n  - {name: a, tables: []}\n  - {name: a, tables: []}", "FF1009", 3, "'a'"),
+        ("sources:\n  - name: a\n    tables: [{name: t, columns: [{name: c}, {name: c}]}]", "FF1009", 3, "'c'"),
+        ("sources:\n  - name: a\n    tables: [{name: t, identifier: ''}]", "FF1005", 3, "'identifier'"),
+        ("sources:\n  - name: a\n    tables: [{name: t, identifier: 5}]", "FF1005", 3, "'identifier'"),
+        ("sources:\n  - name: a\n    freshness: {warn_after: 1}\n    tables: []", "FF1007", 3, "'freshness'"),
+        ("sources:\n  - name: a\n    tables: [{name: t, location: s3://x}]", "FF1007", 3, "'location'"),
+        (
+            "sources:\n  - name: a\n    tables: [{name: t, columns: [{name: c, tests: [unique]}]}]",
+            "FF1007",
+            3,
+            "'tests'",
+        ),
+        ("version: 1\ncrm: {users: {}}", "FF1004", 2, "'crm'"),
+        ("crm: [users]", "FF1005", 1, "a mapping"),
+        ("crm:\n  users: seed_users", "FF1005", 2, "a mapping"),
+        ("crm:\n  users: {identifer: a}", "FF1004", 2, "'identifer'"),
+        ("crm:\n  '': {}", "FF1005", 2, "empty"),
+        ("crm: {users: {}}\ncrm: {orders: {}}", "FF1003", 2, "'crm'"),
+        ("[a]", "FF1005", 1, "mapping"),
+        ("5", "FF1005", 1, "mapping"),
+    ],
+)
+def test_what_is_wrong_has_a_code_and_a_line(tmp_path: Path, text: str, code: str, line: int, words: str) -> None:
+    (error,) = flaws(tmp_path, text)
+    assert error.code == code
+    assert words in error.message
+    assert error.location is not None
+    assert (error.location.path, error.location.line) == ("sources.yml", line)
+
+
+def test_two_spellings_of_one_id_are_found(tmp_path: Path) -> None:
+    (error,) = flaws(tmp_path, "sources: [{name: a.b, tables: [{name: c}]}, {name: a, tables: [{name: b.c}]}]")
+    assert "'a.b.c'" in error.message
+
+
+def test_awkward_names_are_kept_as_they_are(tmp_path: Path) -> None:
+    (entry,) = good(tmp_path, "sources: [{name: a, tables: [{name: t, identifier: 'x\"; drop table y; --'}]}]")
+    assert entry.identifier == 'x"; drop table y; --'
