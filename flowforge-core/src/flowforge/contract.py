@@ -67,6 +67,8 @@ class Capability(enum.Enum):
     """Several sessions may work at the same time; without it a run uses one."""
     ERROR_POSITION = "error_position"
     """Errors in a statement tell their position in its text."""
+    STRICT_CASTS = "strict_casts"
+    """A cast of a text that is no number is an error, rather than NULL or 0."""
     NESTED_TYPES = "nested_types"
     """Arrow lists and structs survive a load and a query."""
     EXACT_DECIMALS = "exact_decimals"

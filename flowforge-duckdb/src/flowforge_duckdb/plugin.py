@@ -42,6 +42,7 @@ CAPABILITIES: dict[Capability, Support] = {
     Capability.SCHEMAS: FULL,
     Capability.PARALLEL_SESSIONS: FULL,
     Capability.ERROR_POSITION: FULL,
+    Capability.STRICT_CASTS: FULL,
     Capability.NESTED_TYPES: FULL,
     Capability.EXACT_DECIMALS: FULL,
     Capability.TIME_ZONES: FULL,

@@ -59,6 +59,7 @@ def test_a_missing_column(lab: Lab) -> None:
     assert usable(lab, session)
 
 
+@requires(Capability.STRICT_CASTS)
 def test_a_value_that_cannot_be_cast(lab: Lab) -> None:
     import pyarrow as pa
 
@@ -70,6 +71,7 @@ def test_a_value_that_cannot_be_cast(lab: Lab) -> None:
     assert usable(lab, session)
 
 
+@requires(Capability.STRICT_CASTS)
 def test_an_error_in_the_middle_of_the_rows(lab: Lab) -> None:
     import pyarrow as pa
 

@@ -1,0 +1,1 @@
+"""SQLite for FlowForge; see :mod:`flowforge_sqlite.plugin`."""
