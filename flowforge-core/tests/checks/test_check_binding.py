@@ -1,0 +1,197 @@
+"""From YAML entries to typed checks: every mistake is named with its place."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from flowforge.checks.bind import bind
+from flowforge.checks.builtin import CHECKS, FilteredParams, GreaterEqualParams, RowCountParams
+from flowforge.checks.expressions import flaw
+from flowforge.config.check_entries import RawCheck, parse_checks
+from flowforge.config.yaml import parse_yaml
+from flowforge.contract import CheckSpec
+from flowforge.errors import CheckConfigError, Problems, ProjectErrors
+from flowforge.project.manifest import CheckDecl
+
+
+def raws(text: str) -> tuple[RawCheck, ...]:
+    document = parse_yaml(text, "project.yml")
+    problems = Problems()
+    found = parse_checks(document.data["tests"], document, ("tests",), problems=problems)
+    problems.raise_if_any()
+    return found
+
+
+def bound(entry: str, *extra: CheckSpec) -> CheckDecl:
+    (raw,) = raws("tests:\n- " + entry.replace("\n", "\n  "))
+    installed = {spec.name: spec for spec in (*CHECKS, *extra)}
+    return bind(raw, lambda: installed, {"users": "users.ff", "users.ff": "users.ff"}.get)
+
+
+def refusals(entry: str, *extra: CheckSpec) -> list[tuple[str, str, str]]:
+    with pytest.raises((CheckConfigError, ProjectErrors)) as caught:
+        bound(entry, *extra)
+    errors = caught.value.errors if isinstance(caught.value, ProjectErrors) else (caught.value,)
+    assert all(isinstance(error, CheckConfigError) for error in errors)
+    return [(str(error.location), error.message, error.help or "") for error in errors]
+
+
+def test_a_check_becomes_a_declaration() -> None:
+    check = bound("{type: not_null, table: users, column: email, tags: [batch], severity: warn, where: id > 5}")
+    assert check.params == FilteredParams(column="email", where="id > 5")
+    assert (check.node, check.table, check.column, check.severity) == ("users.ff", "users", "email", "warn")
+    assert check.tags == ("batch",)
+    assert str(check.location) == "project.yml:2:3"
+
+
+def test_a_table_that_is_no_node_of_the_project_is_allowed() -> None:
+    assert bound("{type: row_count_between, table: raw.events}").node is None
+
+
+def test_other_spellings_and_numbers() -> None:
+    assert bound("{type: row_count_between, table: t, min: 0, max: 7}").params == RowCountParams(min_rows=0, max_rows=7)
+    assert bound("{type: row_count_between, table: t}").params == RowCountParams(min_rows=1, max_rows=None)
+    big = 2**60 + 1
+    assert bound(f"{{type: greater_equal, table: t, column: a, threshold: {big}}}").params.threshold == big
+    assert bound("{type: greater_equal, table: t, column: a, threshold: 0.1}").params == GreaterEqualParams(
+        column="a", threshold=0.1
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "place", "says"),
+    [
+        ("{type: not_nul, table: t, column: a}", "2:3", "unknown check 'not_nul'; did you mean 'not_null'?"),
+        ("{type: not_null, table: t}", "2:3", "the check 'not_null' needs a column"),
+        ("{type: row_count_between, table: t, column: a}", "2:3", "is about a whole table"),
+        ("{type: not_null, table: t, column: a, wher: x}", "2:41", "did you mean 'where'?"),
+        ("{type: freshness, table: t, column: a}", "2:3", "'max_delay_minutes' is missing"),
+        ("{type: freshness, table: t, column: a, max_delay_minutes: -1}", "2:61", "cannot be negative"),
+        ("{type: freshness, table: t, column: a, max_delay_minutes: soon}", "2:61", "should be a"),
+        ("{type: greater_equal, table: t, column: a, threshold: '5'}", "2:57", "should be a"),
+        ("{type: greater_equal, table: t, column: a, threshold: true}", "2:57", "should be a"),
+        ("{type: greater_equal, table: t, column: a, threshold: .inf}", "2:57", "finite"),
+        ("{type: greater_equal, table: t, column: a, threshold: .nan}", "2:57", "finite"),
+        ("{type: row_count_between, table: t, min_rows: 5, max_rows: 4}", "2:62", "below min_rows, which is 5"),
+        ("{type: row_count_between, table: t, max: 0}", "2:44", "below min_rows, which is 1"),
+        ("{type: row_count_between, table: t, min: 1, min_rows: 1}", "2:47", "mean the same"),
+        ("{type: row_count_between, table: t, min_rows: -1}", "2:49", "cannot be negative"),
+        ("{type: row_count_between, table: t, min_rows: 1.5}", "2:49", "whole number"),
+        ("{type: row_count_between, table: t, where: a > 1}", "2:39", "unknown key 'where'"),
+        ("{type: not_null, table: t, column: a, where: 1=1; drop table t}", "2:48", "semicolon"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(entry: str, place: str, says: str) -> None:
+    ((location, message, help_),) = refusals(entry)
+    assert location == f"project.yml:{place}"
+    assert says in f"{message}; {help_}"
+
+
+def test_all_mistakes_of_a_check_are_reported_at_once() -> None:
+    found = refusals("{type: greater_equal, table: t, threshold: x, treshold: 1}")
+    assert [location for location, _, _ in found] == ["project.yml:2:3", "project.yml:2:46", "project.yml:2:49"]
+
+
+def test_an_unknown_check_lists_what_is_installed() -> None:
+    (raw,) = raws("tests:\n- {type: xyzzy, table: t}")
+    with pytest.raises(CheckConfigError) as caught:
+        bind(raw, dict, lambda _: None)
+    assert caught.value.code == "FF3005"
+    shown = " ".join([caught.value.help or "", *caught.value.notes])
+    assert all(spec.name in shown for spec in CHECKS)
+
+
+def test_plugins_are_asked_only_for_checks_that_are_not_built_in() -> None:
+    @attrs.frozen(kw_only=True)
+    class Params:
+        column: str
+        size: int = 3
+
+    extra = CheckSpec(name="extra", summary="", params=Params, violation=lambda _: "FALSE")
+    assert bound("{type: extra, table: t, column: a, size: 4}", extra).params == Params(column="a", size=4)
+
+    def never() -> dict[str, CheckSpec]:
+        raise AssertionError("plugins were loaded")
+
+    (raw,) = raws("tests:\n- {type: not_null, table: t, column: a}")
+    assert bind(raw, never, lambda _: None).type == "not_null"
+
+
+# -- ids -----------------------------------------------------------------------------------------------------------
+
+
+def test_ids_are_readable_and_follow_the_check_alone() -> None:
+    assert bound("{type: not_null, table: users, column: email}").id == "not_null_users_email"
+    assert bound("{type: not_null, table: users.ff, column: email, tags: [x]}").id == "not_null_users_email"
+    assert bound("{type: row_count_between, table: users, min_rows: 1}").id == "row_count_between_users"
+    assert bound("{type: unique, table: users, column: id, name: my own}").id == "my own"
+
+
+def test_different_checks_have_different_ids() -> None:
+    entries = [
+        "{type: not_null, table: a, column: b_c}",
+        "{type: not_null, table: a, column: b c}",
+        "{type: not_null, table: a, column: b.c}",
+        "{type: not_null, table: a.b, column: c}",
+        "{type: not_null, table: a, column: b, where: c > 1}",
+        "{type: not_null, table: a, column: b, where: c > 2}",
+        "{type: greater_equal, table: a, column: b}",
+        "{type: greater_equal, table: a, column: b, threshold: 1}",
+        "{type: greater_equal, table: a, column: b, threshold: 1.5}",
+        "{type: row_count_between, table: a}",
+        "{type: row_count_between, table: a, min_rows: 2}",
+        "{type: row_count_between, table: a, max_rows: 2}",
+    ]
+    ids = [bound(entry).id for entry in entries]
+    assert len(set(ids)) == len(ids)
+    assert ids == [bound(entry).id for entry in entries]
+    assert all(id_.replace("_", "").isalnum() for id_ in ids)
+
+
+# -- conditions ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "a > 1",
+        "(a = 1 OR b IN ('x', 'y'))",
+        "name = 'it''s; -- fine (' AND \"odd;)\" = 1",
+        "payload #>> '{a,b}' = 'x'",
+        "`b;c` is null",
+        "a\n  > 1",
+        "a - -1 > 0",
+        r"name LIKE 'a\%'",
+    ],
+)
+def test_one_expression_is_accepted(condition: str) -> None:
+    assert flaw(condition) is None
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "",
+        "  ",
+        "a = 1; drop table t",
+        "a = 1 -- rest",
+        "a = 1 /* rest",
+        "a = 1 */",
+        "a = 1) OR (1 = 1",
+        "(a = 1",
+        "a = 1)",
+        "name = 'x",
+        'name = "x',
+        "name = `x",
+        "name = 'x' 'y",
+        r"name = 'x\' OR 1=1 --'",
+        "name = $$;$$",
+        "name = $tag$ ' $tag$",
+        "a = 1 # (\n)",
+        "a = {{ var('x') }}",
+        "a = 1\0",
+    ],
+)
+def test_what_could_leave_its_parentheses_is_refused(condition: str) -> None:
+    assert flaw(condition)
