@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from flowforge.contract import (
     FULL,
     Capability,
+    Dialect,
     EngineSpec,
     Executor,
     partial,
     unsupported,
 )
 from flowforge.hookspecs import hookimpl
-from flowforge_duckdb.settings import DuckDBSettings
+from flowforge.values import Namespace
+from flowforge_duckdb.settings import DuckDBSettings, database_name
 
 if TYPE_CHECKING:
     from flowforge.contract import Support
@@ -24,6 +26,16 @@ def _load() -> Callable[[Any], Executor]:
     from flowforge_duckdb.executor import DuckDBExecutor
 
     return DuckDBExecutor
+
+
+def _offline(settings: DuckDBSettings) -> tuple[Dialect, Namespace]:
+    """As the executor does it, but for asking the database what it is called."""
+    from flowforge_duckdb.dialect import DuckDBDialect
+
+    database = settings.catalog
+    if database is None and settings.schema.lower() == database_name(settings.path).lower():
+        database = database_name(settings.path)
+    return DuckDBDialect(), Namespace(settings.schema, database)
 
 
 CAPABILITIES: dict[Capability, Support] = {
@@ -55,6 +67,7 @@ ENGINE = EngineSpec(
     load=_load,
     capabilities=CAPABILITIES,
     zero_config=True,
+    offline=_offline,
     abbreviation="DUCK",
     testkit_settings={"path": "{tmp}/conformance.duckdb"},
 )

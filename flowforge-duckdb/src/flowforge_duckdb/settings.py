@@ -52,3 +52,12 @@ class DuckDBSettings:
         default=(),
         help="Installed DuckDB extensions to load at the start.",
     )
+
+
+def database_name(path: str) -> str:
+    """What DuckDB calls the database at *path*: the file's name up to its first dot, but for three reserved words."""
+    if not path or path.startswith(MEMORY):
+        return "memory"
+    parts = [part for part in path.replace("\\", "/").rsplit("/", 1)[-1].split(".") if part]
+    name = parts[0] if parts else ""
+    return f"{name}_db" if name.lower() in ("main", "temp", "system") else name
