@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -199,7 +200,7 @@ def test_what_another_reader_raises_becomes_a_seed_error(tmp_path: Path) -> None
     def fails_later(path: Path, types: object) -> pa.RecordBatchReader:
         schema = pa.schema([("a", pa.int64())])
 
-        def rows():  # type: ignore[no-untyped-def]
+        def rows() -> Iterator[pa.RecordBatch]:
             yield pa.record_batch({"a": pa.array([1], pa.int64())})
             raise RuntimeError("page 2 is torn\nmore")
 

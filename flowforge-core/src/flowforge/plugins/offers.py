@@ -143,7 +143,7 @@ def _engine(spec: EngineSpec) -> None:
 
 def _check(spec: CheckSpec) -> None:
     _attrs_class("params", spec.params)
-    for way in ("violation", "measure", "judge", "query", "message"):
+    for way in ("violation", "measure", "judge", "query", "message", "tally"):
         if getattr(spec, way) is not None:
             _callable(way, getattr(spec, way))
 
