@@ -195,7 +195,7 @@ def test_a_value_that_does_not_fit_its_type_is_named_with_its_place(folder: Path
     error = refusal(folder, f'b,a\n"one\ntwo",\nü,{quoted}\n', a=word)
     assert (error.code, str(error.location)) == ("FF2205", "s.csv:4:3")
     assert f"'{text.strip(chr(34))}'" in error.message
-    assert "'a'" in error.message
+    assert f"'a' is declared as {word}," in error.message
 
 
 def test_each_bad_column_is_reported_once(folder: Path) -> None:

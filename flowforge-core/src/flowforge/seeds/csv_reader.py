@@ -16,6 +16,7 @@ from flowforge.seeds import csv_places
 from flowforge.seeds.cast import convert, misfit
 from flowforge.seeds.csv_file import CsvFile
 from flowforge.seeds.infer import TEXT, Shape, join, shape_of, type_for
+from flowforge.seeds.types import word_for
 from flowforge.values import Location
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _examine(file: CsvFile, declared: Mapping[int, pa.DataType]) -> list[pa.Data
 
 def _misfit_error(file: CsvFile, index: int, row: int, value: str, type_: pa.DataType) -> SeedError:
     return SeedError(
-        f"column {file.names[index]!r} is declared as {type_}, but {csv_places.quote_value(value)} does not fit",
+        f"column {file.names[index]!r} is declared as {word_for(type_)}, but {csv_places.quote_value(value)} does not fit",
         code="FF2205",
         location=csv_places.value_at(file.source, file.body, row, index),
         help="correct the value, or declare a type that holds it",

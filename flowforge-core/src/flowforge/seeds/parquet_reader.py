@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from flowforge.errors import SeedError
 from flowforge.seeds.csv_reader import match_declared
+from flowforge.seeds.types import word_for
 from flowforge.values import Location
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _converted(shown: str, values: pa.Array, field: pa.Field) -> pa.Array:
         return values.cast(field.type, safe=True)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as problem:
         raise SeedError(
-            f"column {field.name!r} is declared as {field.type}, but holds {values.type}: {problem}",
+            f"column {field.name!r} is declared as {word_for(field.type)}, but holds {values.type}: {problem}",
             code="FF2205",
             location=Location(shown),
             help="declare a type that holds every value, or none",

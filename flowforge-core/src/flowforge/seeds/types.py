@@ -75,3 +75,15 @@ def arrow_type(word: str) -> pa.DataType:
         "timestamp": pa.timestamp("us"),
         "timestamptz": pa.timestamp("us", "UTC"),
     }[plain]
+
+
+def word_for(type_: pa.DataType) -> str:
+    """What messages call *type_*: its word, or Arrow's name for types that have none."""
+    import pyarrow as pa
+
+    for word in WORDS:
+        if arrow_type(word) == type_:
+            return word
+    if pa.types.is_decimal128(type_):
+        return f"numeric({type_.precision},{type_.scale})"
+    return str(type_)
