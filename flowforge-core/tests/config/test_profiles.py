@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -148,6 +150,9 @@ def test_an_unknown_engine_is_blamed_where_it_was_named(load: Load) -> None:
         ("dev: {engine: 5}", "1:15"),
         ("dev: {engine: }", "1:15"),
         ("1: {engine: filedb}", "1:1"),
+        ("? \n", "1:2"),
+        ("{profiles: {}, '': 1}", "1:16"),
+        ("{{ env('A', 'dev') }}: {engine: filedb}", "1:1"),
         ("dev: {engine: filedb, filedb: [a]}", "1:31"),
         ("dev: {engine: filedb, filedb: {pth: a}}", "1:32"),
         ("dev: {engine: filedb, filedb: {path: 5}}", "1:38"),
@@ -260,7 +265,7 @@ def test_templates(load: Load, tmp_path: Path) -> None:
     assert settings == FileSettings(
         path=str(tmp_path / "shop.db"), threads=3, fast=True, schema="ci", extra={"a": "x-Shop"}
     )
-    assert type(settings.extra["a"]) is str or isinstance(settings.extra["a"], str)
+    assert {type(text) for text in (settings.path, settings.schema, settings.extra["a"])} == {str}
 
 
 @pytest.mark.parametrize(
@@ -336,6 +341,17 @@ def test_templates_can_do_nothing_else(load: Load, template: str) -> None:
     assert error.location.path == "profiles.yml"
 
 
+def test_jinja_is_imported_only_for_templates(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from flowforge.config.profiles import profile_names; "
+        f"profile_names(Path({str(tmp_path)!r}), {{}}); sys.exit('jinja2' in sys.modules)"
+    )
+    (tmp_path / "profiles.yml").write_text("dev: {engine: filedb}")
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    (tmp_path / "profiles.yml").write_text("dev: {engine: {{ env('X', 'y') }}}")
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 1
+
+
 # -- paths
 
 
@@ -368,6 +384,19 @@ def test_paths_may_not_leave_the_project(load: Load, tmp_path: Path, value: str)
     error = refused(load, 'dev: {engine: filedb, filedb: {path: "%s"}}' % value)  # noqa: UP031
     assert error.code == "FF1307"
     assert str(error.location) == "profiles.yml:1:38"
+
+
+def test_dots_behind_a_link_mean_what_the_system_says(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "a" / "b")
+    settings = load("dev: {engine: filedb, filedb: {path: link/../../x.db}}").settings
+    assert settings.path == str(tmp_path.resolve() / "x.db")
+
+
+def test_a_relative_project_folder_gives_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    profile = load_profile(Path(), "dev", {"FF_FILEDB_PATH": "x.db"}, engines=engines, default_engine=lambda: FILEDB)
+    assert profile.settings.path == str(tmp_path / "x.db")
 
 
 def test_a_link_inside_of_the_project_is_fine(load: Load, tmp_path: Path) -> None:

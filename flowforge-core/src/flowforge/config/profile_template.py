@@ -110,6 +110,11 @@ class ProfileFile:
         return where
 
 
+def is_template(text: str) -> bool:
+    """Does *text* hold a value that is still apart?"""
+    return _OPEN in text
+
+
 def read_profile_file(text: str, path: str, root: Path, environ: Mapping[str, str]) -> ProfileFile:
     """Render and parse ``profiles.yml``.
 

@@ -10,7 +10,7 @@ import attrs
 
 from flowforge.config.files import read_bytes
 from flowforge.config.flaws import LATER_KEY, MISSING_KEY, UNKNOWN_KEY, WRONG_VALUE, found, nearest
-from flowforge.config.profile_template import ProfileFile, read_profile_file
+from flowforge.config.profile_template import ProfileFile, is_template, read_profile_file
 from flowforge.config.secrets import secrets_of
 from flowforge.config.settings import read_settings
 from flowforge.config.yaml import KeyPath, decode
@@ -152,20 +152,27 @@ def _profiles(file: ProfileFile) -> tuple[KeyPath, dict[str, Any]]:
     at: KeyPath = ()
     inner = data.get("profiles")
     if isinstance(inner, dict) and "engine" not in inner:
-        if stray := next((key for key in data if key != "profiles"), None):
+        if stray := [key for key in data if key != "profiles"]:
             raise ConfigFileError(
-                f"unknown key '{stray}' beside 'profiles'",
+                f"unknown key '{stray[0]}' beside 'profiles'",
                 code=UNKNOWN_KEY,
-                location=file.locate((stray,), key=True),
+                location=file.locate((stray[0],), key=True),
                 help="move it under 'profiles:' if it is a profile",
             )
         at, data = ("profiles",), inner
-    if strange := next((key for key in data if not isinstance(key, str)), None):
+    if strange := [key for key in data if not isinstance(key, str)]:
         raise ConfigFileError(
-            f"the profile name {strange} should be a text",
+            f"the profile name {strange[0]} should be a text",
             code=WRONG_VALUE,
-            location=file.locate((*at, strange), key=True),
+            location=file.locate((*at, strange[0]), key=True),
             help="put it in quotes",
+        )
+    if templates := [key for key in data if is_template(key)]:
+        raise ProfileError(
+            "the name of a profile cannot be a template",
+            code="FF1304",
+            location=file.locate((*at, templates[0]), key=True),
+            help="write the name out",
         )
     return at, data
 

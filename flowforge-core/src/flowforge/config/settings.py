@@ -115,6 +115,7 @@ def _convert(spec: EngineSpec, given: _Given, environ: Mapping[str, str], locate
             value = given.values[key]
             from_variable = key in given.variables
             if not from_variable and not isinstance(value, Rendered):
+                given.values[key] = _plain(value)
                 continue
             try:
                 given.values[key] = from_text(str(value), hints.get(field.name, str))
@@ -128,6 +129,15 @@ def _convert(spec: EngineSpec, given: _Given, environ: Mapping[str, str], locate
                         location=None if from_variable else locate((key,), False),
                     )
                 )
+
+
+def _plain(value: Any) -> Any:
+    """Values further inside keep no mark of where they came from."""
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Rendered) else value
 
 
 def from_text(text: str, type_: Any) -> Any:
@@ -215,4 +225,6 @@ def resolve_path(value: str, root: Path) -> str:
     home = os.path.realpath(root)
     if not Path(os.path.realpath(os.path.join(home, expanded))).is_relative_to(home):
         raise ValueError("is outside the project")
-    return os.path.normpath(os.path.join(root, expanded))
+    path = os.path.join(os.path.abspath(root), expanded)
+    # `..` behind a link means another folder than it seems: what was checked is what has to be used.
+    return os.path.realpath(path) if os.pardir in Path(expanded).parts else path
