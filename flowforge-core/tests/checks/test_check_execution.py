@@ -110,7 +110,10 @@ def test_an_empty_table(lab: Any) -> None:
         ("DATE", "2024-06-01", 720, None),
         ("DATE", "2024-05-31", 720.5, "is 2160 minutes old, 720.5 are allowed"),
         ("TIMESTAMP", "2024-06-02 00:00:00", 0, None),
-        ("VARCHAR", "2024-06-01 11:59:00", 30, "holds text, no dates or timestamps, so its age is not known"),
+        ("VARCHAR", "2024-06-01 11:30:00", 30, None),
+        ("VARCHAR", "2024-06-01T11:30:00+00:00", 29, "is 30 minutes old, 29 are allowed"),
+        ("VARCHAR", "2024-06-01 14:59:00+03", 30, "holds text, no dates or timestamps, so its age is not known"),
+        ("VARCHAR", "yesterday", 30, "holds text, no dates or timestamps, so its age is not known"),
         ("INTEGER", "17", 30, "holds int, no dates or timestamps, so its age is not known"),
     ],
 )

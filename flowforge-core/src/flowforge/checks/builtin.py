@@ -110,9 +110,20 @@ def _judge_row_count(params: RowCountParams, value: Any, _now: dt.datetime) -> s
     return None
 
 
+def _utc_text(text: str) -> Any:
+    """A time that an engine without such a type keeps as ISO text in UTC; the greatest text is then the newest."""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return moment if not moment.utcoffset() else text
+
+
 def _judge_freshness(params: FreshnessParams, value: Any, now: dt.datetime) -> str | None:
     if value is None:
         return "has no rows with a value"
+    if isinstance(value, str):
+        value = _utc_text(value)
     if isinstance(value, dt.datetime):
         newest = value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
     elif isinstance(value, dt.date):
