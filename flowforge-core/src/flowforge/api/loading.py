@@ -36,11 +36,15 @@ class Loader:
         from flowforge.seeds.discover import find_seeds
         from flowforge.seeds.formats import FORMATS
 
-        found = find_seeds(self._root, FORMATS, problems)
+        mine = Problems()
+        found = find_seeds(self._root, FORMATS, mine)
         if any(note.code == "FF2208" for note in found.notes):  # perhaps a plugin reads what is left
             formats = tuple(dict.fromkeys(self._plugins().seed_formats.values()))
             if formats != FORMATS:
-                found = find_seeds(self._root, formats, Problems())
+                mine = Problems()
+                found = find_seeds(self._root, formats, mine)
+        for problem in mine:
+            problems.add(problem)
         return found.nodes, found.notes
 
     def _bind_check(self, raw: RawCheck, resolve: Callable[[str], str | None]) -> CheckDecl:

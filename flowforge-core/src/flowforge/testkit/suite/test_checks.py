@@ -1,0 +1,85 @@
+"""The core's own checks on this engine: what is good passes, what is bad fails, and the count is right."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from flowforge.checks.builtin import CHECKS
+from flowforge.checks.execute import BoundCheck, CheckOutcome, run_checks
+from flowforge.project.manifest import CheckDecl
+from flowforge.testkit.lab import Lab
+from flowforge.values import Location
+
+NOW = dt.datetime(2024, 1, 2, tzinfo=dt.UTC)
+SPECS = {spec.name: spec for spec in CHECKS}
+COLUMNS = {
+    "id": [1, 2, 3, 4],
+    "same": ["a", "a", "b", "c"],
+    "gaps": [1, None, 3, None],
+    "signs": [-5, 1, 2, 0],
+    'awk"ward': [1, 1, 2, 3],
+}
+
+
+def bound(type_: str, **params: Any) -> BoundCheck:
+    decl = CheckDecl(type_, type_, "t", SPECS[type_].params(**params), Location("t.yml"), column=params.get("column"))
+    return BoundCheck(decl, SPECS[type_])
+
+
+def ask(lab: Lab, *checks: BoundCheck) -> list[CheckOutcome]:
+    session = lab.session()
+    table = lab.table(session, "checked", COLUMNS)
+    return run_checks(session, lab.executor.error, lab.dialect, lab.sql(table), checks, NOW)
+
+
+CASES = [
+    ("not_null", {"column": "id"}, 0),
+    ("not_null", {"column": "gaps"}, 2),
+    ("unique", {"column": "id"}, 0),
+    ("unique", {"column": "same"}, None),
+    ("unique", {"column": 'awk"ward'}, None),
+    ("greater_equal", {"column": "signs", "threshold": -5}, 0),
+    ("greater_equal", {"column": "signs"}, 1),
+    ("row_count_between", {"min_rows": 4, "max_rows": 4}, 0),
+    ("row_count_between", {"min_rows": 5}, None),
+    ("non_negative_sum", {"column": "id"}, 0),
+    ("non_negative_sum", {"column": "signs"}, None),
+]
+
+
+@pytest.mark.parametrize(("type_", "params", "failures"), CASES)
+def test_each_check_alone(lab: Lab, type_: str, params: dict[str, Any], failures: int | None) -> None:
+    (outcome,) = ask(lab, bound(type_, **params))
+    assert outcome.status == ("pass" if failures == 0 else "fail"), outcome.message
+    if failures:
+        assert outcome.failures == failures
+
+
+def test_all_of_them_together_say_the_same(lab: Lab) -> None:
+    outcomes = ask(lab, *(bound(type_, **params) for type_, params, _ in CASES))
+    assert [outcome.status for outcome in outcomes] == ["pass" if failures == 0 else "fail" for *_, failures in CASES]
+
+
+def test_a_missing_column_hides_no_other_check(lab: Lab) -> None:
+    good, broken, bad = ask(
+        lab, bound("not_null", column="id"), bound("not_null", column="ghost"), bound("not_null", column="gaps")
+    )
+    assert (good.status, broken.status, bad.status) == ("pass", "error", "fail")
+    assert "ghost" in (broken.message or "")
+
+
+def test_a_column_name_is_never_executed(lab: Lab) -> None:
+    (outcome,) = ask(lab, bound("not_null", column="id; DROP TABLE checked; --"))
+    assert outcome.status == "error"
+    assert lab.session().kind_of(lab.relation("checked")) is not None
+
+
+def test_freshness_counts_from_now(lab: Lab) -> None:
+    session = lab.session()
+    table = lab.table(session, "dated", {"at": [dt.datetime(2024, 1, 1, 23, 0), dt.datetime(2023, 1, 1)]})  # noqa: DTZ001
+    checks = [bound("freshness", column="at", max_delay_minutes=minutes) for minutes in (61, 59)]
+    fresh, stale = run_checks(session, lab.executor.error, lab.dialect, lab.sql(table), checks, NOW)
+    assert (fresh.status, stale.status) == ("pass", "fail")
