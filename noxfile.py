@@ -85,8 +85,8 @@ def types(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["house"], tags=["quick", "full"])
 def unit(session: nox.Session) -> None:
-    """The tests of the core, of the DuckDB engine, of whole projects, and of the house itself."""
-    folders = ["flowforge-core/tests", "flowforge-duckdb/tests", "tests/end_to_end", "tests/house"]
+    """The tests of each distribution, of whole projects, and of the house itself."""
+    folders = [*map(str, sorted(Path().glob("flowforge-*/tests"))), "tests/end_to_end", "tests/house"]
     in_house(session, "pytest", *(session.posargs or folders))
 
 
