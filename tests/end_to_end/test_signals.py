@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="POSIX signals (a gap of this test, not of an engine)")
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "killpg"), reason="POSIX signals (a gap of this test, not of an engine)"
+)
 
 FILES = {
     "project.yml": "name: demo\nversion: 1\n",

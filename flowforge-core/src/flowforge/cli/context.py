@@ -13,7 +13,8 @@ import click
 
 from flowforge.cli.options import Globals, Shell, global_options
 from flowforge.cli.output import Output
-from flowforge.errors import UsageError
+from flowforge.errors import Note, UsageError
+from flowforge.values import Location
 
 if TYPE_CHECKING:
     from flowforge.api import Project
@@ -57,8 +58,18 @@ class Context:
         return loaded
 
     def connect(self, project: Project) -> None:
-        """Let the output mask the secrets of the project's profile from now on."""
+        """Let the output mask the secrets of the project's profile from now on; warn when it is not the one meant."""
         self.output.redact = project.redactor.redact
+        profile = project.profile
+        if profile.explicit and self.given.env is not None and profile.name != self.given.env:
+            self.output.note(
+                Note(
+                    f"there is no profile {self.given.env!r}, so {profile.name!r} is used",
+                    "FF1316",
+                    Location("profiles.yml"),
+                    "correct --env, or write the profile",
+                )
+            )
 
 
 def parse_vars(pairs: Iterable[str]) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import decimal
 import io
 import json
 from typing import TYPE_CHECKING
@@ -32,16 +33,26 @@ def command(
     with context.project(None, vars) as loaded:
         context.connect(loaded)
         table = loaded.show(node, inline=inline, limit=limit or None)
-        rows = [tuple(row.values()) for row in table.to_pylist()] if table.num_columns else []
+        rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
         _print(table, rows, shape, context.output)
     return 0
+
+
+def _plain(value: object) -> object:
+    """A value that JSON does not know: a decimal as a number if that changes nothing, everything else as text."""
+    if isinstance(value, decimal.Decimal):
+        if value == value.to_integral_value():
+            return int(value)
+        if decimal.Decimal(repr(float(value))) == value:
+            return float(value)
+    return str(value)
 
 
 def _print(table: pa.Table, rows: list[tuple[object, ...]], shape: str, output: Output) -> None:
     names = table.schema.names
     if shape == "json":
         for row in rows:
-            output.answer(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=str))
+            output.answer(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=_plain))
     elif shape == "csv":
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")

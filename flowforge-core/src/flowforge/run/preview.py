@@ -34,7 +34,9 @@ def preview(
         When the engine refuses the query, with the line of the model.
     """
     if (name is None) == (inline is None):
-        raise UsageError("show needs the name of a node, or --inline with a query, and not both")
+        raise UsageError(
+            "show needs the name of a node, or --inline with a query, and not both", help="flowforge show MODEL"
+        )
     if inline is not None:
         compiled = compiler.compile_inline(inline, "<inline>")
         node_name, select = "<inline>", compiled.executable
