@@ -72,7 +72,7 @@ def recorder() -> Recorder:
     return Recorder()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_recorder() -> Callable[[], Recorder]:
     """For property tests, which need a fresh one for each example."""
     return Recorder

@@ -24,6 +24,8 @@ SHIELD = "\U000ff800"
 """Stands for ``{`` inside SQL comments while Jinja works on the text."""
 MAX_TEMPLATE = 1_000_000
 """Characters of a template that Jinja may be given; far more than anybody writes, and its parser is slow."""
+MAX_DEPTH = 400
+"""How deep a template may be nested; more would be too deep for Jinja's compiler."""
 _LIVE_BRACE = re.compile(r"\{(?=[{%#])")
 
 
@@ -106,13 +108,35 @@ def parse(environment: Environment, text: str) -> nodes.Template:
     if reserved:
         raise TemplateProblem(f"the character U+{ord(reserved.group()):X} is reserved", reserved.start())
     try:
-        return Parser(environment, shield_comments(text), None, "<template>").parse()
+        tree = Parser(environment, shield_comments(text), None, "<template>").parse()
     except TemplateSyntaxError as exc:
         raise TemplateProblem(exc.message or "invalid syntax", max(exc.lineno, 1) - 1) from None
     except RecursionError:
         raise TemplateProblem("the template is nested too deeply", 0) from None
     except (ValueError, OverflowError, MemoryError) as exc:
         raise TemplateProblem(str(exc) or "invalid syntax", 0) from None
+    for node, depth in _with_depth(tree):
+        if depth > MAX_DEPTH:
+            raise TemplateProblem("the template is nested too deeply", max(node.lineno or 1, 1) - 1)
+    return tree
+
+
+def walk(tree: nodes.Node) -> Iterator[nodes.Node]:
+    """All nodes below and including *tree*, in the order of the text; for trees of any depth."""
+    return (node for node, _ in _with_depth(tree))
+
+
+def _with_depth(tree: nodes.Node) -> Iterator[tuple[nodes.Node, int]]:
+    stack = [(tree, 0)]
+    while stack:
+        node, depth = stack.pop()
+        yield node, depth
+        stack.extend(reversed([(child, depth + 1) for child in node.iter_child_nodes()]))
+
+
+def start_offset(node: nodes.Node) -> int:
+    """The offset of the leftmost part of a node; its own position may be that of an operator."""
+    return min((part.lineno for part in walk(node) if part.lineno is not None), default=1) - 1
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from jinja2 import nodes
 
 from flowforge.errors import RenderError
 from flowforge.project.calls import bind_ref, bind_source
-from flowforge.project.jinja_source import TemplateProblem, parse, parser_environment
+from flowforge.project.jinja_source import TemplateProblem, parse, parser_environment, start_offset, walk
 from flowforge.project.lexer import Kind, lex
 from flowforge.project.literals import NotLiteral
 from flowforge.project.manifest import RefCall, SourceCall
@@ -31,6 +31,7 @@ ALLOWED_STATEMENTS = (
     nodes.Assign,
     nodes.AssignBlock,
     nodes.ExprStmt,
+    nodes.Scope,  # a frame around others
     nodes.Break,
     nodes.Continue,
 )
@@ -44,7 +45,6 @@ _TAGS: Mapping[type[nodes.Node], str] = {
     nodes.ScopedEvalContextModifier: "autoescape",
 }
 _FUNCTIONS = frozenset({"ref", "source", "config", "var", "env"})
-_MAX_DEPTH = 400
 
 
 def refused_statement(node: nodes.Node) -> str | None:
@@ -112,27 +112,23 @@ def read_tree(found: Findings) -> None:
     except TemplateProblem as problem:
         found.problems.append(syntax_error(found.text, problem, found))
         return
-    stack: list[tuple[nodes.Node, int]] = [(tree, 0)]
-    while stack:
-        node, depth = stack.pop()
-        if depth > _MAX_DEPTH:
-            found.problems.append(syntax_error(found.text, TemplateProblem("it is nested too deeply", 0), found))
-            return
+    callees: set[int] = set()
+    for node in walk(tree):
         tag = refused_statement(node)
         if tag is not None:
             found.problems.append(
                 RenderError(
                     f"{{% {tag} %}} is not allowed in templates",
                     code="FF1411",
-                    location=found.at(node.lineno - 1),
+                    location=found.at(start_offset(node)),
                     help="write the text itself, or a macro in the same file",
                 )
             )
-        callee = None
         if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name in _FUNCTIONS:
-            callee = node.node
-            _guarded(found, node, callee)
-        elif isinstance(node, nodes.Name) and node.ctx == "load" and node.name in ("ref", "source"):
+            callees.add(id(node.node))
+            _READERS[node.node.name](found, node, node.node)
+        elif _is_passed_on(node) and id(node) not in callees:
+            assert isinstance(node, nodes.Name)
             found.problems.append(
                 RenderError(
                     f"{node.name} can only be called, not passed on",
@@ -141,17 +137,11 @@ def read_tree(found: Findings) -> None:
                     help=f"call it here: {node.name}(...)",
                 )
             )
-        children = [(child, depth + 1) for child in node.iter_child_nodes() if child is not callee]
-        stack.extend(reversed(children))
 
 
-def _guarded(found: Findings, call: nodes.Call, name: nodes.Name) -> None:
-    try:
-        _READERS[name.name](found, call, name)
-    except RecursionError:
-        found.problems.append(
-            syntax_error(found.text, TemplateProblem("it is nested too deeply", name.lineno - 1), found)
-        )
+def _is_passed_on(node: nodes.Node) -> bool:
+    """Whether a function that makes dependencies is used without a call, where no scan could follow it."""
+    return isinstance(node, nodes.Name) and node.ctx == "load" and node.name in ("ref", "source")
 
 
 def _bound(call: nodes.Call) -> tuple[list[nodes.Expr], dict[str, nodes.Expr]]:
@@ -183,14 +173,6 @@ def _read_ref(found: Findings, call: nodes.Call, name: nodes.Name) -> None:
         found.bad_call("ref", "ref() takes names as text", offset)
         return
     found.refs += [RefCall(choice.value, found.literal_at(choice.lineno - 1, choice.value)) for choice in choices]
-
-
-def start_offset(node: nodes.Node) -> int:
-    """The offset of the leftmost part of an expression; a node's own position may be an operator's."""
-    first: int = node.lineno - 1
-    for child in node.iter_child_nodes():
-        first = min(first, start_offset(child))
-    return first
 
 
 def _read_source(found: Findings, call: nodes.Call, name: nodes.Name) -> None:

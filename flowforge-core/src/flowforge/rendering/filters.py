@@ -74,7 +74,7 @@ def guarded_filters(budget: Budget) -> dict[str, Filter]:
         "format": (stock.FILTERS["format"], _check_format),
         "indent": (stock.FILTERS["indent"], lambda value, width=4, *rest, **more: check_indent(value, width)),
         "join": (_join, None),
-        "replace": (stock.FILTERS["replace"], lambda _, value, old, new, *rest, **more: check_replace(value, old, new)),
+        "replace": (stock.FILTERS["replace"], lambda value, old, new, *rest, **more: check_replace(value, old, new)),
         "round": (stock.FILTERS["round"], lambda value, precision=0, *rest, **more: check_width(precision)),
         "slice": (stock.FILTERS["slice"], lambda value, count, *rest, **more: check_width(count)),
         "sum": (_sum, None),
@@ -86,13 +86,15 @@ def guarded_filters(budget: Budget) -> dict[str, Filter]:
 
 
 def _guarded(filter_: Filter, check: Filter | None, budget: Budget) -> Filter:
+    marker = getattr(filter_, _PASS_ARGUMENT, None)
+
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        budget.step(size(args, MAX_FILTER_INPUT) + size(kwargs, MAX_FILTER_INPUT))
+        given = args[1:] if marker is not None else args
+        budget.step(size(given, MAX_FILTER_INPUT) + size(kwargs, MAX_FILTER_INPUT))
         if check is not None:
-            check(*args, **kwargs)
+            check(*given, **kwargs)
         return budget.take(filter_(*args, **kwargs))
 
-    marker = getattr(filter_, _PASS_ARGUMENT, None)
     if marker is not None:
         setattr(guarded, _PASS_ARGUMENT, marker)
     return guarded
@@ -103,10 +105,10 @@ def _check_format(template: Any, *args: Any, **kwargs: Any) -> None:
 
 
 def _check_wordwrap(
-    _: Any, text: Any, width: int = 79, break_long_words: bool = True, wrapstring: str | None = None, *rest: Any
+    text: Any, width: int = 79, break_long_words: bool = True, wrapstring: str | None = None, *rest: Any
 ) -> None:
     check_width(width)
-    if len(str(text)) > MAX_FILTER_INPUT // 10:
+    if len(str(text)) > MAX_FILTER_INPUT // 20:
         raise TooExpensive("a text is too long to be wrapped")
     check_replace("\n" * (len(str(text)) + 1), "\n", wrapstring or "\n")
 

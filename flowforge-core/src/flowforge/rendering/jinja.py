@@ -16,10 +16,10 @@ from jinja2.compiler import generate
 from jinja2.exceptions import SecurityError
 
 from flowforge.errors import FlowForgeError, RenderError
-from flowforge.project.jinja_source import TemplateProblem, parse, unshield
+from flowforge.project.jinja_source import TemplateProblem, parse, start_offset, unshield, walk
 from flowforge.project.lexer import JINJA, Token, lex
 from flowforge.project.scan import Findings
-from flowforge.project.scan_jinja import refused_statement, start_offset, syntax_error
+from flowforge.project.scan_jinja import refused_statement, syntax_error
 from flowforge.rendering.environment import SqlEnvironment, UndefinedName
 from flowforge.rendering.limits import MAX_TEXT, Budget, TooExpensive
 from flowforge.rendering.render import failed, placed
@@ -83,13 +83,10 @@ class _Rendering:
             tree = parse(self._environment, self._text)
         except TemplateProblem as problem:
             raise syntax_error(self._text, problem, self._found) from None
-        stack: list[nodes.Node] = [tree]
-        while stack:
-            node = stack.pop()
+        for node in walk(tree):
             tag = refused_statement(node)
             if tag is not None:
-                raise self._refused(f"{{% {tag} %}}", node.lineno - 1)
-            stack.extend(node.iter_child_nodes())
+                raise self._refused(f"{{% {tag} %}}", start_offset(node))
         return tree
 
     def _execute(self, template: Template) -> str:
@@ -211,5 +208,8 @@ def _offset(error: BaseException, template: Template) -> int:
 
 def _assigned(tree: nodes.Template) -> set[str]:
     """Names that the template itself defines."""
-    names = {node.name for node in tree.find_all(nodes.Name) if node.ctx in ("store", "param")}
-    return names | {macro.name for macro in tree.find_all(nodes.Macro)}
+    return {
+        node.name
+        for node in walk(tree)
+        if isinstance(node, nodes.Macro) or (isinstance(node, nodes.Name) and node.ctx != "load")
+    }

@@ -16,7 +16,7 @@ from flowforge.rendering.source_map import MARKERS
 
 MAX_TEXT = 10_000_000
 """Characters of any one text, and of the whole result."""
-MAX_FILTER_INPUT = 1_000_000
+MAX_FILTER_INPUT = 2_000_000
 """Size of what a filter or a method of a text may be given; some of them are slow for each character."""
 MAX_BITS = 16_384
 """Bits of a whole number: about 4,900 digits."""
@@ -27,12 +27,12 @@ MAX_WIDTH = 10_000
 """Columns that a format or a filter may pad to, and items that it may group by."""
 MAX_STEPS = 250_000
 """Loop rounds and calls."""
-MAX_WORK = 50_000_000
+MAX_WORK = 100_000_000
 """Units that all steps together may make; see :func:`size`."""
-MAX_SECONDS = 1.2
+MAX_SECONDS = 1.0
 """CPU seconds of the thread: the last net, should the counting miss something."""
 MAX_CALL_DEPTH = 80
-ITEM = 8
+ITEM = 16
 """Units that one item of a container counts for; a character counts for one."""
 
 
@@ -105,8 +105,6 @@ class Budget:
 
     def take(self, value: Any, limit: int = MAX_TEXT) -> Any:
         """Count *value* and return it."""
-        if type(value) is bool or value is None:
-            return value
         self.spend(size(value, limit))
         return value
 
