@@ -64,3 +64,22 @@ def reveal(sql: str, values: Mapping[str, str]) -> str:
         return values[name]
 
     return _ANY.sub(value, sql)
+
+
+def before_reveal(sql: str, values: Mapping[str, str], offset: int) -> int:
+    """The offset in *sql* of the character at *offset* in ``reveal(sql, values)``.
+
+    A position inside of a value becomes that of its placeholder.
+    """
+    if sql.isascii():
+        return offset
+    grown = 0  # how much longer the revealed text is so far
+    for match in _PLACEHOLDER.finditer(sql):
+        start = match.start() + grown
+        if offset < start:
+            break
+        length = len(values[bytes.fromhex("".join(f"{ord(digit) - _NIBBLE:x}" for digit in match[1])).decode()])
+        if offset < start + length:
+            return match.start()
+        grown += length - len(match[0])
+    return offset - grown

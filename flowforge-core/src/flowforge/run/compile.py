@@ -16,7 +16,7 @@ from flowforge.graph.dag import Dag
 from flowforge.project.manifest import Manifest, ModelConfig, Node, NodeKind, SqlBody
 from flowforge.rendering.cte import with_ctes
 from flowforge.rendering.render import RenderContext, Rendered, check_statement, render
-from flowforge.rendering.secret import mark, mask, reveal
+from flowforge.rendering.secret import before_reveal, mark, mask, reveal
 from flowforge.run.plan import place
 from flowforge.values import Location, Namespace, Relation
 
@@ -135,7 +135,7 @@ class Compiler:
         maps = [one.rendered.source_map for _, one in ctes]
 
         def locate(offset: int) -> Location | None:
-            where = joined.locate(offset)
+            where = joined.locate(before_reveal(joined.sql, secrets, offset))
             if where is None:
                 return None
             index, inner = where
