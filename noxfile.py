@@ -32,6 +32,9 @@ ENGINES = {
     "sqlite": (["./tests/third_party/flowforge-sqlite"], "sqlite"),
 }
 
+# Folders of tests/ that have a session of their own.
+ELSEWHERE = {"docs", "examples", "hostile", "scaffold", "third_party", "wheels"}
+
 
 def fill(session: nox.Session, *requirements: str) -> None:
     """Install into the session's environment, unless exactly this stands there already."""
@@ -79,14 +82,16 @@ def house(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["house"], tags=["quick", "full"])
 def types(session: nox.Session) -> None:
-    """mypy --strict over every distribution."""
+    """mypy --strict over every distribution, and over what authors of plugins copy from."""
     in_house(session, "mypy", *session.posargs)
+    in_house(session, "mypy", "tests/third_party/flowforge-sqlite/src", "docs/generate.py")
 
 
 @nox.session(venv_backend="none", requires=["house"], tags=["quick", "full"])
 def unit(session: nox.Session) -> None:
     """The tests of each distribution, of whole projects, and of the house itself."""
-    folders = [*map(str, sorted(Path().glob("flowforge-*/tests"))), "tests/end_to_end", "tests/house"]
+    places = [*ROOT.glob("flowforge-*/tests"), *(path for path in ROOT.glob("tests/*/") if path.name not in ELSEWHERE)]
+    folders = [str(path.relative_to(ROOT)) for path in sorted(places) if any(path.rglob("test_*.py"))]
     in_house(session, "pytest", *(session.posargs or folders))
 
 
