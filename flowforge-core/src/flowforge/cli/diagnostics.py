@@ -47,6 +47,13 @@ def shown_path(path: str, root: Path | None) -> str:
     return str(full) if relative.startswith("..") else relative
 
 
+def shown_place(location: Location, root: Path | None) -> str:
+    """Path, line and column in the form that editors and terminals make a link of."""
+    line = f":{location.line}" if location.line is not None else ""
+    column = f":{location.column}" if line and location.column is not None else ""
+    return shown_path(location.path, root) + line + column
+
+
 def _body(
     location: Location | None,
     notes: tuple[str, ...],
@@ -58,10 +65,7 @@ def _body(
 ) -> list[str]:
     lines = []
     if location is not None:
-        place = shown_path(location.path, root)
-        if location.line is not None:
-            place += f":{location.line}" + (f":{location.column}" if location.column is not None else "")
-        lines.append(f"{style('  -->', 'dim')} {place}")
+        lines.append(f"{style('  -->', 'dim')} {shown_place(location, root)}")
         if frame:
             lines += _frame(location, root, style)
     lines += [f"  {style('note:', 'dim')} {note}" for note in notes[:6]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowforge.cli.console import duration
+from flowforge.cli.diagnostics import shown_place
 from flowforge.cli.output import Output
 from flowforge.events import Status
 from flowforge.run.result import CheckResult, RunResult
@@ -16,6 +17,7 @@ _WORDS = {
     Status.CANCELLED: "cancelled",
     Status.SKIPPED: "not run",
 }
+_AUDIT_CODES = ("FF3003", "FF3004")
 _CHECK_MARKS = {Status.SUCCESS: "✅", Status.FAIL: "❌", Status.ERROR: "❌", Status.WARN: "❕"}
 _CHECK_WORDS = {Status.SUCCESS: "pass", Status.FAIL: "FAIL", Status.ERROR: "ERROR", Status.WARN: "warn"}
 
@@ -42,8 +44,10 @@ def report(result: RunResult, output: Output) -> None:
 
 
 def _told_by_node(check: CheckResult, result: RunResult) -> bool:
-    """A failed audit is part of its node's error already."""
-    return any(node.node == check.node and node.status is Status.FAIL for node in result.nodes)
+    """An audit that failed or could not run is its node's error already."""
+    return any(
+        node.node == check.node and node.error is not None and node.error.code in _AUDIT_CODES for node in result.nodes
+    )
 
 
 def data_quality_summary(result: RunResult, output: Output) -> None:
@@ -72,5 +76,7 @@ def _print_check(check: CheckResult, output: Output, *, answer: bool = False) ->
     if check.status is not Status.SUCCESS and check.message:
         arrow = "↳" if output.unicode else "->"
         say(f"   {arrow} {check.message}")
+        if check.status is Status.ERROR and check.location is not None:
+            say(f"   {arrow} declared at {shown_place(check.location, output.root)}")
         if check.sql and output.verbosity >= 1:
             say(f"   {arrow} e.g. SQL: {' '.join(check.sql.split())}")

@@ -8,6 +8,8 @@ from flowforge.errors import DuplicateNameError, Problems
 from flowforge.project.manifest import Node
 from flowforge.values import Location, Relation
 
+_RESERVED = ("_ff_", "__ff_", "ff__")  # our own tables, those under Python views, and what runs stage
+
 
 def check_names(nodes: Sequence[Node], problems: Problems) -> dict[str, Node]:
     """Index *nodes* by name; two that share a name, or a relation, are reported with both files."""
@@ -16,6 +18,15 @@ def check_names(nodes: Sequence[Node], problems: Problems) -> dict[str, Node]:
     for node in nodes:
         key = node.short_name.casefold()
         place = ((node.relation.schema or "").casefold(), node.relation.name.casefold())
+        if place[1].startswith(_RESERVED):
+            problems.add(
+                DuplicateNameError(
+                    f"the relation name {node.relation.name!r} is kept for FlowForge's own tables",
+                    code="FF1208",
+                    location=Location(node.path),
+                    help=f"choose a name that does not begin with {', '.join(_RESERVED[:-1])} or {_RESERVED[-1]}",
+                )
+            )
         other = by_name.get(key) or by_relation.get(place)
         if other is not None:
             same = node.short_name == other.short_name

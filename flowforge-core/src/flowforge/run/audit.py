@@ -132,4 +132,5 @@ class Auditor:
             message=self._redact(outcome.message) if outcome.message else None,
             sql=self._redact(outcome.sql) if outcome.sql else None,
             tags=check.tags,
+            location=check.location,
         )

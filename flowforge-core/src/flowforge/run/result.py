@@ -10,7 +10,7 @@ import attrs
 
 from flowforge.errors import CHECKS_FAILED, FAILED, OK, FlowForgeError
 from flowforge.events import Status
-from flowforge.values import Relation
+from flowforge.values import Location, Relation
 
 
 @attrs.frozen
@@ -33,7 +33,7 @@ class NodeResult:
 
 @attrs.frozen
 class CheckResult:
-    """How one check ended. *failures* counts rows (or groups), where it is counted."""
+    """How one check ended. *failures* counts rows (or groups), where it is counted; *location* is its declaration."""
 
     check: str
     type: str
@@ -47,6 +47,7 @@ class CheckResult:
     message: str | None = None
     sql: str | None = None
     tags: tuple[str, ...] = ()
+    location: Location | None = None
 
 
 @attrs.frozen
