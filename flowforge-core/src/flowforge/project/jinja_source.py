@@ -136,7 +136,7 @@ def _with_depth(tree: nodes.Node) -> Iterator[tuple[nodes.Node, int]]:
 
 def start_offset(node: nodes.Node) -> int:
     """The offset of the leftmost part of a node; its own position may be that of an operator."""
-    return min((part.lineno for part in walk(node) if part.lineno is not None), default=1) - 1
+    return min((part.lineno for part in walk(node) if part.lineno), default=1) - 1
 
 
 @functools.cache
