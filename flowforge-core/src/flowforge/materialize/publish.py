@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import attrs
 
-from flowforge.contract import Capability, CreateKind, Dialect, EngineSpec, Session, TableOptions, staging_name
+from flowforge.contract import Capability, CreateKind, Dialect, EngineSpec, Session, TableOptions
 from flowforge.errors import UnsupportedError
+from flowforge.materialize.staging import staging_name
 from flowforge.state.meta import MetaRow, write_meta
 from flowforge.values import Relation, RelationKind
 

@@ -35,7 +35,7 @@ def ask(lab: Lab, *checks: BoundCheck) -> list[CheckOutcome]:
     return run_checks(session, lab.executor.error, lab.dialect, lab.sql(table), checks, NOW)
 
 
-CASES = [
+CASES: list[tuple[str, dict[str, Any], int | None]] = [
     ("not_null", {"column": "id"}, 0),
     ("not_null", {"column": "gaps"}, 2),
     ("unique", {"column": "id"}, 0),

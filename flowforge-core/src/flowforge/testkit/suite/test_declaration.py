@@ -15,8 +15,9 @@ import attrs
 import pyarrow as pa
 import pytest
 
-from flowforge.contract import API_VERSION, Capability, Dialect, EngineSpec, Executor, Session, staging_name
+from flowforge.contract import API_VERSION, Capability, Dialect, EngineSpec, Executor, Session
 from flowforge.errors import UnsupportedError
+from flowforge.materialize.staging import staging_name
 from flowforge.testkit.lab import Lab
 from flowforge.values import Relation
 

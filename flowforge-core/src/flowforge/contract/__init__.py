@@ -1,0 +1,81 @@
+"""What an engine, a check, a seed format, a renderer and a stream source *are*.
+
+This is the whole surface that a plugin author has to know, together with :mod:`flowforge.errors`,
+:mod:`flowforge.values` and ``flowforge.hookimpl``. It knows no project, no Jinja and no YAML. Declarations are frozen
+and open nothing; the abstract classes hold primitives only: what to do with them (stage, audit, publish) is decided
+once, in ``flowforge.materialize``.
+"""
+
+from flowforge.contract.capabilities import (
+    FULL,
+    Capability,
+    Support,
+    SupportLevel,
+    not_implemented,
+    partial,
+    unsupported,
+)
+from flowforge.contract.checks import (
+    CheckContext,
+    CheckSpec,
+    Severity,
+)
+from flowforge.contract.dialect import (
+    Dialect,
+)
+from flowforge.contract.engine import (
+    EngineSpec,
+    Executor,
+)
+from flowforge.contract.formats import (
+    DocRenderer,
+    Macro,
+    SeedFormat,
+)
+from flowforge.contract.session import (
+    CreateKind,
+    LoadMode,
+    Session,
+    Stats,
+    TableOptions,
+)
+from flowforge.contract.settings import (
+    setting,
+)
+from flowforge.contract.streams import (
+    StreamBatch,
+    StreamReader,
+    StreamSourceSpec,
+)
+from flowforge.contract.version import (
+    API_VERSION,
+)
+
+__all__ = [
+    "API_VERSION",
+    "Capability",
+    "CheckContext",
+    "CheckSpec",
+    "CreateKind",
+    "Dialect",
+    "DocRenderer",
+    "EngineSpec",
+    "Executor",
+    "FULL",
+    "LoadMode",
+    "Macro",
+    "SeedFormat",
+    "Session",
+    "Severity",
+    "Stats",
+    "StreamBatch",
+    "StreamReader",
+    "StreamSourceSpec",
+    "Support",
+    "SupportLevel",
+    "TableOptions",
+    "not_implemented",
+    "partial",
+    "setting",
+    "unsupported",
+]

@@ -1,0 +1,88 @@
+"""What a check is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any, Literal
+
+import attrs
+
+from flowforge.contract.dialect import Dialect
+from flowforge.contract.version import API_VERSION
+
+Severity = Literal["error", "warn", "info"]
+
+
+@attrs.frozen
+class CheckContext:
+    """What a check sees when it writes its SQL.
+
+    Parameters
+    ----------
+    relation:
+        The relation under test (staged rows during a build), rendered.
+    params:
+        An instance of the check's parameter class.
+    """
+
+    dialect: Dialect
+    relation: str
+    params: Any
+
+    def column(self, name: str) -> str:
+        """A column's name, quoted for the engine."""
+        return self.dialect.quote(name)
+
+    def literal(self, value: Any) -> str:
+        """A value as a literal of the engine."""
+        return self.dialect.literal(value)
+
+
+@attrs.frozen
+class CheckSpec:
+    """The declaration of a check: one of *violation*, *measure* (with *judge*) or *query*.
+
+    Parameters
+    ----------
+    name:
+        What stands under ``type:`` in YAML.
+    params:
+        An ``attrs.frozen`` class; its attribute ``column``, when it has one, is filled in from the YAML's place.
+        Values are validated while it is structured, with file and line.
+    violation:
+        A boolean row expression; rows for which it is *true* fail. Window functions are allowed.
+    measure:
+        One aggregate expression over the relation; *judge* says whether its value is good.
+    judge:
+        Called with the parameters, the measured value and the current time (UTC); answers with the text of a failure
+        when the check fails, else ``None``.
+    query:
+        A SELECT whose rows are the failures, for checks that need more than one row at a time.
+    tally:
+        A boolean row expression that is true once for each failure, where several rows make one (doubles of one
+        value): it is what is counted then, while *violation* says which rows are shown.
+    message:
+        Called with the parameters and the number of failures (failing rows, unless *tally* says otherwise); the text
+        of a failure. It follows the name of the table or column: ``orders.id`` *has 2 duplicates*.
+    """
+
+    name: str
+    summary: str
+    params: type
+    violation: Callable[[CheckContext], str] | None = None
+    measure: Callable[[CheckContext], str] | None = None
+    judge: Callable[[Any, Any, dt.datetime], str | None] | None = None
+    query: Callable[[CheckContext], str] | None = None
+    message: Callable[[Any, int], str] | None = None
+    tally: Callable[[CheckContext], str] | None = None
+    api: int = API_VERSION
+
+    def __attrs_post_init__(self) -> None:
+        ways = [way for way in (self.violation, self.measure, self.query) if way is not None]
+        if len(ways) != 1:
+            raise ValueError(f"check {self.name!r} must declare exactly one of violation, measure and query")
+        if (self.measure is None) != (self.judge is None):
+            raise ValueError(f"check {self.name!r}: measure and judge belong together")
+        if self.tally is not None and self.violation is None:
+            raise ValueError(f"check {self.name!r}: tally belongs to violation")

@@ -1,0 +1,97 @@
+"""An engine's text rules: names, literals, types. No database is needed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from flowforge.errors import UnsupportedError
+from flowforge.values import Relation
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Dialect(ABC):
+    """An engine's pure text rules; no database needed, safe from any thread.
+
+    The defaults are standard SQL. Names are *folded to the engine's own case, then quoted*, so that
+    ``select * from Users`` typed by hand finds what a model called ``Users`` built.
+    """
+
+    name: ClassVar[str]
+    """The engine's name."""
+    sqlglot: ClassVar[str | None] = None
+    """The dialect's name in sqlglot, when it has one."""
+    max_identifier_bytes: ClassVar[int | None] = None
+    """Longer names are cut or refused by the engine, so they are refused at load."""
+    functions: ClassVar[Mapping[str, str]] = {}
+    """Templates of the portable ``ff_*`` SQL helpers, by name without the prefix."""
+
+    def fold(self, name: str) -> str:
+        """*name* in the case in which the engine stores it when it is typed without quotes."""
+        return name
+
+    def quote(self, name: str) -> str:
+        """*name* as an identifier: folded, quoted, safe whatever it contains."""
+        return '"' + self.fold(name).replace('"', '""') + '"'
+
+    def render(self, relation: Relation) -> str:
+        """*relation* as it stands in SQL."""
+        parts = (relation.database, relation.schema, relation.name)
+        return ".".join(self.quote(part) for part in parts if part)
+
+    def literal(self, value: Any) -> str:
+        """A Python value as a SQL literal: None, bool, int, float, Decimal, str, bytes, date, datetime.
+
+        Raises
+        ------
+        TypeError
+            For any other type, and for NaN and infinity.
+        """
+        if value is None:
+            return "NULL"
+        if isinstance(value, bool):
+            return "TRUE" if value else "FALSE"
+        if isinstance(value, int):
+            return str(value)
+        if isinstance(value, decimal.Decimal):
+            if not value.is_finite():
+                raise TypeError("NaN and infinity have no portable literal")
+            return format(value, "f")
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                raise TypeError("NaN and infinity have no portable literal")
+            return repr(value)
+        if isinstance(value, str):
+            return "'" + value.replace("'", "''") + "'"
+        if isinstance(value, dt.datetime):
+            kind = "TIMESTAMP WITH TIME ZONE" if value.tzinfo else "TIMESTAMP"
+            return f"CAST('{value.isoformat(sep=' ')}' AS {kind})"
+        if isinstance(value, dt.date):
+            return f"CAST('{value.isoformat()}' AS DATE)"
+        if isinstance(value, bytes):
+            return f"X'{value.hex()}'"
+        raise TypeError(f"no SQL literal for {type(value).__name__}")
+
+    @abstractmethod
+    def type_name(self, type_: pa.DataType) -> str:
+        """The column type that holds an Arrow type exactly.
+
+        Raises
+        ------
+        UnsupportedError
+            When the engine has none.
+        """
+
+    def regex_match(self, expression: str, pattern: str) -> str:
+        """A boolean expression: does the text *expression* contain a match of *pattern* (a Python string)?"""
+        raise UnsupportedError(f"{self.name} has no regular expressions")
+
+    def count_if(self, condition: str) -> str:
+        """An aggregate: in how many rows is *condition* true? NULL counts as false."""
+        return f"COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0)"

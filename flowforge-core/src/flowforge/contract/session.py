@@ -1,0 +1,190 @@
+"""One connection to an engine: the primitives out of which everything is made."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from flowforge.errors import UnsupportedError
+from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@attrs.frozen
+class Stats:
+    """What a statement did, as far as the engine tells. *rows* is a count, *bytes_scanned* is in bytes."""
+
+    rows: int | None = None
+    bytes_scanned: int | None = None
+
+
+@attrs.frozen
+class TableOptions:
+    """How a new relation should be laid out; an engine refuses what it cannot do, it never ignores it."""
+
+    partition_by: tuple[str, ...] = ()
+    cluster_by: tuple[str, ...] = ()
+    indexes: tuple[tuple[str, ...], ...] = ()
+    format: str | None = None
+    location: str | None = None
+    grants: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    comment: str | None = None
+
+
+class CreateKind(enum.Enum):
+    """What ``Session.create_as`` creates."""
+
+    TABLE = "table"
+    VIEW = "view"
+    TEMP = "temp"
+
+
+class LoadMode(enum.Enum):
+    """Whether ``Session.load`` makes the table or adds rows to one that exists."""
+
+    CREATE = "create"
+    APPEND = "append"
+
+
+class Session(ABC):
+    """One connection, used by one thread at a time; primitives only.
+
+    Every method may raise the driver's own exceptions: the core turns them into :class:`EngineError` by
+    ``Executor.error``. A session that knows more (such as the statement that failed) raises an :class:`EngineError`
+    itself. All names arrive as :class:`Relation` and are rendered by the engine's dialect.
+    """
+
+    # statements
+
+    @abstractmethod
+    def execute(self, sql: str) -> Stats:
+        """Run one statement and forget its rows."""
+
+    @abstractmethod
+    def query(self, sql: str) -> pa.RecordBatchReader:
+        """Run one query and stream its rows. The reader must be read or closed before the next statement."""
+
+    # writing
+
+    @abstractmethod
+    def load(self, relation: Relation, reader: pa.RecordBatchReader, mode: LoadMode) -> int:
+        """Write Arrow rows by the engine's bulk path and return how many; columns are matched by name."""
+
+    @abstractmethod
+    def create_as(
+        self, relation: Relation, select: str, kind: CreateKind, options: TableOptions = TableOptions()
+    ) -> Stats:
+        """Create a relation from a query. It is an error when the name is taken."""
+
+    @abstractmethod
+    def insert(self, relation: Relation, select: str, columns: Sequence[str]) -> Stats:
+        """Append the rows of *select*, whose columns are called *columns*, by name."""
+
+    def merge(self, relation: Relation, staged: Relation, key: Sequence[str], columns: Sequence[str]) -> Stats:
+        """Update the rows of *relation* that match *staged* on *key*, insert the others; needs ``MERGE``."""
+        raise UnsupportedError("this engine has no MERGE")
+
+    @abstractmethod
+    def drop(self, relation: Relation, kind: RelationKind) -> None:
+        """Remove a relation; quiet when there is none of that kind."""
+
+    @abstractmethod
+    def replace(self, staged: Relation, target: Relation) -> None:
+        """Let the table *staged* take the place of *target*, whatever stands there, if anything.
+
+        Inside :meth:`transaction` it becomes visible with the commit. *staged* is gone afterwards.
+        """
+
+    def ensure_schema(self, relation: Relation) -> None:
+        """Create the schema that *relation* belongs to, when the engine has schemas and it is missing."""
+
+    def comment(self, relation: Relation, text: str | None, columns: Mapping[str, str]) -> None:
+        """Store descriptions in the database; needs ``COMMENTS``."""
+        raise UnsupportedError("this engine keeps no comments")
+
+    def comments(self, relation: Relation) -> tuple[str | None, Mapping[str, str]]:
+        """What :meth:`comment` stored: the relation's text, and the texts of those columns that have one."""
+        raise UnsupportedError("this engine keeps no comments")
+
+    # looking
+
+    @abstractmethod
+    def schema_of(self, what: Relation | str) -> pa.Schema | None:
+        """Column names and Arrow types of a relation, or of a query without running it; ``None``: no such relation."""
+
+    @abstractmethod
+    def relations(self, namespace: Namespace) -> Sequence[RelationInfo]:
+        """All tables and views of one schema, sorted by name."""
+
+    def kind_of(self, relation: Relation) -> RelationKind | None:
+        """What stands under a name, or ``None``."""
+        namespace = Namespace(relation.schema, relation.database)
+        for info in self.relations(namespace):
+            if info.relation.name == relation.name:
+                return info.kind
+        return None
+
+    def source_state(self, relation: Relation) -> str | None:
+        """A token that changes whenever the data may have changed; ``None`` means unknown."""
+        return None
+
+    # frames
+
+    def frame(self, relation: Relation, columns: Sequence[str] | None, kind: str, select: str) -> Any:
+        """The rows of *select* (which reads *relation*) in the engine's own DataFrame type called *kind*.
+
+        The core itself makes ``arrow`` and ``pandas`` frames out of :meth:`query`; this is called for others.
+        """
+        raise UnsupportedError(f"this engine has no {kind} frames")
+
+    def load_frame(self, relation: Relation, frame: Any) -> int | None:
+        """Create a table from the engine's own DataFrame type; ``None`` when *frame* is not one of them."""
+        return None
+
+    # control
+
+    @abstractmethod
+    def transaction(self) -> contextlib.AbstractContextManager[None]:
+        """Commit at the end of the block, roll back when it raises. Locks taken inside end with it.
+
+        Without ``TRANSACTIONAL_DDL`` an engine may offer what it has; the core does not rely on it.
+        """
+
+    def lock(self, name: str, *, timeout: float | None) -> None:
+        """Take the lock called *name*, across all processes that write this database; needs ``LOCKS``.
+
+        Called first thing inside :meth:`transaction`, so that what the last holder committed is seen. It is held
+        until that transaction (or the session) ends. Taking it twice is taking it once. :meth:`cancel` ends the wait.
+
+        Parameters
+        ----------
+        timeout:
+            Seconds to wait; ``None`` waits for ever.
+
+        Raises
+        ------
+        EngineError
+            Of kind ``LOCKED``, naming the holder as far as it is known.
+        """
+        raise UnsupportedError("this engine has no locks")
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Stop the statement that runs now. Callable from any thread; quiet when none runs."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the connection back; quiet when called twice."""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
