@@ -12,93 +12,24 @@ from typing import Any
 
 import attrs
 
-from flowforge.errors import FlowForgeError, ModelConfigError, ProjectError, RenderError
+from flowforge.errors import FlowForgeError, ModelConfigError, ProjectError
 from flowforge.project.calls import USAGE, bind_ref, bind_source
 from flowforge.project.lexer import (
     Create,
     Kind,
     Token,
     blank,
-    body_start,
-    code_spans,
-    keyword_at,
     leading_create,
     lex,
     position,
-    skip_leading,
 )
 from flowforge.project.literals import Arguments, NotLiteral, parse_arguments
 from flowforge.project.manifest import RefCall, SourceCall
+from flowforge.project.single_query import query_problems
 from flowforge.values import Location
 
 THIS_FIELDS = ("name", "schema", "database", "relation", "materialized")
 """What a template may read of ``this``."""
-
-FORBIDDEN = frozenset(
-    [
-        "alter",
-        "analyze",
-        "attach",
-        "begin",
-        "cache",
-        "call",
-        "checkpoint",
-        "cluster",
-        "comment",
-        "commit",
-        "copy",
-        "create",
-        "deallocate",
-        "declare",
-        "delete",
-        "detach",
-        "discard",
-        "do",
-        "drop",
-        "end",
-        "exec",
-        "execute",
-        "explain",
-        "export",
-        "get",
-        "grant",
-        "import",
-        "insert",
-        "install",
-        "kill",
-        "listen",
-        "load",
-        "lock",
-        "merge",
-        "msck",
-        "notify",
-        "optimize",
-        "pragma",
-        "prepare",
-        "put",
-        "refresh",
-        "reindex",
-        "release",
-        "rename",
-        "repair",
-        "replace",
-        "reset",
-        "revoke",
-        "rollback",
-        "savepoint",
-        "set",
-        "start",
-        "truncate",
-        "uncache",
-        "undrop",
-        "unload",
-        "update",
-        "upsert",
-        "use",
-        "vacuum",
-    ]
-)
-"""First words of statements that a model must not be: they change something, or are no query."""
 
 
 @attrs.frozen
@@ -298,7 +229,7 @@ def scan_sql(text: str, path: str) -> Scan:
 
         found = Findings(text, path)
         read_tree(found)
-    _look_at_statements(found, tokens)
+    found.problems += query_problems(text, tokens, path)
     return found.finish(simple=simple, create=create)
 
 
@@ -429,80 +360,3 @@ _READERS: Mapping[str, Callable[[Findings, SimpleCall], None]] = {
     "engine": _read_nothing,
     "is_incremental": _read_nothing,
 }
-
-
-# -- what the statement is --------------------------------------------------------------------------------------------
-
-_INLINE_SET = re.compile(r"\{%[-+]?\s*set\s+[^=%]+=")
-_NO_SQL = frozenset({Kind.COMMENT, Kind.JINJA_COMMENT})
-
-
-def forbidden_statement(keyword: str, location: Location) -> RenderError:
-    """The error for a model whose statement begins with *keyword*."""
-    return RenderError(
-        f"a model is one query, but this one is a {keyword.upper()} statement",
-        code="FF1124",
-        location=location,
-        help="leave only the SELECT: FlowForge creates and fills the table itself",
-    )
-
-
-def several_statements(location: Location) -> RenderError:
-    """The error for a model with a second statement, which begins at *location*."""
-    return RenderError(
-        "a model is one query, but a second statement begins here",
-        code="FF1125",
-        location=location,
-        help="move it to a model of its own, or remove it",
-    )
-
-
-def _look_at_statements(found: Findings, tokens: list[Token]) -> None:
-    """Refuse what is no single query, as far as that can be seen before rendering."""
-    text = found.text
-    only_comments = all(token.kind in _NO_SQL for token in tokens)
-    if only_comments and not any(text[start:end].strip(" \t\n\r\f\v;") for start, end in code_spans(text, tokens)):
-        found.problems.append(
-            RenderError(
-                "the model holds no query",
-                code="FF1123",
-                location=Location(found.path, 1, 1),
-                help="write a SELECT, or delete the file",
-            )
-        )
-        return
-    start = body_start(text, tokens)
-    if start is not None:
-        keyword, at = keyword_at(text, tokens, skip_leading(text, tokens, _NO_SQL, start))
-        if keyword in FORBIDDEN:
-            found.problems.append(forbidden_statement(keyword, found.at(at, len(keyword))))
-            return
-    if ";" not in text:
-        return
-    blocks = (token for token in tokens if token.kind is Kind.STATEMENT)
-    if any(not _INLINE_SET.match(text, token.start) for token in blocks):
-        return
-    second = _second_statement(text, tokens)
-    if second is not None:
-        found.problems.append(several_statements(found.at(second)))
-
-
-def _second_statement(text: str, tokens: list[Token]) -> int | None:
-    """Where SQL goes on behind a ``;`` that ended some; ``None`` when it does not."""
-    strings = [(token.start, token.end, False) for token in tokens if token.kind is Kind.STRING]
-    code = [(start, end, True) for start, end in code_spans(text, tokens)]
-    seen = ended = False
-    for start, end, cuttable in sorted([*code, *strings]):
-        pos = start
-        while pos < end:
-            cut = text.find(";", pos, end) if cuttable else -1
-            piece = text[pos : cut if cut >= 0 else end]
-            if piece.strip():
-                if ended:
-                    return pos + len(piece) - len(piece.lstrip())
-                seen = True
-            if cut < 0:
-                break
-            ended = ended or seen
-            pos = cut + 1
-    return None

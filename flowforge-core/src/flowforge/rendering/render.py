@@ -14,7 +14,8 @@ import attrs
 
 from flowforge.errors import FlowForgeError, RenderError
 from flowforge.project.lexer import code_spans, leading_keyword, lex, position, statements
-from flowforge.project.scan import FORBIDDEN, SimpleCall, forbidden_statement, normalize, several_statements
+from flowforge.project.scan import SimpleCall, normalize
+from flowforge.project.single_query import FORBIDDEN, forbidden_statement, no_query, several_statements
 from flowforge.rendering.limits import to_text
 from flowforge.rendering.simple import call_value, render_simple, template_functions
 from flowforge.rendering.source_map import Pieces, SourceMap
@@ -144,12 +145,7 @@ def check_statement(sql: str, path: str, source_map: SourceMap) -> None:
     """
     found = statements(sql)
     if not found:
-        raise RenderError(
-            "the model holds no query",
-            code="FF1123",
-            location=Location(path, 1, 1),
-            help="every branch of the template has to end up with a SELECT",
-        )
+        raise no_query(path, "every branch of the template has to end up with a SELECT")
     if len(found) > 1:
         raise several_statements(source_map.locate(found[1][0]))
     keyword, at = leading_keyword(sql)
