@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowforge.api.check_selection import select_checks
 from flowforge.api.loading import Loader
 from flowforge.config.environ import layered_environ
 from flowforge.config.profiles import Profile, load_profile
@@ -23,7 +24,6 @@ from flowforge.errors import (
     InternalError,
     NothingSelectedError,
     Problems,
-    SelectionError,
 )
 from flowforge.events import Event
 from flowforge.graph.dag import Dag, check_cycles
@@ -347,35 +347,7 @@ class Project:
         NothingSelectedError
             When there are checks, but none of them is selected.
         """
-        checks = self.manifest.checks
-        if not checks or not (_many(select) or _many(exclude)):
-            return checks
-        taken = self._checks_of(_many(select)) if _many(select) else set(checks)
-        chosen = tuple(check for check in checks if check in taken - self._checks_of(_many(exclude)))
-        if not chosen:
-            raise NothingSelectedError("the selection holds no checks", help="`flowforge ls --checks` lists them")
-        return chosen
-
-    def _checks_of(self, selectors: Sequence[str]) -> set[CheckDecl]:
-        taken: set[CheckDecl] = set()
-        tags = {tag for check in self.manifest.checks for tag in check.tags}
-        for selector in (part for text in selectors for part in text.split()):
-            if selector in tags and self.manifest.find(selector) is None:
-                taken |= {check for check in self.manifest.checks if selector in check.tags}
-                continue
-            try:
-                names = set(select_names(self.manifest, self.dag, [selector], []))
-            except SelectionError:
-                by_id = {check for check in self.manifest.checks if check.id == selector or check.table == selector}
-                if not by_id:
-                    raise
-                taken |= by_id
-                continue
-            taken |= {check for check in self.manifest.checks if check.node in names}
-            method, _, value = selector.partition(":")
-            if method == "tag":
-                taken |= {check for check in self.manifest.checks if value in check.tags}
-        return taken
+        return select_checks(self.manifest, self.dag, _many(select), _many(exclude))
 
     def _execute(
         self,

@@ -1,0 +1,59 @@
+"""Which checks a selection means: those of the selected nodes, and those that carry a tag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowforge.errors import NothingSelectedError, SelectionError
+from flowforge.graph.dag import Dag
+from flowforge.graph.select import select as select_names
+from flowforge.project.manifest import CheckDecl, Manifest
+
+
+def select_checks(manifest: Manifest, dag: Dag, select: Sequence[str], exclude: Sequence[str]) -> tuple[CheckDecl, ...]:
+    """The checks that selectors mean, in the order of their declaration; all of them without a selector.
+
+    Raises
+    ------
+    NothingSelectedError
+        When there are checks, but none of them is selected.
+    SelectionError
+        When a selector names neither a node, nor a tag, nor a check, nor a checked table.
+    """
+    checks = manifest.checks
+    if not checks or not (select or exclude):
+        return checks
+    left_out = {check.id for check in _meant(manifest, dag, exclude)}
+    taken = {check.id for check in (_meant(manifest, dag, select) if select else checks)} - left_out
+    chosen = tuple(check for check in checks if check.id in taken)
+    if not chosen:
+        raise NothingSelectedError("the selection holds no checks", help="`flowforge ls --checks` lists them")
+    return chosen
+
+
+def _meant(manifest: Manifest, dag: Dag, selectors: Sequence[str]) -> list[CheckDecl]:
+    """The union over selectors; the words of one are a union too."""
+    return [check for text in selectors for word in text.split() for check in _meant_by_word(manifest, dag, word)]
+
+
+def _meant_by_word(manifest: Manifest, dag: Dag, word: str) -> list[CheckDecl]:
+    checks = manifest.checks
+    method, _, value = word.partition(":")
+    tag = value if method == "tag" else word
+    tagged = [check for check in checks if tag in check.tags]
+    means_nodes = (
+        any(tag in node.config.tags for node in manifest.nodes.values())
+        if method == "tag"
+        else manifest.find(word) is not None
+    )
+    if tagged and not means_nodes:
+        return tagged
+    try:
+        names = set(select_names(manifest, dag, [word], []))
+    except SelectionError:
+        named = [check for check in checks if word in (check.id, check.table)]
+        if not named:
+            raise
+        return named
+    own = [check for check in checks if check.node in names]
+    return own + [check for check in tagged if method == "tag" and check not in own]
