@@ -320,3 +320,11 @@ def test_colours_only_where_they_are_wanted(call: Call) -> None:
     assert "\x1b[" not in call("build").err
     assert "\x1b[" in call("build", "--color", "always").err
     assert "\x1b[" not in call("build", "--color", "never").err
+
+
+def test_without_profiles_the_default_is_said(call: Call, project: Path) -> None:
+    (project / "profiles.yml").unlink()
+    ended = call("build")
+    assert ended.code == 0
+    assert "there is no profiles.yml, so duckdb runs with its default settings" in ended.err
+    assert not list(project.glob("*.duckdb"))

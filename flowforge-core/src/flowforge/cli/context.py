@@ -61,6 +61,14 @@ class Context:
         """Let the output mask the secrets of the project's profile from now on; warn when it is not the one meant."""
         self.output.redact = project.redactor.redact
         profile = project.profile
+        if not profile.explicit:
+            self.output.note(
+                Note(
+                    f"there is no profiles.yml, so {profile.engine.name} runs with its default settings",
+                    "FF1317",
+                    help="write a profiles.yml that says where the tables go; a database in memory is gone afterwards",
+                )
+            )
         if profile.explicit and self.given.env is not None and profile.name != self.given.env:
             self.output.note(
                 Note(
