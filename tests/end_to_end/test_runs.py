@@ -321,3 +321,14 @@ def test_a_schema_of_its_own(make: Make, rows: Rows) -> None:
     project = make({"models/a.ff.sql": "{{ config(schema='mart', alias='A Table') }} select 1 as x"})
     assert project.run().ok
     assert rows(project, 'main_mart."A Table"') == [(1,)]
+
+
+def test_an_input_that_was_never_built_is_named_and_a_missing_column_is_not_mistaken_for_one(make: Make) -> None:
+    project = make({"seeds/s.csv": "a\n1\n", "models/m.ff.sql": "select a from {{ ref('s') }}"})
+    (error,) = project.run().errors
+    assert error.help == "s was never built: `flowforge build -s +m` builds what it needs"
+    project.close()
+    project = make({"models/m.ff.sql": "select b from {{ ref('s') }}"})
+    assert project.seed().ok
+    (error,) = project.run().errors
+    assert "never built" not in (error.help or "")

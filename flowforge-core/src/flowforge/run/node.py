@@ -180,10 +180,20 @@ def _input(name: str, bench: Bench) -> tuple[Relation, str]:
 
 
 def _hint(error: EngineError, node: Node, bench: Bench) -> str | None:
-    """What to do when something is missing that this run was not asked to build."""
-    if error.kind is not ErrorKind.MISSING or set(node.depends_on) <= bench.planned:
+    """What to do when an input that this run was not asked to build does not stand in the database."""
+    unplanned = sorted(set(node.depends_on) - bench.planned)
+    if error.kind is not ErrorKind.MISSING or not unplanned:
         return None
-    return f"if its inputs were never built: `flowforge build -s +{node.short_name}` builds them first"
+    try:
+        with bench.open_session(f"flowforge/{bench.run_id}/{node.short_name}") as session:
+            absent = [name for name in unplanned if session.kind_of(bench.compiler.relation(bench.nodes[name])) is None]
+    except Exception:  # noqa: BLE001 - a hint must not hide the error that it belongs to
+        return None
+    absent = [name.removesuffix(".ff") for name in absent if bench.nodes[name].materialized != "ephemeral"]
+    if not absent:
+        return None
+    listed = ", ".join(absent[:3]) + (" and others" if len(absent) > 3 else "")
+    return f"{listed} was never built: `flowforge build -s +{node.short_name}` builds what it needs"
 
 
 def explain(problem: Exception, step: PlanNode, bench: Bench, compiled: Compiled | None) -> FlowForgeError:
