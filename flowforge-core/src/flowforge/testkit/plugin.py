@@ -63,6 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if name:
         spec = engine.find_engine(name)
         texts = {**spec.testkit_settings, **engine.parse_settings(config.getoption("--ff-settings"))}
+        engine.make_settings(spec, texts, engine.TMP)  # a mistake in them must not pass for an expected failure
         file = config.getoption("--ff-known-gaps")
         config.stash[_CAMPAIGN] = Campaign(spec, texts, gaps.read_gaps(file) if file else ())
 

@@ -1,0 +1,274 @@
+"""An engine that claims too much, too little, or does something wrong, fails the suite.
+
+The suite runs in a process of its own each time, on SQLite (the example of a third-party engine) and on DuckDB, with one thing
+changed at a time.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowforge.contract import Capability
+from flowforge.testkit.plugin import SUITE
+
+Run = Callable[..., Any]
+
+UNTESTED = {Capability.ESTIMATE, Capability.ZERO_COPY_CLONE, Capability.MATERIALIZED_VIEWS}
+"""The contract has no primitive for them yet."""
+
+WITNESS = {
+    Capability.TRANSACTIONAL_DDL: "test_transactions.py::test_a_created_table_is_rolled_back",
+    Capability.ATOMIC_REPLACE: "test_replace.py::test_a_replacement_that_fails_leaves_the_old_table",
+    Capability.MERGE: "test_merge.py::test_nothing_but_keys",
+    Capability.CANCEL: "test_sessions.py::test_a_statement_is_cancelled_from_another_thread",
+    Capability.TIMEOUT: "test_sessions.py::test_a_statement_that_takes_too_long_is_stopped",
+    Capability.LOCKS: "test_locks.py::test_a_held_lock_is_refused_after_the_time",
+    Capability.SOURCE_STATE: "test_source_state.py::test_it_stays_while_nothing_is_written",
+    Capability.COMMENTS: "test_comments.py::test_comments_are_replaced_and_removed",
+    Capability.VIEWS: "test_replace.py::test_a_dependent_view_shows_the_new_rows",
+    Capability.SCHEMAS: "test_catalogue.py::test_schemas_keep_relations_apart",
+    Capability.PARALLEL_SESSIONS: "test_sessions.py::test_two_sessions_write_at_the_same_time",
+    Capability.ERROR_POSITION: "test_errors.py::test_the_position_of_wrong_syntax",
+    Capability.STRICT_CASTS: "test_errors.py::test_a_value_that_cannot_be_cast",
+    Capability.NESTED_TYPES: "test_types.py::test_values_come_back[nested-struct]",
+    Capability.EXACT_DECIMALS: "test_types.py::test_values_come_back[numbers-decimal-18-4]",
+    Capability.TIME_ZONES: "test_types.py::test_values_come_back[times-timestamp-zoned]",
+}
+NOT_IN_SQLITE = [
+    capability
+    for capability in WITNESS
+    if capability.value
+    in [
+        "merge",
+        "source_state",
+        "comments",
+        "schemas",
+        "parallel_sessions",
+        "error_position",
+        "strict_casts",
+        "nested_types",
+        "exact_decimals",
+        "time_zones",
+    ]
+]
+
+
+@pytest.fixture(name="run_suite")
+def run_suite_fixture(forge: Any, tmp_path: Path) -> Run:
+    """Runs tests of the suite on the engine that a module's text defines as ``SPEC``."""
+
+    def run(module: str, *arguments: str) -> Any:
+        (tmp_path / "engine_under_test.py").write_text(module, "utf-8")
+        return forge.run(tmp_path, "--ff-engine=engine_under_test:SPEC", *arguments)
+
+    return run
+
+
+def case(name: str) -> str:
+    return str(SUITE / name)
+
+
+DUCKDB = "from flowforge_duckdb.plugin import ENGINE as SPEC\n"
+SQLITE = "from flowforge_sqlite.plugin import SPEC\n"
+CLAIM = """
+import attrs
+from flowforge.contract import FULL, Capability, unsupported
+SPEC = attrs.evolve(SPEC, capabilities={{**SPEC.capabilities, Capability.{capability}: {support}}})
+"""
+
+
+def test_every_capability_has_a_witness() -> None:
+    named = {
+        name
+        for file in SUITE.glob("test_*.py")
+        for name in Capability.__members__
+        if f"Capability.{name}" in file.read_text()
+    }
+    named |= {
+        one.name for one in Capability for file in SUITE.rglob("*.toml") if f'"{one.value}"' in file.read_text("utf-8")
+    }
+    assert named == {capability.name for capability in WITNESS}
+    assert set(WITNESS) | UNTESTED == set(Capability)
+
+
+@pytest.mark.parametrize("capability", list(WITNESS), ids=lambda one: one.value)
+def test_claiming_too_little_fails(run_suite: Run, capability: Capability) -> None:
+    pytest.importorskip("duckdb", reason="DuckDB has all capabilities, and is not installed here")
+    claim = CLAIM.format(capability=capability.name, support="unsupported('so it says')")
+    done = run_suite(DUCKDB + claim, case(WITNESS[capability]))
+    assert done.returncode == 1, done.output
+    assert "duckdb claims too little" in done.output
+    assert "so it says" in done.output
+
+
+@pytest.mark.parametrize("capability", NOT_IN_SQLITE, ids=lambda one: one.value)
+def test_claiming_too_much_fails(run_suite: Run, capability: Capability) -> None:
+    claim = CLAIM.format(capability=capability.name, support="FULL")
+    done = run_suite(SQLITE + claim, case(WITNESS[capability]))
+    assert done.returncode == 1, done.output
+    assert "claims too little" not in done.output
+
+
+def test_an_unanswered_capability_fails(run_suite: Run) -> None:
+    module = SQLITE + (
+        "import attrs\nfrom flowforge.contract import Capability\n"
+        "SPEC = attrs.evolve(SPEC, capabilities={k: v for k, v in SPEC.capabilities.items() if k is not Capability.MERGE})\n"
+    )
+    done = run_suite(module, case("test_declaration.py::test_every_capability_is_answered"))
+    assert done.returncode == 1
+    assert "merge" in done.output
+
+
+SABOTAGE = """
+import attrs, contextlib, sqlite3
+import pyarrow as pa, pyarrow.compute as pc
+from flowforge.contract import *
+from flowforge.errors import *
+from flowforge.values import *
+
+def sabotaged():
+    from flowforge_sqlite import executor, session
+
+    class Broken(session.SQLiteSession):
+        pass
+{body}
+
+    class Executor(executor.SQLiteExecutor):
+        def session(self, *, label, timeout=None):
+            made = super().session(label=label, timeout=timeout)
+            made.__class__ = Broken
+            return made
+
+    return Executor
+
+SPEC = attrs.evolve(SPEC, load=sabotaged)
+"""
+
+FAULTS = {
+    "inserts by position": """
+        test_create.py
+        def insert(self, relation, select, columns):
+            return self.execute(f"INSERT INTO {self._dialect.render(relation)} {select}")
+    """,
+    "drops whatever stands there": """
+        test_catalogue.py
+        def drop(self, relation, kind):
+            kind = self.kind_of(relation)
+            if kind:
+                self._run(f"DROP {kind.name} {self._dialect.render(relation)}")
+    """,
+    "keeps the staged table": """
+        test_replace.py
+        def replace(self, staged, target):
+            with self._atomically():
+                standing = self.kind_of(target)
+                if standing:
+                    self.drop(target, standing)
+                self.create_as(target, f"SELECT * FROM {self._dialect.render(staged)}", CreateKind.TABLE)
+    """,
+    "replaces in two steps": """
+        test_replace.py
+        def replace(self, staged, target):
+            standing = self.kind_of(target)
+            if standing:
+                self.drop(target, standing)
+            self._run(f"ALTER TABLE {self._dialect.render(staged)} RENAME TO {self._dialect.quote(target.name)}")
+    """,
+    "commits whatever happens": """
+        test_transactions.py
+        @contextlib.contextmanager
+        def transaction(self):
+            self._inside = True
+            try:
+                yield
+            finally:
+                self._inside = False
+                if self._connection.in_transaction:
+                    self._connection.execute("COMMIT")
+    """,
+    "loads by position": """
+        test_load.py
+        def load(self, relation, reader, mode):
+            if mode is LoadMode.APPEND:
+                names = self.schema_of(relation).names[: len(reader.schema)]
+                reader = pa.Table.from_batches(reader, reader.schema).rename_columns(names).to_reader()
+            return super(Broken, self).load(relation, reader, mode)
+    """,
+    "counts one row too few": """
+        test_load.py
+        def load(self, relation, reader, mode):
+            return super(Broken, self).load(relation, reader, mode) - 1
+    """,
+    "makes empty texts NULL": """
+        test_types.py::test_values_come_back[basics-text]
+        def load(self, relation, reader, mode):
+            table = reader.read_all()
+            for i, field in enumerate(table.schema):
+                if pa.types.is_string(field.type):
+                    column = table.column(i)
+                    column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+                    table = table.set_column(i, field, column)
+            return super(Broken, self).load(relation, table.to_reader(), mode)
+    """,
+    "never times out": """
+        test_sessions.py::test_a_statement_that_takes_too_long_is_stopped
+        def query(self, sql):
+            self._connection.set_progress_handler(None, 0)
+            return super(Broken, self).query(sql)
+    """,
+    "never cancels": """
+        test_sessions.py::test_a_cancelled_transaction_is_rolled_back
+        def cancel(self):
+            pass
+    """,
+    "ignores options": """
+        test_create.py
+        def create_as(self, relation, select, kind, options=TableOptions()):
+            return super(Broken, self).create_as(relation, select, kind)
+    """,
+    "lists views as tables": """
+        test_catalogue.py
+        def relations(self, namespace):
+            found = super(Broken, self).relations(namespace)
+            return [attrs.evolve(one, kind=RelationKind.TABLE) for one in found]
+    """,
+    "locks nothing": """
+        test_locks.py
+        def lock(self, name, *, timeout):
+            pass
+    """,
+    "hides the reader's error": """
+        test_load.py
+        def load(self, relation, reader, mode):
+            try:
+                return super(Broken, self).load(relation, reader, mode)
+            except sqlite3.Error:
+                raise
+            except Exception:
+                return 0
+    """,
+    "takes other parameters": """
+        test_declaration.py
+        def merge(self, relation, staged, keys, columns):
+            pass
+    """,
+}
+
+
+@pytest.mark.parametrize("fault", list(FAULTS))
+def test_a_fault_fails(run_suite: Run, fault: str) -> None:
+    file, _, body = textwrap.dedent(FAULTS[fault]).strip().partition("\n")
+    module = SQLITE + SABOTAGE.format(body=textwrap.indent(body, " " * 8))
+    done = run_suite(module, "-x", case(file))
+    assert done.returncode == 1, f"the suite does not see an engine that {fault}\n{done.output}"
+    assert "FAILED" in done.output, done.output
+
+
+def test_the_sabotage_is_the_only_fault(run_suite: Run) -> None:
+    done = run_suite(SQLITE + SABOTAGE.format(body=""), case("test_transactions.py"), case("test_load.py"))
+    assert done.returncode == 0, done.output
