@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import unicodedata
 from collections.abc import Callable, Iterator
 
 import attrs
@@ -19,6 +18,11 @@ from flowforge.errors import Committed, EngineError, ErrorKind
 _HEAD = re.compile(r"^(?P<family>[A-Za-z][A-Za-z ]*?) Error: ")
 _CARET = re.compile(r"^LINE (?P<line>\d+): (?P<text>.*)\n(?P<pad> *)\^+[ \t]*$", re.MULTILINE)
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+_NAMED = re.compile(r'"(?P<quoted>[^"\n]+)"|\bname (?P<bare>\S+)')
+# Letters of which everybody knows how wide they are. For others, DuckDB's tables and Python's are of different ages.
+_PLAIN = re.compile(
+    r"[\t -~\u00a1-\u00ac\u00ae-\u017f\u0391-\u03a1\u03b1-\u03c9\u0400-\u045f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3]*"
+)
 _SYSTEM_NAME = re.compile(r'"(pg_|sqlite_|duckdb_)')
 
 _KINDS = {
@@ -128,7 +132,10 @@ def find_position(message: str, sql: str) -> int | None:
             start, column = start, column - 3
         elif start:
             return None
-    at = _index_at(line, start, column)
+    if _PLAIN.fullmatch(line):
+        at = _index_at(line, start, column)
+    else:
+        at = _index_of_word(line, message)
     if at is None:
         return None
     return sum(len(earlier) + 1 for earlier in lines[:number]) + at
@@ -143,10 +150,17 @@ def _index_at(line: str, start: int, column: int) -> int | None:
     return len(line) if column <= 0 else None
 
 
+def _index_of_word(line: str, message: str) -> int | None:
+    """Where the one word stands that the message names."""
+    word = _NAMED.search(message)
+    text = (word["quoted"] or word["bare"]) if word else None
+    return line.index(text) if text and line.count(text) == 1 else None
+
+
 def _width(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf", "Cc"):
+    if character == "\t":
         return 0
-    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+    return 1 if character < "\u1100" else 2
 
 
 def _split(text: str) -> tuple[str, str]:
