@@ -141,7 +141,7 @@ def wheels(session: nox.Session) -> None:
 @nox.session(tags=["quick", "full"])
 def scaffold(session: nox.Session) -> None:
     """Render the plugin template, install the result, and hold it to our own standards."""
-    fill(session, "./flowforge-core[testkit]", "pytest", "ruff", "mypy", "hatchling")
+    fill(session, "./flowforge-core[testkit]", "pytest", "ruff", "mypy", "hatchling", "pip")
     session.run("pytest", "tests/scaffold", *session.posargs, env={"FF_SCAFFOLD_PYTHON": python_of(session)})
 
 
