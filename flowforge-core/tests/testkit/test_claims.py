@@ -192,7 +192,7 @@ FAULTS = {
                     self._connection.execute("COMMIT")
     """,
     "loads by position": """
-        test_load.py
+        test_loading.py
         def load(self, relation, reader, mode):
             if mode is LoadMode.APPEND:
                 names = self.schema_of(relation).names[: len(reader.schema)]
@@ -200,7 +200,7 @@ FAULTS = {
             return super(Broken, self).load(relation, reader, mode)
     """,
     "counts one row too few": """
-        test_load.py
+        test_loading.py
         def load(self, relation, reader, mode):
             return super(Broken, self).load(relation, reader, mode) - 1
     """,
@@ -243,7 +243,7 @@ FAULTS = {
             pass
     """,
     "hides the reader's error": """
-        test_load.py
+        test_loading.py
         def load(self, relation, reader, mode):
             try:
                 return super(Broken, self).load(relation, reader, mode)
@@ -270,5 +270,5 @@ def test_a_fault_fails(run_suite: Run, fault: str) -> None:
 
 
 def test_the_sabotage_is_the_only_fault(run_suite: Run) -> None:
-    done = run_suite(SQLITE + SABOTAGE.format(body=""), case("test_transactions.py"), case("test_load.py"))
+    done = run_suite(SQLITE + SABOTAGE.format(body=""), case("test_transactions.py"), case("test_loading.py"))
     assert done.returncode == 0, done.output

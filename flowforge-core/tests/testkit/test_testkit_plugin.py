@@ -64,7 +64,7 @@ def test_settings_that_make_no_sense(run: Run, setting: str, words: str) -> None
 
 def test_a_setting_replaces_that_of_the_engine(run: Run, tmp_path: Path) -> None:
     place = tmp_path / "kept.db"
-    done = run(f"--ff-settings=path={place}", str(SUITE / "test_load.py::test_create_says_how_many_rows"))
+    done = run(f"--ff-settings=path={place}", str(SUITE / "test_loading.py::test_create_says_how_many_rows"))
     assert done.returncode == 0, done.output
     assert place.exists()
 
