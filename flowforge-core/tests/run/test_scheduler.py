@@ -154,3 +154,13 @@ def test_no_worker_is_left_over(jobs: int) -> None:
         if thread.name.startswith("flowforge-"):
             thread.join(5)
     assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), SystemExit(0), KeyboardInterrupt()])
+def test_what_work_raises_reaches_the_caller_instead_of_being_waited_for(error: BaseException) -> None:
+    def work(name: str) -> bool:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        play({"a": (), "b": ("a",)}, work)
+    assert caught.value is error

@@ -13,6 +13,7 @@ Style = Callable[[str, str], str]
 """Called with text and a role: ``error``, ``warning``, ``help``, ``dim``, ``bold``."""
 
 _WIDTH = 160  # longer source lines are cut around the caret
+_LINES = 5  # of a message or of all notes together; engines and models may write pages
 
 
 def plain(text: str, role: str) -> str:
@@ -25,7 +26,7 @@ def format_error(error: FlowForgeError, root: Path | None, style: Style = plain)
     if isinstance(error, ProjectErrors):
         blocks = [format_error(one, root, style) for one in error.errors]
         return "\n\n".join([*blocks, style(f"{len(blocks)} errors", "error")])
-    head = f"{style(f'error[{error.code}]', 'error')}: {style(error.message, 'bold')}"
+    head = f"{style(f'error[{error.code}]', 'error')}: {style(_cut(error.message), 'bold')}"
     return "\n".join([head, *_body(error.location, error.notes, error.help, root, style)])
 
 
@@ -68,10 +69,17 @@ def _body(
         lines.append(f"{style('  -->', 'dim')} {shown_place(location, root)}")
         if frame:
             lines += _frame(location, root, style)
-    lines += [f"  {style('note:', 'dim')} {note}" for note in notes[:6]]
+    shown = "\n".join(f"  {style('note:', 'dim')} {note}" for note in notes)
+    lines += [_cut(shown)] if shown else []
     if help:
         lines.append(f"  {style('help:', 'help')} {help}")
     return lines
+
+
+def _cut(text: str) -> str:
+    """*text* without its later lines, and without those that hold nothing."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "\n".join(lines if len(lines) <= _LINES else [*lines[: _LINES - 1], "  ..."])
 
 
 def _frame(location: Location, root: Path | None, style: Style) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -70,12 +71,20 @@ class Output:
     def say(self, text: str, *, level: int = 0) -> None:
         """Progress, to stderr, from verbosity *level* on."""
         if self.verbosity >= level and self.log_format != "json":
-            click.echo(self.redact(text), file=self.stderr, color=self.color_err)
+            self._tell(text, color=self.color_err)
+
+    def _tell(self, text: str, *, color: bool = False, newline: bool = True) -> None:
+        """Write to stderr; when nobody can read it any more, the work goes on without."""
+        try:
+            click.echo(self.redact(text), file=self.stderr, color=color, nl=newline)
+        except OSError:
+            with contextlib.suppress(OSError, ValueError):  # ValueError: no file behind it
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self.stderr.fileno())
 
     def record(self, kind: str, data: Mapping[str, Any]) -> None:
         """One JSON object on its own line, to stderr."""
         text = json.dumps({"version": 1, "event": kind, **data}, ensure_ascii=False, default=str)
-        click.echo(self.redact(text), file=self.stderr, color=False)
+        self._tell(text)
 
     def error(self, error: FlowForgeError) -> None:
         """An error, in the format that was asked for."""
@@ -83,7 +92,7 @@ class Output:
             for one in error.errors if isinstance(error, ProjectErrors) else (error,):
                 self.record("error", _as_data(one))
             return
-        click.echo(self.redact(format_error(error, self.root, self.style)), file=self.stderr, color=self.color_err)
+        self._tell(format_error(error, self.root, self.style), color=self.color_err)
         if self.log_format == "github":
             for one in error.errors if isinstance(error, ProjectErrors) else (error,):
                 self._annotate("error", f"{one.code} {one.message}", one)
@@ -96,7 +105,7 @@ class Output:
             where = str(note.location) if note.location else None
             self.record("warning", {"code": note.code, "message": note.message, "location": where, "help": note.help})
         elif self.verbosity >= 0:
-            click.echo(self.redact(format_note(note, self.root, self.style)), file=self.stderr, color=self.color_err)
+            self._tell(format_note(note, self.root, self.style), color=self.color_err)
 
     def _annotate(self, kind: str, text: str, error: FlowForgeError) -> None:
         properties = ""
@@ -109,7 +118,7 @@ class Output:
 
     def _trace(self, error: BaseException) -> None:
         for line in traceback.format_exception(error):
-            click.echo(self.redact(line), file=self.stderr, nl=False, color=False)
+            self._tell(line, newline=False)
 
 
 def _as_data(error: FlowForgeError) -> Mapping[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import click
 from flowforge.cli.console import Console
 from flowforge.cli.context import Context, with_context
 from flowforge.cli.options import project_argument, run_options, selection_options, vars_option
+from flowforge.cli.shield import shielded_output
 from flowforge.cli.summary import report
 from flowforge.errors import NothingSelectedError, UsageError
 
@@ -56,8 +55,7 @@ def running_command(name: str, help: str) -> click.Command:
             console = Console(context.output)
             step: Callable[..., Any] = getattr(loaded, name)
             try:
-                # What models print must not mix with answers on stdout.
-                with console.show(), contextlib.redirect_stdout(sys.stderr):
+                with console.show(), shielded_output():
                     result = step(select, exclude, options=options, listener=console)
             except NothingSelectedError as error:
                 if not allow_empty:
@@ -76,6 +74,6 @@ def parse_jobs(text: str | None) -> int | None:
     """``--jobs``: a positive number, or ``auto``."""
     if text is None or text == "auto":
         return None
-    if text.isdecimal() and 0 < int(text) <= 1024:
+    if text.isdecimal() and len(text) <= 4 and 0 < int(text) <= 1024:
         return int(text)
     raise UsageError(f"--jobs wants a number from 1 to 1024, or auto, not {text!r}", help="for example --jobs 4")

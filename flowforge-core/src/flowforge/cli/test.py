@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from pathlib import Path
 
 import click
 
 from flowforge.cli.context import Context, with_context
 from flowforge.cli.options import project_argument, selection_options, vars_option
+from flowforge.cli.shield import shielded_output
 from flowforge.cli.summary import data_quality_summary
 from flowforge.errors import NothingSelectedError
 
@@ -40,7 +39,7 @@ def command(
         console = Console(context.output)
         options = RunOptions(handle_signals=True)
         try:
-            with contextlib.redirect_stdout(sys.stderr):
+            with shielded_output():
                 result = loaded.test(select, exclude, listener=console if _json(context) else None, options=options)
         except NothingSelectedError as error:
             if not allow_empty:

@@ -89,8 +89,16 @@ def _reader(value: Any, node: str, path: str) -> pa.RecordBatchReader:
                 help="give each column one type, for example with astype()",
             ) from error
         return table.replace_schema_metadata(None).to_reader()
-    if hasattr(value, "__arrow_c_stream__"):
-        return pa.RecordBatchReader.from_stream(value)
+    if hasattr(value, "__arrow_c_stream__") and not isinstance(value, type):
+        try:
+            return pa.RecordBatchReader.from_stream(value)
+        except pa.ArrowInvalid as error:
+            raise ModelExecutionError(
+                f"the {kind.__name__} that the model returned is a column, not a table: {error}",
+                node=node,
+                code="FF2006",
+                help="return a table; for one column of pandas, add `.to_frame('name')`",
+            ) from error
     what = "nothing (None)" if value is None else f"a {kind.__module__}.{kind.__qualname__}".replace("builtins.", "")
     raise ModelExecutionError(
         f"the model returned {what} instead of a frame",

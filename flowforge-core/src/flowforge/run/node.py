@@ -27,7 +27,7 @@ from flowforge.project.manifest import Node, NodeKind
 from flowforge.run.compile import Compiled, Compiler
 from flowforge.run.modules import ProjectModules
 from flowforge.run.plan import PlanNode
-from flowforge.run.python_node import call_model
+from flowforge.run.python_node import blame, call_model
 from flowforge.run.result import NodeResult
 from flowforge.state.meta import MetaRow
 from flowforge.values import Location, Relation, RelationKind
@@ -84,7 +84,7 @@ class Sessions:
 
 
 def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
-    """Build one node. Never raises an :class:`Exception`: what went wrong is in the result. On a worker's thread."""
+    """Build one node. What went wrong is in the result, whatever it was. On a worker's thread."""
     node = step.node
     started_at, start = dt.datetime.now(dt.UTC), time.perf_counter()
     compiled: Compiled | None = None
@@ -101,7 +101,7 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
         finally:
             sessions.remove(session)
             session.close()
-    except Exception as problem:  # noqa: BLE001 - a worker reports everything, whatever a driver raises
+    except BaseException as problem:  # noqa: BLE001 - a worker reports everything, whatever a driver raises
         error = explain(problem, step, bench, compiled)
     return NodeResult(
         node=node.name,
@@ -143,7 +143,12 @@ def _publication(step: PlanNode, bench: Bench, compiled: Compiled | None) -> Pub
 
         def write(session: Session, staged: Relation) -> int | None:
             frame = call_model(node, bench.root, bench.modules, session, bench.dialect, inputs)
-            return write_frame(session, staged, frame, node=node.name, path=node.path)
+            try:
+                return write_frame(session, staged, frame, node=node.name, path=node.path)
+            except Exception as error:
+                if isinstance(error, FlowForgeError) or bench.error(error) is not None:
+                    raise
+                raise blame(node, bench.root, error) from error  # a stream runs the model's code while it is read
 
         if kind is RelationKind.VIEW:
             backing = target.renamed(f"__ff_py_{target.name}")
@@ -196,7 +201,7 @@ def _hint(error: EngineError, node: Node, bench: Bench) -> str | None:
     return f"{listed} was never built: `flowforge build -s +{node.short_name}` builds what it needs"
 
 
-def explain(problem: Exception, step: PlanNode, bench: Bench, compiled: Compiled | None) -> FlowForgeError:
+def explain(problem: BaseException, step: PlanNode, bench: Bench, compiled: Compiled | None) -> FlowForgeError:
     """*problem* as an error that names the model and, where it is known, the line."""
     node = step.node
     where = Location(node.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -74,13 +75,14 @@ def _guarded(node: Node, root: Path, step: Callable[[], Any]) -> Any:
         return step()
     except FlowForgeError:
         raise
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # SystemExit too: a model must not end the program
-        raise _blame(node, root, error) from error
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise  # a user's; on a worker's thread only the model can have raised it
+        raise blame(node, root, error) from error
 
 
-def _blame(node: Node, root: Path, error: BaseException) -> ModelExecutionError:
+def blame(node: Node, root: Path, error: BaseException) -> ModelExecutionError:
+    """What the code of *node* raised, with the line in the project's own files that did."""
     frames = []
     for frame in traceback.extract_tb(error.__traceback__):
         try:
@@ -95,7 +97,7 @@ def _blame(node: Node, root: Path, error: BaseException) -> ModelExecutionError:
     elif isinstance(error, SyntaxError):
         what = f"{type(error).__name__}: {error.msg}"
     else:
-        text = str(error).strip()
+        text = _text(error)
         what = f"{type(error).__name__}: {text}" if text else type(error).__name__
     if isinstance(error, KeyError):
         help = "frames arrive with the columns of their relation, several inputs as a dict by relation name"
@@ -109,3 +111,10 @@ def _blame(node: Node, root: Path, error: BaseException) -> ModelExecutionError:
         notes=[f"called from {path}:{line} in {name}" for path, line, name in frames[:-1]][-3:],
         help=help,
     )
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error).strip()
+    except Exception:  # noqa: BLE001 - the model's own class may do anything here
+        return "(it has no text: its __str__ raises)"

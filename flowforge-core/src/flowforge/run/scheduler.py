@@ -95,7 +95,7 @@ def schedule(
     parents:
         Direct predecessors of each node; acyclic. The order of the mapping breaks ties.
     work:
-        Called on worker threads; answers whether the node's children may run. It must not raise.
+        Called on worker threads; answers whether the node's children may run. What it raises is raised here.
     jobs:
         How many nodes may run at once.
     stop:
@@ -117,11 +117,14 @@ def schedule(
     heapq.heapify(ready)
 
     todo: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[str, bool, BaseException | None]] = queue.SimpleQueue()
 
     def worker() -> None:
         while (name := todo.get()) is not None:
-            done.put((name, work(name)))
+            try:
+                done.put((name, work(name), None))
+            except BaseException as error:  # noqa: BLE001 - a worker that dies silently would be waited for forever
+                done.put((name, False, error))
 
     threads = [
         threading.Thread(target=worker, name=f"flowforge-{number}", daemon=True)
@@ -148,7 +151,7 @@ def schedule(
             if not running:
                 break
             try:
-                name, ok = done.get(timeout=_POLL)
+                name, ok, error = done.get(timeout=_POLL)
             except queue.Empty:
                 if cancelled_at is not None:
                     cancelled_at += _POLL
@@ -156,6 +159,8 @@ def schedule(
                     if stop.is_set() and cancelled_at >= patience:
                         break
                 continue
+            if error is not None:
+                raise error
             running.discard(name)
             settled.add(name)
             yield Finished(name, ok)
