@@ -272,24 +272,24 @@ class DuckDBSession(Session):
         ``rowid``, a view has none. Binding, unlike executing, does no harm to a transaction when it fails.
         """
         rendered = self._dialect.render(relation)
-        if self._binds(f"SELECT rowid FROM {rendered}"):
-            with self._attempt(rendered) as cursor:
-                if "rowid" not in (name.lower() for name in cursor.sql(f"FROM {rendered}").columns):
-                    return RelationKind.TABLE
+        found = self._bound(f"SELECT rowid FROM {rendered}")
+        if found is not None and not any(name.lower() == "rowid" for name in self._bound(f"FROM {rendered}") or ()):
+            return RelationKind.TABLE
         where = self._where(relation)
         if self._rows(f"SELECT 1 FROM duckdb_views() WHERE {where} AND {self._named('view_name', relation)}"):
             return RelationKind.VIEW
-        return RelationKind.TABLE if self._binds(f"FROM {rendered}") else None
+        return None if found is None else RelationKind.TABLE
 
-    def _binds(self, sql: str) -> bool:
+    def _bound(self, sql: str) -> list[str] | None:
+        """The columns of a query, or ``None`` when it makes no sense here."""
         try:
             with self._attempt(sql) as cursor:
-                cursor.sql(sql)
+                columns: list[str] = cursor.sql(sql).columns
+                return columns
         except EngineError as error:
             if error.kind in (ErrorKind.MISSING, ErrorKind.SYNTAX, ErrorKind.TYPE):
-                return False
+                return None
             raise
-        return True
 
     def _where(self, relation: Relation) -> str:
         placed = relation.within(self._executor.home)

@@ -81,7 +81,10 @@ class Session(ABC):
     def create_as(
         self, relation: Relation, select: str, kind: CreateKind, options: TableOptions = TableOptions()
     ) -> Stats:
-        """Create a relation from a query. It is an error when the name is taken."""
+        """Create a relation from a query. It is an error when the name is taken.
+
+        A temporary table has no schema in its name; it belongs to this session, and no other sees it.
+        """
 
     @abstractmethod
     def insert(self, relation: Relation, select: str, columns: Sequence[str]) -> Stats:
@@ -99,7 +102,8 @@ class Session(ABC):
     def replace(self, staged: Relation, target: Relation) -> None:
         """Let the table *staged* take the place of *target*, whatever stands there, if anything.
 
-        Inside :meth:`transaction` it becomes visible with the commit. *staged* is gone afterwards.
+        Inside :meth:`transaction` it becomes visible with the commit. *staged* is gone afterwards. Views that read
+        *target* go on working, and show the new rows.
         """
 
     def ensure_schema(self, relation: Relation) -> None:
