@@ -236,9 +236,10 @@ class EngineError(FlowForgeError):
         self.position = position
 
 
-_ENGINE_CODES = {kind: f"FF{2100 + index}" for index, kind in enumerate([ErrorKind.OTHER, *(
-    kind for kind in ErrorKind if kind is not ErrorKind.OTHER
-)])}
+_ENGINE_CODES = {
+    kind: f"FF{2100 + index}"
+    for index, kind in enumerate([ErrorKind.OTHER, *(kind for kind in ErrorKind if kind is not ErrorKind.OTHER)])
+}
 
 
 class UnsupportedError(EngineError):

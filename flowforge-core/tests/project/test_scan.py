@@ -75,7 +75,28 @@ def test_all_branches_count() -> None:
     assert result.problems == ()
     names = [ref.name for ref in result.refs]
     assert sorted(names) == sorted(
-        ["in_macro", "in_set", "in_block", "then", "elif", "else", "in_iter", "in_test", "in_for", "empty", "arg", "in_call", "in_filter", "in_with", "with_body", "left", "right", "deep", "concat", "slice"]
+        [
+            "in_macro",
+            "in_set",
+            "in_block",
+            "then",
+            "elif",
+            "else",
+            "in_iter",
+            "in_test",
+            "in_for",
+            "empty",
+            "arg",
+            "in_call",
+            "in_filter",
+            "in_with",
+            "with_body",
+            "left",
+            "right",
+            "deep",
+            "concat",
+            "slice",
+        ]
     )
     assert [found(result, ref.location, text) for ref in result.refs] == names
     assert result.vars == ("x",)
@@ -247,7 +268,59 @@ def test_any_text_gives_a_result(text: str) -> None:
 
 
 _WORDS = st.sampled_from(
-    ["{{", "}}", "{%", "%}", "{#", "#}", "{{-", "-%}", "ref('a')", "ref(", "source('a','b')", "config(a=1)", "if", "else", "endif", "for", "i", "in", "range(3)", "endfor", "set", "x", "=", "macro", "m()", "endmacro", "raw", "endraw", "'", '"', "--", "/*", "*/", ";", "select", "delete", "create", "table", "as", "\n", "(", ")", "[", "]", ",", ".", "|", "~", "'a'", "1", "none"]
+    [
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "{#",
+        "#}",
+        "{{-",
+        "-%}",
+        "ref('a')",
+        "ref(",
+        "source('a','b')",
+        "config(a=1)",
+        "if",
+        "else",
+        "endif",
+        "for",
+        "i",
+        "in",
+        "range(3)",
+        "endfor",
+        "set",
+        "x",
+        "=",
+        "macro",
+        "m()",
+        "endmacro",
+        "raw",
+        "endraw",
+        "'",
+        '"',
+        "--",
+        "/*",
+        "*/",
+        ";",
+        "select",
+        "delete",
+        "create",
+        "table",
+        "as",
+        "\n",
+        "(",
+        ")",
+        "[",
+        "]",
+        ",",
+        ".",
+        "|",
+        "~",
+        "'a'",
+        "1",
+        "none",
+    ]
 )
 
 
