@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ def chain(length: int) -> dict[str, str | bytes]:
     names = ["fine", *(f"m{index}" for index in range(length))]
     return {
         f"models/{name}.ff.sql": f"select * from {{{{ ref('{before}') }}}}"
-        for before, name in zip(names, names[1:], strict=False)
+        for before, name in itertools.pairwise(names)
     }
 
 

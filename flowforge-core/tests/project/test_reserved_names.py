@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from flowforge import Project
-from flowforge.contract import staging_name
 from flowforge.errors import DuplicateNameError
+from flowforge.materialize.staging import staging_name
 from flowforge.state.meta import META_TABLE
 
 
