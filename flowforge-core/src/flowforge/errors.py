@@ -18,6 +18,15 @@ OK, FAILED, CHECKS_FAILED, NOTHING_SELECTED, USAGE, INTERNAL = 0, 1, 2, 5, 64, 9
 INTERRUPTED, TERMINATED = 130, 143
 
 
+_CONTROLS = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
+_CONTROLS_IN_LINES = {code: text for code, text in _CONTROLS.items() if chr(code) not in "\n\t"}
+
+
+def shown(text: str, *, lines: bool = False) -> str:
+    """*text* without control characters, which could forge lines or steer a terminal; *lines* keeps line ends."""
+    return text.translate(_CONTROLS_IN_LINES if lines else _CONTROLS)
+
+
 class FlowForgeError(Exception):
     """Base of all errors that a user can meet.
 
@@ -37,6 +46,7 @@ class FlowForgeError(Exception):
 
     exit_code: ClassVar[int] = FAILED
     default_code: ClassVar[str] = "FF9901"
+    multiline: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -47,12 +57,13 @@ class FlowForgeError(Exception):
         help: str | None = None,
         notes: Iterable[str] = (),
     ) -> None:
+        message = shown(message, lines=self.multiline)
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code
         self.location = location
-        self.help = help
-        self.notes = tuple(notes)
+        self.help = shown(help) if help is not None else None
+        self.notes = tuple(shown(note) for note in notes)
 
     def __str__(self) -> str:
         where = f"{self.location}: " if self.location else ""
@@ -121,6 +132,7 @@ class ProjectErrors(FlowForgeError):
     """All problems of one step at once; never empty."""
 
     default_code = "FF1000"
+    multiline = True
 
     def __init__(self, errors: Iterable[FlowForgeError]) -> None:
         self.errors: tuple[FlowForgeError, ...] = tuple(errors)
@@ -215,6 +227,7 @@ class EngineError(FlowForgeError):
     """
 
     default_code = "FF2100"
+    multiline = True
 
     def __init__(
         self,
@@ -253,6 +266,7 @@ class ModelExecutionError(FlowForgeError):
     """A model could not be built; ``node`` and ``relation`` say which."""
 
     default_code = "FF2001"
+    multiline = True
 
     def __init__(self, message: str, *, node: str, relation: str | None = None, **kwargs: Any) -> None:
         super().__init__(message, **kwargs)

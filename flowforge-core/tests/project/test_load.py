@@ -183,3 +183,9 @@ def test_a_chain_of_ten_thousand_models_loads(load: Load) -> None:
     }
     project = load(files)
     assert len(project.select("m00000+")) == 10_000
+
+
+def test_names_that_could_steer_a_terminal_are_refused(load: Load) -> None:
+    found = problems(load, {"models/a\x1b[31m.ff.sql": "select 1", "seeds/b\n.csv": "x\n1\n"})
+    assert sorted(code for code, _ in found) == ["FF1209", "FF1209"]
+    assert all("\x1b" not in place and "\n" not in place for _, place in found)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from flowforge.contract import Executor, LoadMode, Session
-from flowforge.errors import FlowForgeError, InterruptedRunError
+from flowforge.errors import InterruptedRunError
 from flowforge.events import Event, RunFinished, RunStarted
 from flowforge.materialize.publish import Publisher
 from flowforge.project.manifest import CheckDecl, Node, SeedBody
@@ -74,7 +74,7 @@ def run_nodes(
         def rest() -> None:
             later = _not_audited(project, checks, names, plan)
             for relation_sql, group in _groups(bench.compiler, project, executor, later):
-                with executor.session(label=f"flowforge/{run_id}/checks") as session:
+                with project.session(f"flowforge/{run_id}/checks") as session:
                     auditor.run(session, relation_sql, group)
 
         return run_plan(
@@ -93,17 +93,8 @@ def run_nodes(
 
 def _prepare(project: Project, executor: Executor, run_id: str) -> None:
     """Create the meta table before any worker needs it."""
-    with executor.session(label=f"flowforge/{run_id}") as session:
-        try:
-            ensure_meta(session, executor.dialect, executor.namespace)
-        except FlowForgeError:
-            raise
-        except Exception as problem:
-            error = executor.error(problem)
-            if error is None:
-                raise
-            error.message = project.redactor.redact(error.message)
-            raise error from problem
+    with project.session(f"flowforge/{run_id}") as session:
+        ensure_meta(session, executor.dialect, executor.namespace)
 
 
 def _bench(project: Project, options: RunOptions, run_id: str, auditor: Auditor, plan: Plan) -> Bench:
@@ -211,7 +202,8 @@ def check_data(
                     sessions.remove(session)
                     session.close()
             except Exception as problem:  # noqa: BLE001 - raised again in the main thread
-                defects.append(executor.error(problem) or problem)
+                error = executor.error(problem)
+                defects.append(project.redactor.clean(error) if error is not None else problem)
             return True
 
         with stop_on_signals(stop, enabled=options.handle_signals):

@@ -18,7 +18,7 @@ from flowforge.config.environ import layered_environ
 from flowforge.config.profiles import Profile, load_profile
 from flowforge.config.project import load_project_config
 from flowforge.config.secrets import Redactor, secrets_of
-from flowforge.contract import EngineSpec, Executor
+from flowforge.contract import EngineSpec, Executor, Session
 from flowforge.errors import (
     EngineError,
     InternalError,
@@ -177,10 +177,33 @@ class Project:
             try:
                 self._executor = make(self.profile.settings)
             except EngineError as error:
-                error.message = self.redactor.redact(error.message)
-                raise
+                raise self.redactor.clean(error) from None  # the driver's own words may hold what was masked
             self._closer = weakref.finalize(self, self._executor.close)
         return self._executor
+
+    @contextlib.contextmanager
+    def session(self, label: str) -> Iterator[Session]:
+        """A session on the engine, for the block.
+
+        Parameters
+        ----------
+        label:
+            What the database shows as the client's name.
+
+        Raises
+        ------
+        EngineError
+            For whatever the driver raises, also inside the block; without a secret in its texts.
+        """
+        executor = self.executor
+        try:
+            with executor.session(label=label) as session:
+                yield session
+        except Exception as problem:
+            error = problem if isinstance(problem, EngineError) else executor.error(problem)
+            if error is None:
+                raise
+            raise self.redactor.clean(error) from (problem if error is not problem else problem.__cause__)
 
     def close(self) -> None:
         """Close the engine, if it is open."""
@@ -274,7 +297,7 @@ class Project:
         """
         from flowforge.run.preview import preview
 
-        with self.executor.session(label="flowforge/show") as session:
+        with self.session("flowforge/show") as session:
             return preview(self.manifest, self.compiler, self.executor, session, node, inline, limit)
 
     # -- doing ----------------------------------------------------------------------------------------------------

@@ -50,16 +50,22 @@ class Context:
     def project(self, project: Path | None = None, vars: Iterable[str] = ()) -> Project:
         """The loaded project; its warnings are printed."""
         from flowforge.api import Project
+        from flowforge.config.secrets import secrets_of
 
         root = self.root(project)
         loaded = Project.load(root, env=self.env, engine=self.given.engine, vars=parse_vars(vars))
+        self.output.redact = secrets_of(None, loaded.environ).redact
         for note in loaded.manifest.notes:
             self.output.note(note)
         return loaded
 
-    def connect(self, project: Project) -> None:
-        """Let the output mask the secrets of the project's profile from now on; warn when it is not the one meant."""
+    def mask(self, project: Project) -> None:
+        """Let the output mask the secrets of the project's profile from now on, and not only those of variables."""
         self.output.redact = project.redactor.redact
+
+    def connect(self, project: Project) -> None:
+        """Mask the secrets of the project's profile from now on; warn when it is not the profile that was meant."""
+        self.mask(project)
         profile = project.profile
         if not profile.explicit:
             self.output.note(

@@ -62,15 +62,8 @@ def _profile(profile: Profile) -> Iterator[str]:
 
 def _connection(context: Context, project: Project) -> None:
     start = time.perf_counter()
-    executor = project.executor
-    with executor.session(label="flowforge/debug") as session:
-        try:
-            session.query("SELECT 1 AS one").read_all()
-        except Exception as problem:
-            error = executor.error(problem)
-            if error is None:
-                raise
-            raise error from problem
+    with project.session("flowforge/debug") as session:
+        session.query("SELECT 1 AS one").read_all()
     context.output.answer(
         f"connection   {context.output.style('ok', 'good')} in {duration(time.perf_counter() - start)}"
     )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
-from flowforge.errors import FlowForgeError, Note, ProjectErrors
+from flowforge.errors import FlowForgeError, Note, ProjectErrors, shown
 from flowforge.values import Location
 
 Style = Callable[[str, str], str]
 """Called with text and a role: ``error``, ``warning``, ``help``, ``dim``, ``bold``."""
 
 _WIDTH = 160  # longer source lines are cut around the caret
+_KEY_AND_VALUE = re.compile(r"\s*(?P<key>[\w.-]+)\s*:\s*(?P<value>(?<=\s).*|)")
+_MASK = "***"
 _LINES = 5  # of a message or of all notes together; engines and models may write pages
 
 
@@ -32,7 +35,7 @@ def format_error(error: FlowForgeError, root: Path | None, style: Style = plain)
 
 def format_note(note: Note, root: Path | None, style: Style = plain) -> str:
     """A warning as lines."""
-    head = f"{style(f'warning[{note.code}]', 'warning')}: {note.message}"
+    head = f"{style(f'warning[{note.code}]', 'warning')}: {shown(note.message)}"
     return "\n".join([head, *_body(note.location, (), note.help, root, style, frame=False)])
 
 
@@ -76,6 +79,19 @@ def _body(
     return lines
 
 
+def _hide_values(source: str, column: int, length: int) -> tuple[str, int, int] | None:
+    """A line that may hold a password, without what stands behind its key; ``None`` when that cannot be told apart."""
+    match = _KEY_AND_VALUE.fullmatch(source)
+    if match is None:
+        return None
+    if not match["value"] or (match["key"] == "engine" and match["value"].isidentifier()):
+        return source, column, length
+    start = match.start("value")
+    if column > start:
+        column, length = start + 1, len(_MASK)
+    return source[:start] + _MASK, column, length
+
+
 def _cut(text: str) -> str:
     """*text* without its later lines, and without those that hold nothing."""
     lines = [line for line in text.splitlines() if line.strip()]
@@ -94,11 +110,17 @@ def _frame(location: Location, root: Path | None, style: Style) -> list[str]:
     if not 0 < location.line <= len(lines):
         return []
     source = "".join(char if char.isprintable() else " " for char in lines[location.line - 1].rstrip("\r"))
-    column = location.column or 1
+    column, length = location.column or 1, location.length
+    if (name := location.path.rsplit("/", 1)[-1]).startswith(".env"):
+        return []
+    if name == "profiles.yml":
+        if (hidden := _hide_values(source, column, length)) is None:
+            return []
+        source, column, length = hidden
     start = max(0, min(column - 1, len(source)) - _WIDTH // 2) if len(source) > _WIDTH else 0
     gutter = f"{location.line:>4}"
     shown = [f"{style(f'{gutter} |', 'dim')} {source[start : start + _WIDTH]}"]
     if location.column is not None:
-        width = max(1, min(location.length, len(source) - column + 1, _WIDTH - (column - 1 - start)))
+        width = max(1, min(length, len(source) - column + 1, _WIDTH - (column - 1 - start)))
         shown.append(f"{style('     |', 'dim')} {' ' * (column - 1 - start)}{style('^' * width, 'error')}")
     return shown

@@ -20,6 +20,7 @@ from flowforge.cli.options import project_argument, vars_option
 def command(context: Context, project: Path | None, vars: tuple[str, ...], no_syntax: bool) -> int:
     """Report all problems at once; exit code 1 when there are any."""
     loaded = context.project(project, vars)
+    context.mask(loaded)
     loaded.validate(syntax=not no_syntax)
     manifest = loaded.manifest
     context.output.say(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from flowforge.errors import DuplicateNameError, Problems
+from flowforge.errors import DuplicateNameError, Problems, shown
 from flowforge.project.manifest import Node
 from flowforge.values import Location, Relation
 
@@ -18,6 +18,17 @@ def check_names(nodes: Sequence[Node], problems: Problems) -> dict[str, Node]:
     for node in nodes:
         key = node.short_name.casefold()
         place = ((node.relation.schema or "").casefold(), node.relation.name.casefold())
+        strange = next((text for text in (node.name, node.path, node.relation.name) if shown(text) != text), None)
+        if strange is not None:
+            problems.add(
+                DuplicateNameError(
+                    f"the name {strange!r} holds control characters",
+                    code="FF1209",
+                    location=Location(shown(node.path)),
+                    help="rename the file",
+                )
+            )
+            continue
         if place[1].startswith(_RESERVED):
             problems.add(
                 DuplicateNameError(

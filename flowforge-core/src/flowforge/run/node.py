@@ -229,7 +229,7 @@ def explain(problem: BaseException, step: PlanNode, bench: Bench, compiled: Comp
         relation=str(step.relation),
         code=engine_error.code,
         location=where,
-        help=engine_error.help or _hint(engine_error, node, bench),
+        help=bench.redact(engine_error.help) if engine_error.help else _hint(engine_error, node, bench),
         notes=[bench.redact(note) for note in engine_error.notes],
     )
     error.__cause__ = engine_error
