@@ -502,7 +502,8 @@ def test_a_built_in_check_wins(plugin: Maker, monkeypatch: pytest.MonkeyPatch) -
 # -- asking for an engine -----------------------------------------------------------------------------------------------
 
 
-def test_our_own_engines_come_with_the_command_that_installs_them() -> None:
+def test_our_own_engines_come_with_the_command_that_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowforge.plugins.pluginset.installed_version", lambda distribution: None)
     for package in FirstParty.read().packages:
         for word in (package.engine, *package.aliases):
             with pytest.raises(ProfileError) as caught:
@@ -510,6 +511,18 @@ def test_our_own_engines_come_with_the_command_that_installs_them() -> None:
             assert caught.value.code == "FF4002"
             assert caught.value.help == f"pip install {package.distribution}"
             assert str(caught.value.location) == "profiles.yml:2:11"
+
+
+def test_an_installed_distribution_without_the_engine_is_not_to_be_installed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("flowforge.plugins.pluginset.installed_version", lambda distribution: "0.1.0")
+    package = FirstParty.read().packages[-1]
+    with pytest.raises(ProfileError) as caught:
+        load().engine(package.engine)
+    assert caught.value.code == "FF4011"
+    assert f"{package.distribution} 0.1.0" in caught.value.message
+    assert "--upgrade" in (caught.value.help or "")
 
 
 def test_an_unknown_engine_gets_a_suggestion(plugin: Maker) -> None:

@@ -161,6 +161,14 @@ class PluginSet:
             ):
                 raise unusable_engine(name, info, location)
         if package:
+            version = installed_version(package.distribution)
+            if version is not None:
+                raise ProfileError(
+                    f"the engine {name!r} is not in {package.distribution} {version}, which is installed",
+                    code="FF4011",
+                    location=location,
+                    help=f"pip install --upgrade {package.distribution}, or use another engine until it is there",
+                )
             raise ProfileError(
                 f"the engine {name!r} is not installed",
                 code="FF4002",
@@ -232,6 +240,16 @@ class PluginSet:
                 self._notes.setdefault((listener.label, hook), Note(message, "FF4007", help="update the plugin"))
             if self._trace is not None:
                 self._trace(f"{listener.label}: {hook}: {outcome}, {_milliseconds(started)}")
+
+
+def installed_version(distribution: str) -> str | None:
+    """The version of an installed distribution, ``None`` when it is not installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _milliseconds(started: float) -> str:
