@@ -122,9 +122,13 @@ def run(args: Sequence[str] | None = None) -> int:
 
 def _report(error: Exception, shell: Shell) -> int:
     from flowforge.cli.output import Output, report_defect
-    from flowforge.errors import INTERNAL, FlowForgeError
+    from flowforge.errors import INTERNAL, FlowForgeError, ProjectError
 
     output = shell.output or Output()
+    if isinstance(error, OSError) and error.filename is not None:
+        error = ProjectError(
+            f"{os.fsdecode(error.filename)!r} cannot be read or written: {error.strerror}", code="FF1012"
+        )
     if isinstance(error, FlowForgeError):
         output.error(error)
         return error.exit_code

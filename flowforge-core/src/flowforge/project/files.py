@@ -34,7 +34,9 @@ def _walk(root: str, folder: str, problems: Problems) -> Iterator[str]:
         try:
             entries = sorted(os.scandir(os.path.join(root, current)), key=lambda entry: entry.name)
         except OSError as error:
-            problems.add(ProjectError(f"cannot read this folder: {error.strerror}", location=Location(current)))
+            problems.add(
+                ProjectError(f"cannot read this folder: {error.strerror}", code="FF1012", location=Location(current))
+            )
             continue
         for entry in entries:
             path = f"{current}/{entry.name}"
@@ -56,6 +58,13 @@ def _walk(root: str, folder: str, problems: Problems) -> Iterator[str]:
                 if entry.name not in _SKIPPED_FOLDERS:
                     todo.append(path)
             elif not entry.name.startswith("."):
+                if not entry.is_file() and os.path.exists(entry.path):
+                    problems.add(
+                        ProjectError(
+                            "this is no regular file", code="FF1012", location=Location(path), help="remove it"
+                        )
+                    )
+                    continue
                 yield path
 
 
@@ -101,7 +110,9 @@ def read_text(root: Path, path: str) -> str:
     try:
         data = (root / path).read_bytes()
     except OSError as error:
-        raise ProjectError(f"cannot read this file: {error.strerror}", location=Location(path)) from error
+        raise ProjectError(
+            f"cannot read this file: {error.strerror}", code="FF1012", location=Location(path)
+        ) from error
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

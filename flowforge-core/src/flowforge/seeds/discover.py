@@ -62,9 +62,13 @@ def find_seeds(root: Path, formats: Sequence[SeedFormat], problems: Problems, *,
     suffixes = [suffix for format_ in formats for suffix in format_.suffixes]
     seeds: dict[str, str] = {}
     notes: list[Note] = []
+    type_files = [f"{folder}/{name}" for name in schema_file.NAMES]
+    declared: list[str] = []
     for path in sorted(_walk(root, folder, problems)):
         suffix = _suffix(path, suffixes)
-        if suffix is not None:
+        if path in type_files:
+            declared.append(path)
+        elif suffix is not None:
             seeds[path] = suffix
         elif PurePosixPath(path).suffix.lower() in _DATA_SUFFIXES:
             notes.append(
@@ -75,11 +79,11 @@ def find_seeds(root: Path, formats: Sequence[SeedFormat], problems: Problems, *,
                     f"convert it to one of {', '.join(sorted(suffixes))}, or move it out of {folder}/",
                 )
             )
-        elif path.endswith((".yml", ".yaml")) and path not in {f"{folder}/{name}" for name in schema_file.NAMES}:
+        elif path.endswith((".yml", ".yaml")):
             notes.append(
                 Note("this file is not read", "FF2208", Location(path), f"types belong into {folder}/schema.yml")
             )
-    types = schema_file.read_schema_file(root, folder, seeds, problems)
+    types = schema_file.read_schema_file(root, folder, declared, seeds, problems)
     nodes = []
     for path, suffix in seeds.items():
         name = PurePosixPath(path).name[: -len(suffix)]
@@ -144,6 +148,10 @@ def _walk(root: Path, folder: str, problems: Problems) -> Iterator[str]:
                 # A linked folder of the project is read where it really is, or it might be read twice or for ever.
                 if not entry.is_symlink():
                     todo.append(path)
+            elif not entry.is_file() and os.path.exists(entry.path):
+                problems.add(
+                    SeedError("this is no regular file", code="FF1012", location=Location(path), help="remove it")
+                )
             else:
                 yield path
 

@@ -5,7 +5,7 @@ Knows YAML documents and the words of :mod:`flowforge.seeds.types`; opens no see
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
@@ -37,7 +37,7 @@ class _Column:
 
 
 def read_schema_file(
-    root: Path, folder: str, seeds: Iterable[str], problems: Problems
+    root: Path, folder: str, files: Sequence[str], seeds: Iterable[str], problems: Problems
 ) -> Mapping[str, Mapping[str, str]]:
     """The declared types, as words, by the path of the seed and the name of the column.
 
@@ -45,12 +45,13 @@ def read_schema_file(
     ----------
     folder:
         The folder of the seeds, relative to *root*, with forward slashes.
+    files:
+        The files of the names :data:`NAMES` that stand there, relative to *root*; more than one is a problem.
     seeds:
         Paths of all seeds, relative to *root*.
 
     Everything that is wrong goes to *problems*; the answer holds what could be understood.
     """
-    files = [f"{folder}/{name}" for name in NAMES if (root / folder / name).is_file()]
     if not files:
         return {}
     if len(files) > 1:
