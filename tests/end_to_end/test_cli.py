@@ -328,3 +328,21 @@ def test_without_profiles_the_default_is_said(call: Call, project: Path) -> None
     assert ended.code == 0
     assert "there is no profiles.yml, so duckdb runs with its default settings" in ended.err
     assert not list(project.glob("*.duckdb"))
+
+
+def test_flags_have_variables_and_the_command_line_wins(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    call("seed")
+    monkeypatch.setenv("FLOWFORGE_VERBOSE", "1")
+    monkeypatch.setenv("FLOWFORGE_JOBS", "3")
+    assert ", 3 jobs" in call("run").err
+    assert ", 1 jobs" in call("run", "--jobs", "1").err
+    monkeypatch.setenv("FLOWFORGE_TIMEOUT", "soon")
+    assert call("run").code == 64
+
+
+def test_a_timeout_stops_a_statement_and_names_the_model(call: Call, project: Path) -> None:
+    (project / "models/total.ff.sql").write_text("select count(*) as n from range(10000000) a, range(10000000) b")
+    ended = call("run", "-s", "total", "--timeout", "0.3")
+    assert ended.code == 1
+    assert "stopped after 0.3 seconds" in ended.err
+    assert "models/total.ff.sql" in ended.err

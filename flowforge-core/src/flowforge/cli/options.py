@@ -76,8 +76,15 @@ _OPTIONS = (
         metavar="NAME",
         help="Use this engine instead of the profile's.",
     ),
-    click.option("-v", "--verbose", count=True, help="Say more; -vv shows every statement."),
-    click.option("-q", "--quiet", count=True, help="Only errors."),
+    click.option(
+        "-v",
+        "--verbose",
+        count=True,
+        envvar=["FLOWFORGE_VERBOSE"],
+        show_envvar=True,
+        help="Say more; -vv shows every statement.",
+    ),
+    click.option("-q", "--quiet", count=True, envvar=["FLOWFORGE_QUIET"], show_envvar=True, help="Only errors."),
     click.option(
         "--color",
         type=click.Choice(["auto", "always", "never"]),
@@ -92,7 +99,9 @@ _OPTIONS = (
         show_envvar=True,
         help="How progress and errors are written.",
     ),
-    click.option("--sql-debug", is_flag=True, help="Show every statement (as FLOWFORGE_SQL_DEBUG=1 does)."),
+    click.option(
+        "--sql-debug", is_flag=True, envvar=["FLOWFORGE_SQL_DEBUG"], show_envvar=True, help="Show every statement."
+    ),
 )
 
 
@@ -145,13 +154,33 @@ def run_options(function: F) -> F:
             show_envvar=True,
             help="How many nodes run at once: a number, or auto.",
         ),
-        click.option("--keep-going", is_flag=True, help="After a failure go on with all that does not depend on it."),
-        click.option("-x", "--fail-fast", is_flag=True, help="After a failure cancel what runs."),
         click.option(
-            "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Limit for one statement."
+            "--keep-going",
+            is_flag=True,
+            envvar=["FLOWFORGE_KEEP_GOING"],
+            show_envvar=True,
+            help="After a failure go on with all that does not depend on it.",
+        ),
+        click.option(
+            "-x",
+            "--fail-fast",
+            is_flag=True,
+            envvar=["FLOWFORGE_FAIL_FAST"],
+            show_envvar=True,
+            help="After a failure cancel what runs.",
+        ),
+        click.option(
+            "--timeout",
+            envvar=["FLOWFORGE_TIMEOUT"],
+            show_envvar=True,
+            type=click.FloatRange(min=0, min_open=True),
+            metavar="SECONDS",
+            help="Limit for one statement.",
         ),
         click.option(
             "--lock-timeout",
+            envvar=["FLOWFORGE_LOCK_TIMEOUT"],
+            show_envvar=True,
             type=click.FloatRange(min=0),
             default=300.0,
             show_default=True,
