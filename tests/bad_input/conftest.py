@@ -51,7 +51,7 @@ def complaints(outcome: Outcome, *, seconds: float = SECONDS, traced: bool = Fal
     found = []
     if outcome.code not in (0, 1, 2, 5, 64):
         found.append(f"exit code {outcome.code}")
-    if "FF9901" in outcome.text:
+    if "[FF9901]" in outcome.text:
         found.append("it is called a defect of FlowForge")
     if not traced and "Traceback" in outcome.text:
         found.append("a traceback")
@@ -176,19 +176,19 @@ def _connected(path: Path) -> Iterator[Any]:
         connection.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def judge() -> Callable[..., list[str]]:
     """What is wrong with an outcome; for tests that run a command line themselves."""
     return complaints
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def call() -> Callable[..., Outcome]:
     """Runs a command line in this process and judges nothing."""
     return in_process
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write() -> Callable[[Path, Mapping[str, str | bytes]], Path]:
     """Writes a project into a folder of the caller's."""
     return write_files
