@@ -55,7 +55,8 @@ class Judge:
             for command in commands:
                 with alarm():
                     outcome = self.call(command, root, environ)
-                found = self.complaints(outcome, seconds=SECONDS, traced="-vv" in command or "-v" in command)
+                verbose = any(word.startswith(("-v", "--verb")) for word in command)  # twice shows tracebacks
+                found = self.complaints(outcome, seconds=SECONDS, traced=verbose)
                 assert not found, (found, command, outcome.text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 
 import pytest
@@ -24,7 +25,7 @@ QUERIES = [
 @pytest.mark.parametrize("sql", QUERIES)
 def test_the_query_can_read_them(sql: str) -> None:
     joined = with_ctes(sql, [("e1", "select 1 as x -- c"), ("e2", "with q as (select x from e1) select x from q")])
-    with sqlite3.connect(":memory:") as connection:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         assert connection.execute(joined.sql).fetchall() == [(1,)]
 
 

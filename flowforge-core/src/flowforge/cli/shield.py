@@ -53,13 +53,14 @@ class ShieldedText(io.TextIOBase):
             self._stream.write(text)
             if "\n" in text:
                 self._stream.flush()
-        except OSError:
+        except (OSError, ValueError):
             pass  # whoever read it has left; that is no reason for a model to fail
         return len(text)
 
     def flush(self) -> None:
         if not self.closed:
-            with contextlib.suppress(OSError):
+            # When this object is thrown away late, the stream below may be closed already.
+            with contextlib.suppress(OSError, ValueError):
                 self._stream.flush()
 
 
