@@ -74,7 +74,6 @@ def test_the_core_names_no_engine(repository: Path) -> None:
     [
         pytest.param(r"/(home|Users)/(?!me\b)\w|/root/\w", id="somebody's home folder"),
         pytest.param(r"(?<![\w.])/(work|mnt|opt)/\w", id="a folder of one machine"),
-        pytest.param(r"/tmp/(brief|ffenv|bash_jobs)", id="a builder's scratch folder"),
         pytest.param(r"(?i)\b(files\.)?python" + r"hosted\.org|\bpyp" + r"i\.org", id="a package index"),
         pytest.param(r"(?i)registry\.npm" + r"js|deb\." + r"debian|npm" + r"js\.(com|org)", id="a registry"),
         pytest.param(r"(?i)farm-" + r"studio|\bissue" + r" #?\d", id="where the work was planned"),
