@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
@@ -30,6 +31,10 @@ COMMANDS = {
     "clean": "Delete what FlowForge keeps in the project's folder.",
     "explain": "Explain an error code.",
 }
+
+
+class ReaderLeft(Exception):
+    """Nobody reads the answer any more, as after `| head`; click would make an exit code 1 of it."""
 
 
 class LazyGroup(click.Group):
@@ -61,6 +66,12 @@ class LazyGroup(click.Group):
                 raise
             raise click.UsageError(f"No such command {args[0]!r}; did you mean {close[0]!r}?", ctx) from error
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderLeft from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from flowforge.plugins import command_names
 
@@ -85,6 +96,7 @@ def cli(**given: Any) -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the program and end the process with its exit code."""
+    _prepare_streams()
     code = run(args)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -96,6 +108,18 @@ def main(args: Sequence[str] | None = None) -> None:
     if others or code in (130, 143):
         os._exit(code)  # a model left a thread behind, or still computes after a cancel: nobody waits for it
     sys.exit(code)
+
+
+def _prepare_streams() -> None:
+    """Every stream is there, and takes every character: what it has no bytes for is written as an escape."""
+    if sys.stdin is None:  # in this order, so that each takes the descriptor that the caller closed
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - for the life of the process
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def run(args: Sequence[str] | None = None) -> int:
@@ -113,9 +137,11 @@ def run(args: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left, as `head` does
+    except ReaderLeft:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except SystemExit as error:  # a plugin's command may end so
+        return error.code if isinstance(error.code, int) else 0 if error.code is None else 1
     except Exception as error:  # noqa: BLE001 - the last door: everything becomes a message and an exit code
         return _report(error, shell)
 
@@ -125,10 +151,9 @@ def _report(error: Exception, shell: Shell) -> int:
     from flowforge.errors import INTERNAL, FlowForgeError, ProjectError
 
     output = shell.output or Output()
-    if isinstance(error, OSError) and error.filename is not None:
-        error = ProjectError(
-            f"{os.fsdecode(error.filename)!r} cannot be read or written: {error.strerror}", code="FF1012"
-        )
+    if isinstance(error, OSError) and error.strerror:
+        what = "the output" if error.filename is None else repr(os.fsdecode(error.filename))
+        error = ProjectError(f"{what} cannot be read or written: {error.strerror}", code="FF1012")
     if isinstance(error, FlowForgeError):
         output.error(error)
         return error.exit_code
