@@ -26,6 +26,8 @@ class Capability(enum.Enum):
     """``Session.lock`` keeps runs apart that would write the same thing."""
     SOURCE_STATE = "source_state"
     """``Session.source_state`` gives a token that changes whenever a relation's data may have changed."""
+    CONTENT_HASH = "content_hash"
+    """``Session.content_hash`` tells, at about the speed of a scan, whether two relations hold the same rows."""
     ESTIMATE = "estimate"
     """The engine can tell what a query will cost before it runs."""
     COMMENTS = "comments"

@@ -106,6 +106,18 @@ class Session(ABC):
         *target* go on working, and show the new rows.
         """
 
+    def replace_view(self, target: Relation, select: str) -> Stats:
+        """Let a view over *select* take the place of *target*, whatever stands there, if anything.
+
+        Inside :meth:`transaction` it becomes visible with the commit. Relations that read *target* go on working. An
+        engine without ``TRANSACTIONAL_DDL`` has to do it in one atomic statement where a view stands already. Error
+        positions count in *select*.
+        """
+        standing = self.kind_of(target)
+        if standing is not None:
+            self.drop(target, standing)
+        return self.create_as(target, select, CreateKind.VIEW)
+
     def ensure_schema(self, relation: Relation) -> None:
         """Create the schema that *relation* belongs to, when the engine has schemas and it is missing."""
 
@@ -135,8 +147,34 @@ class Session(ABC):
                 return info.kind
         return None
 
+    def layout(self, relation: Relation) -> str | None:
+        """The columns of a relation in order, with their types, in the engine's own words; ``None``: no such relation.
+
+        Two layouts are compared as texts, so the text must not change unless the columns do.
+        """
+        schema = self.schema_of(relation)
+        return None if schema is None else ", ".join(f"{field.name} {field.type}" for field in schema)
+
+    def layouts(self, namespace: Namespace) -> Mapping[str, str]:
+        """The :meth:`layout` of every table and view of one schema, by name as the catalogue writes it."""
+        found = {}
+        for info in self.relations(namespace):
+            text = self.layout(info.relation)
+            if text is not None:
+                found[info.relation.name] = text
+        return found
+
+    def content_hash(self, relation: Relation) -> str | None:
+        """A token for the rows of a relation and its layout, whatever the order of the rows; needs ``CONTENT_HASH``.
+
+        Two relations with one token hold the same rows, to the last bit of every value (``1.0`` and ``1.00`` are two
+        values, and so are doubled rows); equal relations have one token. It costs one scan. ``None``: not this one,
+        because a column's type has no exact text or hash.
+        """
+        raise UnsupportedError("this engine has no hash of rows")
+
     def source_state(self, relation: Relation) -> str | None:
-        """A token that changes whenever the data may have changed; ``None`` means unknown."""
+        """A token that changes whenever the data may have changed; ``None`` means unknown. Needs ``SOURCE_STATE``."""
         return None
 
     # frames
@@ -158,7 +196,9 @@ class Session(ABC):
     def transaction(self) -> contextlib.AbstractContextManager[None]:
         """Commit at the end of the block, roll back when it raises. Locks taken inside end with it.
 
-        Without ``TRANSACTIONAL_DDL`` an engine may offer what it has; the core does not rely on it.
+        Without ``TRANSACTIONAL_DDL`` an engine may offer what it has; the core does not rely on it. When the
+        connection is lost while the commit is under way, an :class:`EngineError` of kind ``CONNECTION`` says so with
+        ``committed=UNKNOWN``; lost before, nothing was committed.
         """
 
     def lock(self, name: str, *, timeout: float | None) -> None:

@@ -18,6 +18,7 @@ def setting(
     aliases: tuple[str, ...] = (),
     validator: Callable[[Any, Any, Any], Any] | None = None,
     help: str = "",
+    affects_data: bool = False,
 ) -> Any:
     """Declare one field of an engine's settings class (an ``attrs.frozen`` class with ``kw_only=True``).
 
@@ -37,8 +38,17 @@ def setting(
         As in ``attrs.field``; a ``ValueError`` from it is shown with the place in the profile.
     help:
         One sentence for ``flowforge debug`` and the docs.
+    affects_data:
+        Another value may give a model other rows, so changing it builds every model again.
     """
-    metadata = {"env": env, "secret": secret, "path": path, "aliases": aliases, "help": help}
+    metadata = {
+        "env": env,
+        "secret": secret,
+        "path": path,
+        "aliases": aliases,
+        "help": help,
+        "affects_data": affects_data,
+    }
     shown: Any = _masked if secret else True
     if factory is not None:
         return attrs.field(factory=factory, validator=validator, metadata=metadata, repr=shown)

@@ -58,6 +58,12 @@ class ModelConfig:
         Added to the profile's schema (``<profile schema>_<schema>``).
     frame:
         Kind of DataFrame that a Python model's function takes.
+    timeout:
+        Seconds that one of its statements may take.
+    cache:
+        ``False``: build it in every run. ``True``: what looks volatile in it is not. ``None``: as FlowForge sees it.
+    inputs:
+        Files that it reads, as globs relative to the project; their content counts.
     """
 
     materialized: str = "table"
@@ -70,6 +76,9 @@ class ModelConfig:
     enabled: bool = True
     deps: tuple[str, ...] = ()
     frame: str = "pandas"
+    timeout: float | None = None
+    cache: bool | None = None
+    inputs: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -167,7 +176,8 @@ class Node:
 class Source:
     """A table that the project reads and does not build.
 
-    *node* names the project's own seed or model when the source resolves to it.
+    *node* names the project's own seed or model when the source resolves to it. With *assume_unchanged* its rows
+    count as always the same. *loaded_at* is the column that grows with every load of a table that is only appended to.
     """
 
     id: str
@@ -178,6 +188,8 @@ class Source:
     description: str | None = None
     columns: Mapping[str, ColumnInfo] = attrs.field(factory=dict)
     node: str | None = None
+    assume_unchanged: bool = False
+    loaded_at: str | None = None
 
 
 @attrs.frozen

@@ -20,6 +20,7 @@ from flowforge.run.plan import Plan, PlanNode
 from flowforge.run.result import CheckResult, NodeResult, RunResult
 from flowforge.run.scheduler import FailPolicy, Finished, Stop, schedule
 from flowforge.run.signals import stop_on_signals
+from flowforge.state.policy import CacheMode
 from flowforge.values import Namespace
 
 
@@ -37,6 +38,14 @@ class RunOptions:
         Seconds to wait for another run's lock.
     handle_signals:
         Take SIGINT and SIGTERM while the run lasts (main thread only).
+    cache:
+        What to believe of earlier runs.
+    rebuild:
+        Selectors of nodes to build whatever is known of them; they are built only if they are selected too.
+    full_refresh:
+        Build all that is selected, from nothing.
+    assume_unchanged:
+        Take for granted that the rows of sources did not change since they were last read.
     """
 
     jobs: int | None = None
@@ -44,6 +53,10 @@ class RunOptions:
     timeout: float | None = None
     lock_timeout: float | None = 300.0
     handle_signals: bool = False
+    cache: CacheMode = CacheMode.RW
+    rebuild: tuple[str, ...] = ()
+    full_refresh: bool = False
+    assume_unchanged: bool = False
 
 
 def new_run_id() -> str:

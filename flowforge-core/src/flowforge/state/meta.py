@@ -11,7 +11,7 @@ from flowforge.contract import Dialect, Session
 from flowforge.values import Namespace, Relation
 
 META_TABLE = "_ff_meta"
-META_VERSION = 1
+META_VERSION = 2
 
 
 @attrs.frozen
@@ -20,14 +20,23 @@ class MetaRow:
 
     Parameters
     ----------
+    relation:
+        The :func:`relation_key` of the relation: there is one valid row for each.
     fingerprint:
-        Digest of everything that the rows were made from; empty when it is not known, which means: build again.
+        The text of a :class:`~flowforge.state.fingerprint.Fingerprint`: what the rows were made from; empty when it
+        is not known, which means: build again.
     data_id:
-        New with every publication.
+        New whenever the rows may have changed. A seed's is its content's hash.
     rows:
         Number of rows; ``None`` for views, and where the engine did not say.
     built_at:
         UTC.
+    content:
+        ``Session.content_hash`` of the rows; empty when it was not asked for.
+    layout:
+        ``Session.layout`` of the relation right after it was published; empty when not known.
+    sequence:
+        Counts the publications of this relation; where rows can only be appended, the highest is the valid one.
     """
 
     node_name: str
@@ -38,6 +47,9 @@ class MetaRow:
     run_id: str
     built_at: dt.datetime
     rows: int | None = None
+    content: str = ""
+    layout: str = ""
+    sequence: int = 0
 
 
 def meta_table(namespace: Namespace) -> Relation:
