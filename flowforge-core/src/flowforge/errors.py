@@ -286,6 +286,12 @@ class SeedError(ProjectError):
     default_code = "FF2201"
 
 
+class StateError(FlowForgeError):
+    """What earlier runs left in the database cannot be used."""
+
+    default_code = "FF2301"
+
+
 class TestFailureError(FlowForgeError):
     """Checks or unit tests failed."""
 

@@ -116,7 +116,12 @@ def _bench(project: Project, options: RunOptions, run_id: str, auditor: Auditor,
         dialect=executor.dialect,
         error=executor.error,
         publisher=Publisher(
-            project.engine, executor.dialect, run_id, meta_table(executor.namespace), options.lock_timeout
+            project.engine,
+            executor.dialect,
+            executor.namespace,
+            run_id,
+            meta_table(executor.namespace),
+            options.lock_timeout,
         ),
         compiler=project.compiler,
         modules=ProjectModules(project.root),

@@ -1,47 +1,29 @@
-"""The publishing protocol: lock, stage, audit, replace and note, all in one transaction on one session.
+"""The publishing protocol: how one relation is written so that nobody ever sees half of it.
 
-A kill at any moment leaves the old relation or the new one, never a third thing: the database forgets what was not
-committed. A failed audit rolls everything back.
+With transactions around DDL: lock, stage, audit, replace and note, all in one transaction on one session. A kill at
+any moment leaves the old relation or the new one, never a third thing: the database forgets what was not committed.
+A failed audit rolls everything back.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 
 import attrs
 
-from flowforge.contract import Capability, CreateKind, Dialect, EngineSpec, Session, TableOptions
+from flowforge.contract import Capability, Dialect, EngineSpec, Session
+from flowforge.crash import crash_point
 from flowforge.errors import UnsupportedError
-from flowforge.materialize.staging import staging_name
-from flowforge.state.meta import MetaRow, write_meta
-from flowforge.values import Relation, RelationKind
+from flowforge.materialize.steps import Audit, Publication, Published, Steps, Writer
+from flowforge.state.meta import write_meta
+from flowforge.values import Namespace, Relation, RelationKind
 
-Audit = Callable[[Session, str], None]
-"""Called with the session and the SQL of the staged rows (a relation, or a subquery); raises to refuse them."""
-
-Writer = Callable[[Session, Relation], int | None]
-"""Creates the given staging table and returns its number of rows, if known."""
+__all__ = ["Audit", "Publication", "Published", "Publisher", "Writer"]
 
 
-@attrs.frozen
-class Publication:
-    """One relation that is to be written.
-
-    Parameters
-    ----------
-    select:
-        The query whose rows it gets; or
-    write:
-        the function that writes the staging table. For a view made of rows, *backing* is the table under it.
-    """
-
-    target: Relation
-    kind: RelationKind
-    meta: MetaRow
-    select: str | None = None
-    write: Writer | None = None
-    backing: Relation | None = None
-    options: TableOptions = TableOptions()
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 @attrs.frozen
@@ -50,58 +32,89 @@ class Publisher:
 
     Parameters
     ----------
+    namespace:
+        The profile's own.
     meta_table:
         Where the run notes what it wrote.
     lock_timeout:
         Seconds to wait for another run that writes the same relation; ``None`` waits for ever.
+    clock:
+        The time in UTC, to be noted.
     """
 
     engine: EngineSpec
     dialect: Dialect
+    namespace: Namespace
     run_id: str
     meta_table: Relation
     lock_timeout: float | None = None
+    clock: Callable[[], dt.datetime] = _now
 
-    def publish(self, session: Session, publication: Publication, audit: Audit | None) -> int | None:
-        """Write one relation and return its number of rows, when it is known. Called from a worker's thread."""
+    def publish(self, session: Session, publication: Publication, audit: Audit | None) -> Published:
+        """Write one relation, or find that what stands there is what would be written. On a worker's thread.
+
+        Raises
+        ------
+        EngineError
+            Of kind ``LOCKED`` when another run holds the relation for too long; whatever the engine raises.
+        Exception
+            What *audit* and the publication's own writer raise. Nothing was replaced then.
+        """
         support = self.engine.support(Capability.TRANSACTIONAL_DDL)
         if not support:
             raise UnsupportedError(
                 f"publishing needs transactions around DDL, which {self.engine.name} does not offer: {support.reason}"
             )
-        target = publication.target
-        if target.schema:
-            session.ensure_schema(target)
+        if publication.target.schema:
+            session.ensure_schema(publication.target)
         with session.transaction():
-            session.lock(self.dialect.render(target), timeout=self.lock_timeout)
-            if publication.kind is RelationKind.VIEW and publication.select is not None:
-                rows = None
-                self._view(session, target, publication.select, audit)
-            else:
-                rows = self._table(session, publication, audit)
-            write_meta(session, self.dialect, self.meta_table, attrs.evolve(publication.meta, rows=rows))
-        return rows
+            session.lock(self.dialect.render(publication.target), timeout=self.lock_timeout)
+            crash_point("publish.locked")
+            published = self._in_transaction(session, publication, audit)
+        crash_point("publish.committed")
+        return published
 
-    def _table(self, session: Session, publication: Publication, audit: Audit | None) -> int | None:
-        target = publication.backing or publication.target
-        limit = self.dialect.max_identifier_bytes
-        staged = target.renamed(staging_name(target.name, self.run_id, limit=limit))
-        if publication.write is not None:
-            rows = publication.write(session, staged)
+    def settle(self, session: Session, publication: Publication) -> bool:
+        """Whether *publication* is what stands there, after a commit of which nobody knows how it ended.
+
+        Parameters
+        ----------
+        session:
+            A new one; the one that published is lost.
+        """
+        row = self._steps.noted(session, publication.target)
+        if row is None or row.run_id != self.run_id:
+            return False
+        return row.data_id == publication.data_id or bool(
+            publication.fingerprint and row.fingerprint == publication.fingerprint
+        )
+
+    @property
+    def _steps(self) -> Steps:
+        return Steps(self.engine, self.dialect, self.namespace, self.run_id, self.meta_table, self.clock)
+
+    def _in_transaction(self, session: Session, publication: Publication, audit: Audit | None) -> Published:
+        steps = self._steps
+        row = steps.noted(session, publication.target)
+        if row is not None and steps.is_built(session, publication, row):
+            if audit is not None:
+                audit(session, self.dialect.render(publication.target))
+            return Published(row, row.rows, kept=True)
+        staged = None if publication.is_query else steps.stage(session, publication)
+        crash_point("publish.staged")
+        steps.audit(session, publication, staged, audit)
+        crash_point("publish.audited")
+        kept = False
+        if staged is not None:
+            staged = steps.hashed(session, publication, staged)
+            kept = steps.are_equal(session, publication, staged, row)
+        if staged is not None and row is not None and kept:
+            session.drop(staged.relation, RelationKind.TABLE)
+            noted = steps.kept_row(publication, row)
         else:
-            assert publication.select is not None
-            rows = session.create_as(staged, publication.select, CreateKind.TABLE, publication.options).rows
-        if audit is not None:
-            audit(session, self.dialect.render(staged))
-        session.replace(staged, target)
-        if publication.backing is not None:
-            self._view(session, publication.target, f"SELECT * FROM {self.dialect.render(target)}", None)
-        return rows
-
-    def _view(self, session: Session, target: Relation, select: str, audit: Audit | None) -> None:
-        if audit is not None:
-            audit(session, f"(\n{select}\n)")
-        standing = session.kind_of(target)
-        if standing is not None:
-            session.drop(target, standing)
-        session.create_as(target, select, CreateKind.VIEW)
+            steps.replace(session, publication, staged)
+            crash_point("publish.replaced")
+            noted = steps.new_row(session, publication, staged, row)
+        write_meta(session, self.dialect, self.meta_table, noted)
+        crash_point("publish.noted")
+        return Published(noted, staged.rows if staged else None, kept)

@@ -29,7 +29,6 @@ from flowforge.run.modules import ProjectModules
 from flowforge.run.plan import PlanNode
 from flowforge.run.python_node import blame, call_model
 from flowforge.run.result import NodeResult
-from flowforge.state.meta import MetaRow
 from flowforge.values import Location, Relation, RelationKind
 
 SeedWriter = Callable[[Node, Session, Relation, LoadMode], int]
@@ -97,7 +96,7 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
         sessions.add(session)
         try:
             publication = _publication(step, bench, compiled)
-            rows = bench.publisher.publish(session, publication, bench.make_audit(node))
+            rows = bench.publisher.publish(session, publication, bench.make_audit(node)).rows
         finally:
             sessions.remove(session)
             session.close()
@@ -153,17 +152,11 @@ def _publication(step: PlanNode, bench: Bench, compiled: Compiled | None) -> Pub
         if kind is RelationKind.VIEW:
             backing = target.renamed(f"__ff_py_{target.name}")
     return Publication(
+        node=node.name,
         target=target,
         kind=kind,
-        meta=MetaRow(
-            node_name=node.name,
-            relation=target.name,
-            fingerprint="",
-            data_id=uuid.uuid4().hex,
-            engine=bench.engine.name,
-            run_id=bench.run_id,
-            built_at=dt.datetime.now(dt.UTC),
-        ),
+        fingerprint="",
+        data_id=uuid.uuid4().hex,
         select=compiled.executable if compiled else None,
         write=write,
         backing=backing,

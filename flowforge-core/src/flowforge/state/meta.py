@@ -1,17 +1,27 @@
-"""``_ff_meta``: the table that says what a run left in the database. It is the truth; files are only hints."""
+"""``_ff_meta``: the table that says what a run left in the database. It is the truth; files are only hints.
+
+Knows how its rows are written, read and brought up to the present version; not when.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import re
+import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from flowforge.contract import Dialect, Session
-from flowforge.values import Namespace, Relation
+from flowforge.crash import crash_point
+from flowforge.errors import StateError, UnsupportedError
+from flowforge.values import Namespace, Relation, RelationKind
 
 META_TABLE = "_ff_meta"
 META_VERSION = 2
+_PLAIN = re.compile(r'[^\s.",\x00-\x1f\x7f]+')
 
 
 @attrs.frozen
@@ -52,46 +62,237 @@ class MetaRow:
     sequence: int = 0
 
 
+_FIELDS = tuple(field.name for field in attrs.fields(MetaRow))
+_NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
 def meta_table(namespace: Namespace) -> Relation:
     """The meta table of a profile: it lives in the profile's own schema."""
     return Relation(META_TABLE, namespace.schema, namespace.database)
+
+
+def relation_key(dialect: Dialect, relation: Relation, namespace: Namespace) -> str:
+    """The name of *relation* in ``_ff_meta``: ``orders``, or ``other.orders`` outside of the profile's schema.
+
+    Two names that the engine takes for the same have one key, and no name can be written so that it looks like
+    another one's schema and name.
+
+    Parameters
+    ----------
+    namespace:
+        The profile's own.
+    """
+
+    def folded(part: str | None) -> str:
+        return dialect.fold(part).casefold() if part else ""
+
+    relation = relation.within(namespace)
+    parts = [folded(relation.database), folded(relation.schema), folded(relation.name)]
+    if parts[0] == folded(namespace.database):
+        parts = parts[1:] if parts[1] != folded(namespace.schema) else parts[2:]
+    return ".".join(part if _PLAIN.fullmatch(part) else '"' + part.replace('"', '""') + '"' for part in parts)
+
+
+# -- the table ------------------------------------------------------------------------------------------------------
 
 
 def _columns(dialect: Dialect) -> dict[str, str]:
     import pyarrow as pa
 
     text, number, moment = (dialect.type_name(kind) for kind in (pa.string(), pa.int64(), pa.timestamp("us")))
-    return {
-        "node_name": text,
-        "relation": text,
-        "fingerprint": text,
-        "data_id": text,
-        "engine": text,
-        "run_id": text,
-        "rows": number,
-        "built_at": moment,
-        "version": number,
-    }
+    special = {"rows": number, "built_at": moment, "sequence": number, "version": number}
+    return {name: special.get(name, text) for name in (*_FIELDS, "version")}
+
+
+def _create(session: Session, dialect: Dialect, table: Relation) -> None:
+    columns = ", ".join(f"{dialect.quote(name)} {kind}" for name, kind in _columns(dialect).items())
+    session.execute(f"CREATE TABLE IF NOT EXISTS {dialect.render(table)} ({columns})")
 
 
 def ensure_meta(session: Session, dialect: Dialect, namespace: Namespace) -> Relation:
-    """Create the meta table when it is missing, and return its name. Once a run, before any worker starts."""
+    """Create the meta table when it is missing, or bring it up to this version, and return its name.
+
+    Once a run, before any worker starts, outside of a transaction. Several runs may do it at once.
+
+    Raises
+    ------
+    StateError
+        When a newer FlowForge has written the table (``FF2301``), or when it is somebody else's (``FF2302``).
+    """
     table = meta_table(namespace)
-    if session.kind_of(table) is None:
+    kind = session.kind_of(table)
+    if kind is None:
         if table.schema:
             session.ensure_schema(table)
-        columns = ", ".join(f"{dialect.quote(name)} {kind}" for name, kind in _columns(dialect).items())
-        session.execute(f"CREATE TABLE IF NOT EXISTS {dialect.render(table)} ({columns})")
+        try:
+            _create(session, dialect, table)
+            crash_point("meta.created")
+        except Exception:
+            if session.kind_of(table) is None:  # otherwise another run was faster
+                raise
+        kind = session.kind_of(table)
+    if kind is not RelationKind.TABLE:
+        raise StateError(
+            f"{table} is a {kind.value if kind else 'missing relation'}, where FlowForge keeps its notes",
+            code="FF2302",
+            help="rename or drop it, or give the profile a schema of its own",
+        )
+    if not _is_current(session, dialect, table):
+        _migrate(session, dialect, table, namespace)
     return table
 
 
+def _is_current(session: Session, dialect: Dialect, table: Relation) -> bool:
+    schema = session.schema_of(table)
+    found = {name.casefold() for name in schema.names} if schema is not None else set()
+    if "version" in found:
+        column = dialect.quote("version")
+        newest = _one(session, f"SELECT MAX({column}) AS {column} FROM {dialect.render(table)}")
+        if newest is not None and int(newest) > META_VERSION:
+            raise StateError(
+                f"{table} was written by a newer FlowForge (version {newest}, this one knows {META_VERSION})",
+                help="upgrade flowforge-core here, or use another schema",
+            )
+    if not {"node_name", "relation"} <= found:
+        raise StateError(
+            f"the table {table} is not FlowForge's, but has the name that FlowForge needs",
+            code="FF2302",
+            help="rename or drop it, or give the profile a schema of its own",
+        )
+    return set(_columns(dialect)) <= found
+
+
+def _migrate(session: Session, dialect: Dialect, table: Relation, namespace: Namespace) -> None:
+    """Copy what an older version noted into a new table that takes the old one's place.
+
+    Notes of older versions never let anybody skip a node, so a note that gets lost here between two runs that do
+    this at once costs one build, no more.
+    """
+    staged = table.renamed(f"ff__{META_TABLE.strip('_')}__{uuid.uuid4().hex[:10]}__migration")
+    try:
+        with session.transaction():
+            with contextlib.suppress(UnsupportedError):
+                session.lock(dialect.render(table), timeout=60.0)
+            if _is_current(session, dialect, table):
+                return
+            rows = _read_older(session, dialect, table, namespace)
+            _create(session, dialect, staged)
+            if rows:
+                _insert(session, dialect, staged, rows)
+            session.replace(staged, table)
+            crash_point("meta.migrated")
+    except Exception:
+        if not _is_current(session, dialect, table):  # otherwise another run was faster
+            raise
+
+
+def _read_older(session: Session, dialect: Dialect, table: Relation, namespace: Namespace) -> list[MetaRow]:
+    """Rows of version 1, and of FastFlowTransform, which calls the fingerprint ``fp``."""
+    found = session.query(f"SELECT * FROM {dialect.render(table)}").read_all()
+    names = [name.casefold() for name in found.schema.names]
+    rows = {}
+    for values in zip(*(column.to_pylist() for column in found.columns), strict=True):
+        old = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        key = relation_key(dialect, Relation(str(old.get("relation") or old.get("node_name") or "")), namespace)
+        rows[key] = MetaRow(
+            node_name=str(old.get("node_name", "")),
+            relation=key,
+            fingerprint=str(old.get("fingerprint", old.get("fp", ""))),
+            data_id=str(old.get("data_id") or uuid.uuid4().hex),
+            engine=str(old.get("engine", "")),
+            run_id=str(old.get("run_id", "")),
+            built_at=_moment(old.get("built_at")),
+            rows=old.get("rows"),
+        )
+    return list(rows.values())
+
+
+# -- its rows -------------------------------------------------------------------------------------------------------
+
+
+def read_meta(session: Session, dialect: Dialect, table: Relation) -> dict[str, MetaRow]:
+    """What stands under every relation, by :func:`relation_key`."""
+    return _read(session, dialect, table, "")
+
+
+def read_meta_row(session: Session, dialect: Dialect, table: Relation, key: str) -> MetaRow | None:
+    """What stands under the relation whose :func:`relation_key` is *key*; ``None``: nothing is noted."""
+    return _read(session, dialect, table, f" WHERE {_is(dialect, key)}").get(key)
+
+
+def _read(session: Session, dialect: Dialect, table: Relation, condition: str) -> dict[str, MetaRow]:
+    listed = ", ".join(dialect.quote(name) for name in _FIELDS)
+    found = session.query(f"SELECT {listed} FROM {dialect.render(table)}{condition}").read_all()
+    rows: dict[str, MetaRow] = {}
+    for values in zip(*(column.to_pylist() for column in found.columns), strict=True):
+        row = _row(dict(zip(_FIELDS, values, strict=True)))
+        other = rows.get(row.relation)
+        if other is None or other.sequence < row.sequence:
+            rows[row.relation] = row
+        elif other.sequence == row.sequence and other != row:
+            # Two runs wrote one relation against the rules: nobody knows whose rows stand there.
+            rows[row.relation] = attrs.evolve(row, fingerprint="", data_id=uuid.uuid4().hex, content="")
+    return rows
+
+
+def _row(values: Mapping[str, Any]) -> MetaRow:
+    rows, sequence = values["rows"], values["sequence"]
+    return MetaRow(
+        **{name: "" if values[name] is None else str(values[name]) for name in _FIELDS if name not in _NO_TEXT},
+        built_at=_moment(values["built_at"]),
+        rows=None if rows is None else int(rows),
+        sequence=int(sequence or 0),
+    )
+
+
+_NO_TEXT = ("built_at", "rows", "sequence")
+
+
+def _moment(value: Any) -> dt.datetime:
+    if isinstance(value, str):
+        value = dt.datetime.fromisoformat(value)
+    if not isinstance(value, dt.datetime):
+        return _NEVER
+    return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
 def write_meta(session: Session, dialect: Dialect, table: Relation, row: MetaRow) -> None:
-    """Replace the node's row. Called inside the transaction that publishes the relation."""
-    values: dict[str, Any] = {**attrs.asdict(row), "version": META_VERSION}
-    values["built_at"] = row.built_at.astimezone(dt.UTC).replace(tzinfo=None)
-    name = dialect.render(table)
-    node = dialect.quote("node_name")
-    session.execute(f"DELETE FROM {name} WHERE {node} = {dialect.literal(row.node_name)}")
-    columns = ", ".join(dialect.quote(column) for column in values)
-    literals = ", ".join(dialect.literal(value) for value in values.values())
-    session.execute(f"INSERT INTO {name} ({columns}) VALUES ({literals})")
+    """Replace the relation's row. Called inside the transaction that publishes the relation."""
+    forget(session, dialect, table, row.relation)
+    _insert(session, dialect, table, [row])
+
+
+def append_meta(session: Session, dialect: Dialect, table: Relation, row: MetaRow) -> None:
+    """Add a row, which is the valid one if its sequence is the highest."""
+    _insert(session, dialect, table, [row])
+
+
+def forget(session: Session, dialect: Dialect, table: Relation, key: str, *, before: int | None = None) -> None:
+    """Remove the rows of one relation.
+
+    Parameters
+    ----------
+    before:
+        Only rows of a lower sequence.
+    """
+    older = "" if before is None else f" AND {dialect.quote('sequence')} < {dialect.literal(before)}"
+    session.execute(f"DELETE FROM {dialect.render(table)} WHERE {_is(dialect, key)}{older}")
+
+
+def _is(dialect: Dialect, key: str) -> str:
+    return f"{dialect.quote('relation')} = {dialect.literal(key)}"
+
+
+def _insert(session: Session, dialect: Dialect, table: Relation, rows: Sequence[MetaRow]) -> None:
+    columns = ", ".join(dialect.quote(column) for column in (*_FIELDS, "version"))
+    lines = []
+    for row in rows:
+        values: dict[str, Any] = {**attrs.asdict(row), "version": META_VERSION}
+        values["built_at"] = row.built_at.astimezone(dt.UTC).replace(tzinfo=None)
+        lines.append("(" + ", ".join(dialect.literal(value) for value in values.values()) + ")")
+    session.execute(f"INSERT INTO {dialect.render(table)} ({columns}) VALUES {', '.join(lines)}")
+
+
+def _one(session: Session, sql: str) -> Any:
+    (column,) = session.query(sql).read_all().columns
+    return column.to_pylist()[0] if len(column) else None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import pytest
 
 from flowforge.contract import Capability, LoadMode, Session
 from flowforge.errors import AuditFailedError, ErrorKind
 from flowforge.materialize.publish import Audit, Publication, Publisher
-from flowforge.state.meta import MetaRow, ensure_meta
+from flowforge.state.meta import ensure_meta
 from flowforge.testkit.lab import Lab, arrow_table
 from flowforge.testkit.marks import requires
 from flowforge.values import Relation, RelationKind
@@ -24,7 +22,7 @@ class Press:
         self.lab = lab
         self.session = lab.session()
         self.meta = ensure_meta(self.session, lab.dialect, lab.namespace)
-        self.publisher = Publisher(lab.spec, lab.dialect, "run1", self.meta, lock_timeout=5.0)
+        self.publisher = Publisher(lab.spec, lab.dialect, lab.namespace, "run1", self.meta, lock_timeout=5.0)
 
     def publish(
         self,
@@ -42,22 +40,16 @@ class Press:
         return self.publisher.publish(
             self.session,
             Publication(
+                node=f"{name}.ff",
                 target=self.lab.relation(name),
                 kind=RelationKind.VIEW if view else RelationKind.TABLE,
-                meta=MetaRow(
-                    node_name=f"{name}.ff",
-                    relation=name,
-                    fingerprint="",
-                    data_id=data_id,
-                    engine=self.lab.spec.name,
-                    run_id="run1",
-                    built_at=dt.datetime(2024, 1, 2, 3, 4, 5, tzinfo=dt.UTC),
-                ),
+                fingerprint="",
+                data_id=data_id,
                 select=select,
                 write=write if rows is not None else None,
             ),
             audit,
-        )
+        ).rows
 
     def select(self, value: int) -> str:
         return f"SELECT {value} AS {self.lab.names('x')}"

@@ -1,0 +1,218 @@
+"""The single steps of publishing one relation, which both branches of the protocol take in their own order.
+
+Knows sessions and ``_ff_meta``; nothing of transactions, leases or the order of steps.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import attrs
+
+from flowforge.contract import Capability, CreateKind, Dialect, EngineSpec, Session, TableOptions
+from flowforge.materialize.staging import staging_name
+from flowforge.state.fingerprint import parse_fingerprint
+from flowforge.state.meta import MetaRow, read_meta_row, relation_key
+from flowforge.values import Namespace, Relation, RelationKind
+
+Audit = Callable[[Session, str], None]
+"""Called with the session and the SQL of the staged rows (a relation, or a subquery); raises to refuse them."""
+
+Writer = Callable[[Session, Relation], int | None]
+"""Creates the given staging table and returns its number of rows, if known."""
+
+
+@attrs.frozen
+class Publication:
+    """One relation that is to be written.
+
+    Parameters
+    ----------
+    fingerprint:
+        The text to note; empty: do not let later runs skip it.
+    data_id:
+        To note, unless the standing rows are kept.
+    select:
+        The query whose rows it gets; or
+    write:
+        the function that writes the staging table. For a view made of rows, *backing* is the table under it.
+    hash_rows:
+        Note the content hash of the rows, where the engine can make one.
+    may_keep:
+        Leave what stands there alone when its rows are equal to the new ones, or when another run has just built it
+        from the same fingerprint.
+    allow_non_atomic:
+        On an engine without transactions around DDL that has no atomic replacement either: replace all the same.
+    """
+
+    node: str
+    target: Relation
+    kind: RelationKind
+    fingerprint: str
+    data_id: str
+    select: str | None = None
+    write: Writer | None = None
+    backing: Relation | None = None
+    options: TableOptions = TableOptions()
+    hash_rows: bool = False
+    may_keep: bool = False
+    allow_non_atomic: bool = False
+
+    @property
+    def is_query(self) -> bool:
+        """Whether it is a view over a query, so that no rows are written."""
+        return self.kind is RelationKind.VIEW and self.select is not None
+
+    @property
+    def table(self) -> Relation:
+        """The table that gets the rows; of no meaning for a view over a query."""
+        return self.backing or self.target
+
+
+@attrs.frozen
+class Published:
+    """What came of a publication.
+
+    Parameters
+    ----------
+    row:
+        What now stands in ``_ff_meta``.
+    rows:
+        How many rows were written (or found equal), when it is known.
+    kept:
+        The standing relation was left alone.
+    """
+
+    row: MetaRow
+    rows: int | None
+    kept: bool
+
+
+@attrs.frozen
+class Staged:
+    """New rows that nobody reads yet."""
+
+    relation: Relation
+    rows: int | None
+    content: str = ""
+
+
+@attrs.frozen
+class Steps:
+    """What it takes to publish one relation.
+
+    Parameters
+    ----------
+    namespace:
+        The profile's own.
+    clock:
+        The time in UTC; it is only noted, nothing is decided by it.
+    """
+
+    engine: EngineSpec
+    dialect: Dialect
+    namespace: Namespace
+    run_id: str
+    meta_table: Relation
+    clock: Callable[[], dt.datetime]
+
+    def noted(self, session: Session, target: Relation) -> MetaRow | None:
+        """What ``_ff_meta`` says of *target*."""
+        return read_meta_row(session, self.dialect, self.meta_table, self._key(target))
+
+    def _key(self, target: Relation) -> str:
+        return relation_key(self.dialect, target, self.namespace)
+
+    # is anything to be done?
+
+    def is_built(self, session: Session, publication: Publication, row: MetaRow | None) -> bool:
+        """Whether another run has built the very same, and it stands there as that run left it."""
+        if not publication.may_keep or row is None:
+            return False
+        mine, theirs = parse_fingerprint(publication.fingerprint), parse_fingerprint(row.fingerprint)
+        return (
+            mine is not None and theirs is not None and mine.same_as(theirs) and self._stands(session, publication, row)
+        )
+
+    def are_equal(self, session: Session, publication: Publication, staged: Staged, row: MetaRow | None) -> bool:
+        """Whether the staged rows are those that stand there already, under the same columns."""
+        if not publication.may_keep or row is None or not staged.content or row.content != staged.content:
+            return False
+        if publication.options != TableOptions():
+            return False  # nobody noted which options the standing table was made with
+        standing = session.layout(publication.table)
+        return session.layout(staged.relation) == standing and self._stands(session, publication, row)
+
+    def _stands(self, session: Session, publication: Publication, row: MetaRow) -> bool:
+        backing = publication.backing
+        if backing is not None and session.kind_of(backing) is not RelationKind.TABLE:
+            return False
+        if not row.layout or session.kind_of(publication.target) is not publication.kind:
+            return False
+        return session.layout(publication.target) == row.layout
+
+    # doing it
+
+    def stage(self, session: Session, publication: Publication) -> Staged:
+        """Write the new rows under a name of this run's own."""
+        table = publication.table
+        limit = self.dialect.max_identifier_bytes
+        staged = table.renamed(staging_name(table.name, self.run_id, limit=limit))
+        if publication.write is not None:
+            rows = publication.write(session, staged)
+        else:
+            assert publication.select is not None
+            rows = session.create_as(staged, publication.select, CreateKind.TABLE, publication.options).rows
+        return Staged(staged, rows)
+
+    def hashed(self, session: Session, publication: Publication, staged: Staged) -> Staged:
+        """*staged* with the hash of its rows, where it is asked for and can be had."""
+        if not publication.hash_rows or not self.engine.support(Capability.CONTENT_HASH):
+            return staged
+        return attrs.evolve(staged, content=session.content_hash(staged.relation) or "")
+
+    def audit(self, session: Session, publication: Publication, staged: Staged | None, audit: Audit | None) -> None:
+        """Let *audit* see the new rows: the staged ones, or those of a view's query."""
+        if audit is not None:
+            audit(session, f"(\n{publication.select}\n)" if staged is None else self.dialect.render(staged.relation))
+
+    def replace(self, session: Session, publication: Publication, staged: Staged | None) -> None:
+        """Let the new rows, or the new view, take the place of what stands there."""
+        if staged is None:
+            assert publication.select is not None
+            session.replace_view(publication.target, publication.select)
+            return
+        session.replace(staged.relation, publication.table)
+        if publication.backing is not None:
+            session.replace_view(publication.target, f"SELECT * FROM {self.dialect.render(publication.backing)}")
+
+    def new_row(
+        self, session: Session, publication: Publication, staged: Staged | None, before: MetaRow | None
+    ) -> MetaRow:
+        """The note on what was just put in place."""
+        return MetaRow(
+            node_name=publication.node,
+            relation=self._key(publication.target),
+            fingerprint=publication.fingerprint,
+            data_id=publication.data_id,
+            engine=self.engine.name,
+            run_id=self.run_id,
+            built_at=self.clock(),
+            rows=staged.rows if staged else None,
+            content=staged.content if staged else "",
+            layout=session.layout(publication.target) or "",
+            sequence=before.sequence + 1 if before else 1,
+        )
+
+    def kept_row(self, publication: Publication, row: MetaRow) -> MetaRow:
+        """The note on rows that were built again, found equal, and left where they are."""
+        return attrs.evolve(
+            row,
+            node_name=publication.node,
+            fingerprint=publication.fingerprint,
+            engine=self.engine.name,
+            run_id=self.run_id,
+            built_at=self.clock(),
+            sequence=row.sequence + 1,
+        )
