@@ -1,0 +1,354 @@
+"""The project's memory between runs: history, durations, what builds were made from. SQLite, one file, only hints.
+
+Nothing here may fail a run: what goes wrong is said once and then done without. ``_ff_meta`` in the database is the
+truth about what stands there, and is never doubted because of this file.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flowforge.crash import crash_point
+from flowforge.errors import Note, shown
+from flowforge.events import Status
+from flowforge.state.process import birth_of, is_gone
+from flowforge.state.records import BuildRecord, NodeRecord, RunRecord
+from flowforge.state.store_file import Opened, begin_anew, damaged, in_memory, open_database
+
+KEPT_RUNS = 200
+"""Runs that are kept for each environment."""
+KEPT_NODES = 300_000
+"""Node results that are kept for each environment: runs of huge projects are forgotten sooner."""
+_ALWAYS_KEPT = 5
+
+_PAUSE = 5.0  # seconds before another attempt, after a write has failed
+_WAITING = 100_000  # statements that wait for the file to be writable again
+_MESSAGE = 2_000  # characters of a message that are kept
+
+_RUN = "id, run_id, project, env, engine, command, options, planned, started_at, finished_at, exit_code, host, pid"
+
+_BEGIN = """
+    INSERT INTO runs (run_id, project, env, engine, command, options, planned, size, started_at, finished_at, exit_code,
+        host, pid, birth)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING"""
+_NODE = "INSERT OR REPLACE INTO nodes SELECT id, ?, ?, ?, ?, ?, ?, ?, ? FROM runs WHERE run_id = ?"
+_TIMING = """
+    INSERT INTO timings (env, node, d1) SELECT env, ?, ? FROM runs WHERE run_id = ?
+    ON CONFLICT (env, node) DO UPDATE SET d5 = d4, d4 = d3, d3 = d2, d2 = d1, d1 = excluded.d1"""
+_CHECK = "INSERT OR REPLACE INTO checks SELECT id, ?, ? FROM runs WHERE run_id = ?"
+_BUILD = "INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?, ?)"
+_END = "UPDATE runs SET finished_at = ?, exit_code = ? WHERE run_id = ?"
+_PRUNE = """
+    DELETE FROM runs WHERE id IN (
+        SELECT id FROM (
+            SELECT id, row_number() OVER newest AS n, sum(size) OVER newest AS total FROM runs
+            WINDOW newest AS (PARTITION BY env ORDER BY id DESC))
+        WHERE n > ? OR (n > ? AND total > ?))"""
+
+Statement = tuple[str, tuple[Any, ...]]
+
+
+class StateStore:
+    """Reads and writes ``.flowforge/state.db``. Safe from any thread; several processes at once are normal.
+
+    Every writing method commits before it returns. None raises for what is wrong with the disk or the file: the
+    first such failure is told to *warn*, what could not be written waits in memory and is tried again.
+    """
+
+    def __init__(self, opened: Opened, warn: Callable[[Note], None], *, write: bool = True) -> None:
+        self._connection: sqlite3.Connection | None = opened.connection
+        self._path = opened.path
+        self._write_allowed = write
+        self._warn = warn
+        self._warned = False
+        self._lock = threading.Lock()
+        self._waiting: list[Statement] = []
+        self._not_before = 0.0
+        self._positions = itertools.count()
+
+    @classmethod
+    def open(cls, folder: Path, warn: Callable[[Note], None], *, write: bool = True) -> StateStore:
+        """Open the memory of a project; when that cannot be, one that ends with the process, and one note.
+
+        Parameters
+        ----------
+        folder:
+            The project's ``.flowforge``; made when it is missing.
+        warn:
+            Told what the user should know; from any thread.
+        write:
+            False for commands that only look: nothing is created, repaired or written.
+        """
+        opened = open_database(folder, write=write)
+        if opened.note is not None:
+            warn(opened.note)
+        return cls(opened, warn, write=write)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether what is noted will be there after the process has ended."""
+        return self._path is not None
+
+    # -- writing
+
+    def begin_run(self, record: RunRecord) -> None:
+        """Note that a run begins, before its first node does."""
+        values = (
+            *(_text(one) for one in (record.run_id, record.project, record.env, record.engine, record.command)),
+            _json(record.options),
+            _json(record.planned),
+            len(record.planned),
+            record.started_at.isoformat(),
+            record.finished_at.isoformat() if record.finished_at else None,
+            record.exit_code,
+            _text(record.host),
+            record.pid,
+            birth_of(record.pid),
+        )
+        self._write((_BEGIN, values))
+        crash_point("state.run_begun")
+
+    def note_node(self, run_id: str, record: NodeRecord) -> None:
+        """Note how a node of a run ended; the durations of successes are remembered for later runs."""
+        node = _text(record.node)
+        values = (
+            node,
+            next(self._positions),
+            record.status.value,
+            record.started_at.isoformat(),
+            float(record.duration),
+            record.rows,
+            _text(record.message[:_MESSAGE]) if record.message is not None else None,
+            record.code,
+            run_id,
+        )
+        statements: list[Statement] = [(_NODE, values)]
+        if record.status is Status.SUCCESS:
+            statements.append((_TIMING, (node, float(record.duration), run_id)))
+        self._write(*statements)
+        crash_point("state.node_noted")
+
+    def note_check(self, run_id: str, name: str, status: Status) -> None:
+        """Note how a check of a run ended."""
+        self._write((_CHECK, (_text(name), status.value, run_id)))
+
+    def note_build(self, env: str, record: BuildRecord) -> None:
+        """Note what a build was made from, after it was published."""
+        values = (
+            _text(env),
+            _text(record.node),
+            _text(record.definition),
+            _text(record.sql) if record.sql is not None else None,
+            _json(record.config),
+            _json(record.inputs),
+            _json(record.files),
+        )
+        self._write((_BUILD, values))
+
+    def end_run(self, run_id: str, exit_code: int, finished_at: dt.datetime) -> None:
+        """Note that a run ended, and forget the oldest ones."""
+        self._not_before = 0.0
+        self._write(
+            (_END, (finished_at.isoformat(), exit_code, run_id)),
+            (_PRUNE, (KEPT_RUNS, _ALWAYS_KEPT, KEPT_NODES)),
+        )
+        crash_point("state.run_ended")
+
+    def forget_dead(self, run_ids: Iterable[str]) -> None:
+        """Stop naming these runs as unfinished, because what they left behind was dealt with. History keeps them."""
+        self._write(*(("UPDATE runs SET forgotten = 1 WHERE run_id = ?", (run_id,)) for run_id in run_ids))
+
+    # -- reading
+
+    def last_run(self, env: str, commands: Collection[str] | None = None) -> RunRecord | None:
+        """The latest run of an environment to begin, of these commands if any are named; finished or not."""
+        where, values = "env = ?", [env]
+        if commands is not None:
+            where += f" AND command IN ({', '.join('?' * len(commands))})"
+            values += commands
+        return next(iter(self._runs(f"{where} ORDER BY id DESC LIMIT 1", values)), None)
+
+    def durations(self, env: str) -> Mapping[str, float]:
+        """By node name, the median of its last five successful builds, in seconds."""
+        found = {}
+        for node, *times in self._rows("SELECT node, d1, d2, d3, d4, d5 FROM timings WHERE env = ?", (env,)):
+            known = sorted(time for time in times if isinstance(time, float))
+            if known:
+                found[node] = (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2
+        return found
+
+    def last_builds(self, env: str) -> Mapping[str, BuildRecord]:
+        """By node name, what its last successful build was made from."""
+        found = {}
+        for node, definition, sql, *texts in self._rows(
+            "SELECT node, definition, sql, config, inputs, files FROM builds WHERE env = ?", (env,)
+        ):
+            values = [_parsed(text, dict) for text in texts]
+            if None not in values:
+                found[node] = BuildRecord(node, definition, sql, *values)
+        return found
+
+    def last_definitions(self, env: str) -> Mapping[str, str]:
+        """By node name, the definition that its last successful build had."""
+        return dict(self._rows("SELECT node, definition FROM builds WHERE env = ?", (env,)))
+
+    def unfinished_runs(self, host: str) -> tuple[RunRecord, ...]:
+        """Runs of this host that have no end, and whose process is gone; oldest first.
+
+        A run of which nobody can say whether it still goes on is not named.
+        """
+        births = dict(
+            self._rows("SELECT run_id, birth FROM runs WHERE host = ? AND finished_at IS NULL", (host,)),
+        )
+        runs = self._runs("host = ? AND finished_at IS NULL AND forgotten = 0 ORDER BY id", [host])
+        return tuple(run for run in runs if is_gone(run.pid, births.get(run.run_id, "")))
+
+    # -- the connection
+
+    def close(self) -> None:
+        """Try a last time to write what waits, and let go of the file; quiet when called twice."""
+        self._not_before = 0.0
+        with self._lock:
+            note = self._flush()
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+        self._tell(note)
+
+    def __enter__(self) -> StateStore:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _write(self, *statements: Statement) -> None:
+        with self._lock:
+            if self._connection is None or not self._write_allowed or not statements:
+                return
+            if len(self._waiting) < _WAITING:
+                self._waiting += statements
+            note = self._flush()
+        self._tell(note)
+
+    def _flush(self) -> Note | None:
+        """Write what waits in one transaction; the lock is held."""
+        connection = self._connection
+        if connection is None or not self._waiting or time.monotonic() < self._not_before:
+            return None
+        try:
+            if len(self._waiting) == 1:
+                connection.execute(*self._waiting[0])
+            else:
+                connection.execute("BEGIN IMMEDIATE")
+                for sql, values in self._waiting:
+                    connection.execute(sql, values)
+                connection.execute("COMMIT")
+        except (sqlite3.Error, OverflowError) as error:
+            return self._failed(connection, error)
+        self._waiting.clear()
+        return None
+
+    def _failed(self, connection: sqlite3.Connection, error: Exception) -> Note | None:
+        """Go on after *error*; the lock is held."""
+        if isinstance(error, sqlite3.Error) and damaged(error) and self._path is not None:
+            connection.close()
+            opened = begin_anew(self._path) if self._write_allowed else in_memory(None)
+            self._connection, self._path = opened.connection, opened.path
+            self._waiting.clear()
+            return opened.note
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            pass  # the transaction is over in any case: it ended by itself with the error
+        if not isinstance(error, sqlite3.OperationalError):
+            self._waiting.clear()  # these values will never fit
+        self._not_before = time.monotonic() + _PAUSE
+        return Note(
+            f"the history of this run cannot be written: {shown(str(error))}",
+            "FF2313",
+            help="the run itself is not affected; `retry` and the order of nodes may know less",
+        )
+
+    def _tell(self, note: Note | None) -> None:
+        if note is not None and not self._warned:
+            self._warned = True
+            self._warn(note)
+
+    def _rows(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        note = None
+        rows: list[tuple[Any, ...]] = []
+        with self._lock:
+            if self._connection is not None:
+                try:
+                    rows = self._connection.execute(sql, values).fetchall()
+                except sqlite3.Error as error:
+                    note = self._failed(self._connection, error)
+        self._tell(note)
+        return rows
+
+    def _runs(self, where: str, values: Sequence[Any]) -> list[RunRecord]:
+        found = []
+        for row in self._rows(f"SELECT {_RUN} FROM runs WHERE {where}", values):
+            number, run_id, project, env, engine, command, options, planned, started, finished, code, host, pid = row
+            nodes = self._rows(
+                "SELECT node, status, started_at, duration, rows, message, code FROM nodes WHERE run = ?"
+                " ORDER BY position",
+                (number,),
+            )
+            checks = self._rows("SELECT name, status FROM checks WHERE run = ?", (number,))
+            try:
+                found.append(
+                    RunRecord(
+                        run_id=run_id,
+                        project=project,
+                        env=env,
+                        engine=engine,
+                        command=command,
+                        options=_parsed(options, dict) or {},
+                        planned=tuple(_parsed(planned, list) or ()),
+                        started_at=dt.datetime.fromisoformat(started),
+                        finished_at=dt.datetime.fromisoformat(finished) if finished else None,
+                        exit_code=code,
+                        host=host,
+                        pid=pid,
+                        nodes={
+                            name: NodeRecord(name, Status(status), dt.datetime.fromisoformat(at), *rest)
+                            for name, status, at, *rest in nodes
+                        },
+                        checks={name: Status(status) for name, status in checks},
+                    )
+                )
+            except (ValueError, TypeError):
+                continue  # written by another hand; a hint that cannot be read is none
+        return found
+
+
+def _text(value: str) -> str:
+    """*value* as SQLite can hold it: half a surrogate pair is no text."""
+    return value.encode("utf-8", "backslashreplace").decode()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=_plain, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+def _parsed(text: Any, kind: type) -> Any:
+    """The value behind a JSON text, if it is one of this kind; ``None`` otherwise."""
+    try:
+        value = json.loads(text)
+    except (ValueError, TypeError):
+        return None
+    return value if isinstance(value, kind) else None
