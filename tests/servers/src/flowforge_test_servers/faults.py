@@ -5,6 +5,7 @@ Any test may call :func:`record`. Nothing is written unless ``FF_FAULT_TABLE`` n
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -58,3 +59,14 @@ def read(path: Path) -> Iterator[Case]:
     for line in path.read_text("utf-8").splitlines():
         if line.strip():
             yield Case(**json.loads(line))
+
+
+@contextlib.contextmanager
+def provoked(fault: str, engine: str, how: str, outcome: str, *, cases: int = 1) -> Iterator[None]:
+    """Record that the block found no damage; when an assertion fails in it, record that it did, with what was seen."""
+    try:
+        yield
+    except AssertionError as error:
+        record(fault, engine, how, " ".join(str(error).split())[:300], damage=True, cases=cases)
+        raise
+    record(fault, engine, how, outcome, cases=cases)

@@ -1,0 +1,131 @@
+"""Plays the scenarios: makes the places at which they begin, kills, looks, and lets the next runs repair."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import attrs
+
+from flowforge_test_servers.board import judge
+from flowforge_test_servers.board.arena import Arena, Place, write_files
+from flowforge_test_servers.board.process import KILLED, Ended, count_points, run
+from flowforge_test_servers.board.scenarios import Scenario
+from flowforge_test_servers.board.world import EMPTY, Version
+
+ONE_BY_ONE = ("--jobs", "1")
+
+
+@attrs.frozen
+class Opening:
+    """Where a scenario begins, how its run to the end went, and how often that came to each crash point."""
+
+    place: Place
+    whole: Ended
+    counts: Mapping[str, int]
+
+
+class Board:
+    """The places of one test session; safe from any thread.
+
+    Parameters
+    ----------
+    folder:
+        Where the places are made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._numbers = itertools.count(1)
+        self._lock = threading.RLock()
+        self._built: dict[tuple[str, int], Place] = {}
+        self._openings: dict[tuple[str, str], Opening] = {}
+
+    def new_root(self, label: str) -> Path:
+        """A folder that is not there yet."""
+        return self._folder / f"{next(self._numbers):04d}-{label}"
+
+    def built(self, arena: Arena, version: Version) -> Place:
+        """A place at which *version* was built from nothing; do not change it, copy it."""
+        with self._lock:
+            key = arena.name, id(version)
+            if key not in self._built:
+                place = arena.empty(self.new_root(f"{arena.name}-template"))
+                write_files(place.root, version.files)
+                ended = run(place, "build", *ONE_BY_ONE)
+                assert ended.code == 0, ended.stderr
+                judge.assert_sound(place, version)
+                self._built[key] = place
+            return self._built[key]
+
+    def opening(self, arena: Arena, scenario: Scenario) -> Opening:
+        """The place at which *scenario* begins; copy it. The first call plays the scenario once without a kill."""
+        with self._lock:
+            key = arena.name, scenario.name
+            if key not in self._openings:
+                root = self.new_root(f"{arena.name}-{scenario.name}")
+                if scenario.old is EMPTY:
+                    place = arena.empty(root)
+                else:
+                    place = arena.copy(self.built(arena, scenario.old), root)
+                write_files(place.root, scenario.new.files)
+                scenario.prepare(place)
+                trial = arena.copy(place, self.new_root(f"{arena.name}-{scenario.name}-whole"))
+                whole, counts = count_points(trial, *scenario.command, *ONE_BY_ONE)
+                assert whole.code == scenario.code, whole.stderr
+                judge.assert_sound(trial, scenario.new)
+                arena.remove(trial)
+                self._openings[key] = Opening(place, whole, counts)
+            return self._openings[key]
+
+    def kill_at(self, arena: Arena, scenario: Scenario, point: str, nth: int) -> None:
+        """Die at *point* for the *nth* time; the state then has to be legal, and the next run has to repair it."""
+        opening = self.opening(arena, scenario)
+        place = arena.copy(opening.place, self.new_root(f"{arena.name}-{scenario.name}-{point}-{nth}"))
+        try:
+            dead = run(place, *scenario.command, *ONE_BY_ONE, FF_CRASH_AT=f"{point}:{nth}")
+            assert dead.code == KILLED, f"{point}:{nth} was not reached\n{dead.stderr}"
+            self.judge_dead(place, scenario.old, scenario.new)
+            self.repair(place, scenario)
+        except AssertionError as error:
+            raise AssertionError(f"{arena.name}, {scenario.name}, {point}:{nth}: {error}") from error
+        finally:
+            arena.remove(place)
+
+    def kill_at_all(self, arena: Arena, scenario: Scenario, cases: list[tuple[str, int]]) -> None:
+        """:meth:`kill_at` for all *cases*, two processes at a time; reports all that went wrong."""
+        self.opening(arena, scenario)
+        wrong = []
+        with ThreadPoolExecutor(2) as pool:
+            for future in [pool.submit(self.kill_at, arena, scenario, point, nth) for point, nth in cases]:
+                try:
+                    future.result()
+                except AssertionError as error:
+                    wrong.append(str(error))
+        assert not wrong, "\n\n".join(wrong)
+
+    @staticmethod
+    def judge_dead(place: Place, old: Version, new: Version) -> None:
+        """Every relation is old or new, and ``_ff_meta`` does not lie."""
+        with place.look() as look:
+            wrong = judge.damage(look, old, new, transactional=place.arena.transactional)
+        assert not wrong, "after the kill: " + "; ".join(wrong)
+
+    @staticmethod
+    def repair(place: Place, scenario: Scenario) -> None:
+        """The next run ends as if nothing had happened, and the one after it finds nothing to do."""
+        again = run(place, *scenario.command)
+        assert again.code == scenario.code, f"the next run exits with {again.code}: {again.stderr}"
+        with place.look() as look:
+            wrong = judge.differences(look, scenario.new)
+        assert not wrong, "after the next run: " + "; ".join(wrong)
+        if scenario.settles:
+            idle = run(place, *scenario.command, "--log-format", "json")
+            assert idle.code == 0, f"the run after that exits with {idle.code}: {idle.stderr}"
+            busy = {name: status for name, status in idle.statuses().items() if status != "cached"}
+            assert idle.statuses(), "a run without a result"
+            assert not busy, f"not skipped after the repair: {busy}"
+            judge.assert_sound(place, scenario.new)

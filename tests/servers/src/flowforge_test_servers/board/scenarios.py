@@ -1,0 +1,92 @@
+"""What is running when the crash board kills: which versions, which command, and which crash points it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from flowforge_test_servers.board.arena import Arena, Place
+from flowforge_test_servers.board.world import EMPTY, NEW, OLD, REFUSED, SEEDED, Version
+
+PUBLISH = frozenset(
+    f"publish.{step}" for step in ("locked", "staged", "audited", "replaced", "noted", "committed")
+)
+"""Steps of the branch in one transaction."""
+OPEN = frozenset(f"open.{step}" for step in ("staged", "announced", "replaced", "noted", "cleaned")) | {
+    "lease.taken",
+    "lease.released",
+}
+"""Steps of the branch without transactions."""
+RUN = frozenset({"state.run_begun", "state.node_noted", "state.run_ended"})
+"""What every run notes in its own file."""
+SEED = frozenset({"seed.batch", "seed.loaded"})
+FIRST = frozenset({"meta.created", "state.created"})
+
+
+@attrs.frozen
+class Scenario:
+    """A run that is killed.
+
+    Parameters
+    ----------
+    old, new:
+        What stands before, and what has to stand after a run to the end.
+    special:
+        Crash points that it comes to beside those of every run, and for whose sake it is here.
+    leases:
+        The table of leases is made by it, on an engine that needs one.
+    prepare:
+        What else happens before, at the place itself.
+    code:
+        How a run to the end exits.
+    settles:
+        A further run finds nothing to do.
+    """
+
+    name: str
+    old: Version
+    new: Version
+    command: tuple[str, ...] = ("build",)
+    special: frozenset[str] = frozenset()
+    leases: bool = False
+    prepare: Callable[[Place], None] = lambda place: None
+    code: int = 0
+    settles: bool = True
+
+    def points(self, arena: Arena) -> frozenset[str]:
+        """All crash points that a run to the end comes to."""
+        branch = PUBLISH if arena.transactional else OPEN
+        leases = {"lease.created"} if self.leases and not arena.transactional else set()
+        return branch | RUN | SEED | self.special | leases
+
+
+def _older_meta(place: Place) -> None:
+    """Put the table of an older tool in the place of ours."""
+    with place.look(keep=True) as look:
+        look.execute('DROP TABLE "_ff_meta"')
+        look.execute(
+            'CREATE TABLE "_ff_meta" (node_name TEXT, relation TEXT, fp TEXT, engine TEXT, built_at TIMESTAMP)'
+        )
+        look.execute("INSERT INTO \"_ff_meta\" VALUES ('base.ff', 'base', 'abc', 'x', '2020-01-01 00:00:00')")
+
+
+def _leftover(place: Place) -> None:
+    """Leave a staging relation behind, as a run would whose engine has no transactions."""
+    from flowforge.materialize.staging import staging_name
+
+    name = staging_name("base", "20200101000000abcdef", limit=63)
+    with place.look(keep=True) as look:
+        look.execute(f'CREATE TABLE "{name}" (id INTEGER)')
+
+
+CHANGE = Scenario("change", OLD, NEW)
+SCENARIOS = (
+    CHANGE,
+    Scenario("first", EMPTY, OLD, special=FIRST, leases=True),
+    Scenario("seed", OLD, SEEDED, command=("seed",)),
+    Scenario("migrate", OLD, NEW, special=frozenset({"meta.migrated"}), prepare=_older_meta),
+    Scenario("leftover", OLD, NEW, special=frozenset({"leftovers.dropped"}), prepare=_leftover),
+    Scenario("refused", OLD, REFUSED, code=2, settles=False),
+)
+
