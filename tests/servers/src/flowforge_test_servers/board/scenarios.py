@@ -9,9 +9,7 @@ import attrs
 from flowforge_test_servers.board.arena import Arena, Place
 from flowforge_test_servers.board.world import EMPTY, NEW, OLD, REFUSED, SEEDED, Version
 
-PUBLISH = frozenset(
-    f"publish.{step}" for step in ("locked", "staged", "audited", "replaced", "noted", "committed")
-)
+PUBLISH = frozenset(f"publish.{step}" for step in ("locked", "staged", "audited", "replaced", "noted", "committed"))
 """Steps of the branch in one transaction."""
 OPEN = frozenset(f"open.{step}" for step in ("staged", "announced", "replaced", "noted", "cleaned")) | {
     "lease.taken",
@@ -89,4 +87,3 @@ SCENARIOS = (
     Scenario("leftover", OLD, NEW, special=frozenset({"leftovers.dropped"}), prepare=_leftover),
     Scenario("refused", OLD, REFUSED, code=2, settles=False),
 )
-

@@ -1,0 +1,1 @@
+"""Real database servers for FlowForge's own tests."""
