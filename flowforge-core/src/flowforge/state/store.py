@@ -126,7 +126,7 @@ class StateStore:
             record.started_at.isoformat(),
             float(record.duration),
             record.rows,
-            _text(record.message[:_MESSAGE]) if record.message is not None else None,
+            _text(record.message)[:_MESSAGE] if record.message is not None else None,
             record.code,
             run_id,
         )
