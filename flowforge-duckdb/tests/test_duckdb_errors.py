@@ -65,6 +65,59 @@ def test_conflicting_transactions_may_be_tried_again(executor: DuckDBExecutor) -
         assert "\0" not in caught.value.message
 
 
+CONFLICTS = {
+    "two updates": ("UPDATE t SET id = 2", "UPDATE t SET id = 3"),
+    "two deletes": ("DELETE FROM t", "DELETE FROM t"),
+    "dropped": ("DROP TABLE t", "INSERT INTO t VALUES (2)"),
+    "altered": ("ALTER TABLE t ADD COLUMN x INTEGER", "INSERT INTO t VALUES (2)"),
+    "renamed": ("ALTER TABLE t RENAME TO u", "DROP TABLE t"),
+    "made twice": ("CREATE TABLE n AS SELECT 1 AS id", "CREATE TABLE n AS SELECT 2 AS id"),
+    "two views": ("CREATE OR REPLACE VIEW v AS SELECT 1 AS id", "CREATE OR REPLACE VIEW v AS SELECT 2 AS id"),
+    "two schemas": ("CREATE SCHEMA n", "CREATE SCHEMA IF NOT EXISTS n"),
+    "schema gone": ("DROP SCHEMA s", "CREATE TABLE s.n AS SELECT 1 AS id"),
+}
+
+
+@pytest.mark.parametrize("committed_first", [False, True])
+@pytest.mark.parametrize("conflict", list(CONFLICTS))
+def test_all_conflicts_are_of_one_kind(executor: DuckDBExecutor, conflict: str, committed_first: bool) -> None:
+    first, second = CONFLICTS[conflict]
+    with executor.session(label="one") as one, executor.session(label="two") as two:
+        one.execute("CREATE TABLE t AS SELECT 1 AS id")
+        one.execute("CREATE SCHEMA s")
+
+        def work() -> None:
+            with two.transaction():
+                two.query("SELECT * FROM t").read_all()  # now it sees what was before the other's commit
+                with one.transaction():
+                    one.execute(first)
+                    if not committed_first:
+                        two.execute(second)
+                if committed_first:
+                    two.execute(second)
+
+        with pytest.raises(EngineError) as caught:
+            work()
+        assert caught.value.kind is ErrorKind.DEADLOCK, caught.value.message
+        assert caught.value.retryable
+        assert caught.value.committed is Committed.NO
+        two.execute("CREATE OR REPLACE TABLE usable AS SELECT 1 AS id")
+
+
+def test_a_doubled_key_in_the_commit_is_no_conflict(executor: DuckDBExecutor) -> None:
+    with executor.session(label="one") as one, executor.session(label="two") as two:
+        one.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        transaction = two.transaction()
+        transaction.__enter__()
+        two.execute("INSERT INTO t VALUES (1)")
+        one.execute("INSERT INTO t VALUES (1)")
+        with pytest.raises(EngineError) as caught:
+            transaction.__exit__(None, None, None)
+        assert caught.value.kind is ErrorKind.CONSTRAINT
+        assert caught.value.committed is Committed.NO
+        assert not caught.value.retryable
+
+
 def test_candidates_are_notes(executor: DuckDBExecutor) -> None:
     with executor.session(label="test") as session:
         session.execute("CREATE TABLE customers AS SELECT 1 AS customer_id")
@@ -92,7 +145,9 @@ def test_another_process_has_the_file(database: Path) -> None:
         with pytest.raises(EngineError) as caught:
             DuckDBExecutor(DuckDBSettings(path=str(database)))
         assert caught.value.kind is ErrorKind.LOCKED
-        assert str(holder.pid) in caught.value.message
+        assert f"is open in another process (pid {holder.pid})" in caught.value.message
+        assert str(database) in caught.value.message
+        assert caught.value.retryable
         assert caught.value.help
         holder.communicate()
     DuckDBExecutor(DuckDBSettings(path=str(database))).close()
@@ -127,6 +182,59 @@ def test_too_little_memory_has_a_help(database: Path) -> None:
             assert session.kind_of(Relation("big")) is None
     finally:
         executor.close()
+
+
+def test_out_of_memory(database: Path) -> None:
+    executor = DuckDBExecutor(DuckDBSettings(path=str(database), memory_limit="50MB"))
+    try:
+        with executor.session(label="test") as session:
+            session.execute("CREATE TABLE t AS SELECT 1 AS id")
+            with pytest.raises(EngineError) as caught, session.transaction():
+                session.create_as(Relation("big"), "SELECT list(i) AS v FROM range(30000000) t(i)", CreateKind.TABLE)
+            assert caught.value.kind is ErrorKind.MEMORY
+            assert "memory_limit" in (caught.value.help or "")
+            assert caught.value.committed is Committed.NO
+            assert session.kind_of(Relation("big")) is None
+            assert session.query("SELECT * FROM t").read_all().to_pylist() == [{"id": 1}]
+    finally:
+        executor.close()
+
+
+FILL = """
+import resource, sys
+from flowforge.contract import CreateKind
+from flowforge.errors import EngineError, ErrorKind
+from flowforge.values import Relation
+from flowforge_duckdb.executor import DuckDBExecutor
+from flowforge_duckdb.settings import DuckDBSettings
+
+executor = DuckDBExecutor(DuckDBSettings(path=sys.argv[1]))
+session = executor.session(label="test")
+session.execute("CREATE TABLE kept AS SELECT 1 AS id")
+session.execute("CHECKPOINT")
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+try:
+    with session.transaction():
+        session.create_as(Relation("kept2"), "SELECT i, hash(i) AS h FROM range(3000000) t(i)", CreateKind.TABLE)
+        session.replace(Relation("kept2"), Relation("kept"))
+except EngineError as error:
+    assert error.kind is ErrorKind.DISK, error
+    assert error.help
+    assert session.query("SELECT * FROM kept").read_all().to_pylist() == [{"id": 1}]
+    print("refused")
+"""
+
+
+def test_a_file_that_cannot_grow(database: Path) -> None:
+    pytest.importorskip("resource")
+    done = subprocess.run(
+        [sys.executable, "-c", FILL, str(database)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stdout == "refused\n", done.stderr
+    executor = DuckDBExecutor(DuckDBSettings(path=str(database)))
+    with executor.session(label="test") as session:
+        assert session.query("SELECT * FROM kept").read_all().to_pylist() == [{"id": 1}]
+    executor.close()
 
 
 def test_a_full_disk() -> None:

@@ -35,7 +35,7 @@ def test_in_memory_every_executor_is_alone() -> None:
     with one.session(label="one") as session:
         session.execute("CREATE TABLE t AS SELECT 1 AS id")
         session.lock("t", timeout=1)
-        assert session.source_state(Relation("t")) is None
+        assert session.source_state(Relation("t")) is not None
         with two.session(label="two") as other:
             assert other.kind_of(Relation("t")) is None
             other.lock("t", timeout=0.1)
@@ -300,6 +300,33 @@ def test_several_sessions_make_one_schema(executor: DuckDBExecutor) -> None:
     for thread in threads:
         thread.join(30)
     assert failures == []
+
+
+@pytest.mark.parametrize(
+    "before", ["nothing", "a whole query", "half a query", "a schema", "a hash", "an error", "a load"]
+)
+def test_no_transaction_is_left_open(executor: DuckDBExecutor, before: str) -> None:
+    """DuckDB writes nothing from its log into the file, and forgets no old row, while one is."""
+    with executor.session(label="writer") as writer, executor.session(label="other") as session:
+        writer.create_as(Relation("t"), "SELECT i FROM range(300000) t(i)", CreateKind.TABLE)
+        if before == "a whole query":
+            session.query("SELECT * FROM t").read_all()
+        elif before == "half a query":
+            reader = session.query("SELECT * FROM t")
+            reader.read_next_batch()
+            reader.close()
+            session.kind_of(Relation("t"))
+        elif before == "a schema":
+            assert session.schema_of(Relation("t")) is not None
+            assert session.layout(Relation("t"))
+        elif before == "a hash":
+            assert session.content_hash(Relation("t"))
+        elif before == "an error":
+            with pytest.raises(EngineError):
+                session.query("SELECT ghost FROM t")
+        elif before == "a load":
+            session.load(Relation("u"), pa.table({"id": [1]}).to_reader(), LoadMode.CREATE)
+        writer.execute("CHECKPOINT")
 
 
 def test_rows_are_counted(executor: DuckDBExecutor) -> None:

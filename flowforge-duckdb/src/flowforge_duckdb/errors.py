@@ -17,7 +17,9 @@ from flowforge.errors import Committed, EngineError, ErrorKind
 
 _HEAD = re.compile(r"^(?P<family>[A-Za-z][A-Za-z ]*?) Error: ")
 _CARET = re.compile(r"^LINE (?P<line>\d+): (?P<text>.*)\n(?P<pad> *)\^+[ \t]*$", re.MULTILINE)
+_LOCKED = re.compile(r'Could not set lock on file "(?P<file>[^"\n]+)"')
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+_CONFLICT = ("conflict", "another transaction", "different transaction", "could not commit creation of dependency")
 _NAMED = re.compile(r'"(?P<quoted>[^"\n]+)"|\bname (?P<bare>\S+)')
 # Letters of which everybody knows how wide they are. For others, DuckDB's tables and Python's are of different ages.
 _PLAIN = re.compile(
@@ -42,11 +44,18 @@ _KINDS = {
     "Not implemented": ErrorKind.UNSUPPORTED,
 }
 _HELP = {
-    ErrorKind.LOCKED: "wait for that process or stop it, or give this run a database file of its own",
+    ErrorKind.LOCKED: "wait until it is done or stop it, or give this run a database file of its own",
     ErrorKind.MEMORY: "raise memory_limit, lower threads or --jobs, or give DuckDB more room on disk",
     ErrorKind.DISK: "make room on the disk and run again; what was there before is untouched",
 }
-_DISK_FULL = ("no space left on device", "disk is full", "max_temp_directory_size", "temp_directory")
+_DISK_FULL = (
+    "no space left on device",
+    "file too large",
+    "quota exceeded",
+    "disk is full",
+    "max_temp_directory_size",
+    "temp_directory",
+)
 
 
 @attrs.frozen
@@ -85,12 +94,10 @@ def translate(exc: BaseException, attempt: Attempt) -> EngineError:
         return EngineError(
             f"stopped after {attempt.timeout:g} seconds, the time that one statement may take", kind=ErrorKind.TIMEOUT
         )
-    holder = _HOLDER.search(body)
-    if holder:
-        body = f"the database file is in use by process {holder['pid']} ({holder['program']})"
-    message, notes = _prose(body)
-    retryable = kind is ErrorKind.DEADLOCK
-    committed = Committed.UNKNOWN if attempt.commit and not retryable else Committed.NO
+    message, notes = _locked(body) if kind is ErrorKind.LOCKED else _prose(body)
+    retryable = kind in (ErrorKind.DEADLOCK, ErrorKind.LOCKED)
+    settled = retryable or kind is ErrorKind.CONSTRAINT
+    committed = Committed.UNKNOWN if attempt.commit and not settled else Committed.NO
     position = find_position(text, attempt.sql) if attempt.sql is not None else None
     if position is not None:
         position = position - attempt.offset if position >= attempt.offset else None
@@ -183,10 +190,20 @@ def _kind(family: str, body: str) -> ErrorKind:
             return ErrorKind.TYPE
         return ErrorKind.SYNTAX
     if family == "TransactionContext":
-        return ErrorKind.DEADLOCK if "conflict" in lower else ErrorKind.OTHER
-    if family == "IO" and _HOLDER.search(body):
+        if "constraint violation" in lower:
+            return ErrorKind.CONSTRAINT
+        return ErrorKind.DEADLOCK if any(words in lower for words in _CONFLICT) else ErrorKind.OTHER
+    if family == "IO" and _LOCKED.search(body):
         return ErrorKind.LOCKED
     return _KINDS.get(family, ErrorKind.OTHER)
+
+
+def _locked(body: str) -> tuple[str, list[str]]:
+    file, holder = _LOCKED.search(body), _HOLDER.search(body)
+    name = f"the database {file['file']!r}" if file else "the database"
+    if holder is None:
+        return f"{name} is open in another process", []
+    return f"{name} is open in another process (pid {holder['pid']})", [f"that process is {holder['program']}"]
 
 
 def _prose(body: str) -> tuple[str, list[str]]:

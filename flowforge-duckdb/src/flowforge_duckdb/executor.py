@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +28,7 @@ class DuckDBExecutor(Executor):
 
     def __init__(self, settings: DuckDBSettings) -> None:
         self.dialect = DuckDBDialect()
-        self._file = None if settings.path.startswith(MEMORY) or not settings.path else _file_of(settings.path)
+        file = None if settings.path.startswith(MEMORY) or not settings.path else _file_of(settings.path)
         with translating():
             self._root: Any = duckdb.connect(settings.path)
         try:
@@ -38,7 +37,7 @@ class DuckDBExecutor(Executor):
         except BaseException:
             self._root.close()
             raise
-        self.locks = locks_of(self._file)
+        self.locks = locks_of(file)
         self._schemas: set[str] = set()
         self._schemas_guard = threading.Lock()
 
@@ -53,7 +52,8 @@ class DuckDBExecutor(Executor):
             root.execute(f"SET GLOBAL threads = {settings.threads}")
         if settings.memory_limit is not None:
             root.execute(f"SET GLOBAL memory_limit = {literal(settings.memory_limit)}")
-        (current,) = root.execute("SELECT current_database()").fetchone()
+        # To the end: an unread result keeps its transaction open, and the log would grow until the database is closed.
+        ((current,),) = root.execute("SELECT current_database()").fetchall()
         database = settings.catalog
         if database is not None:
             known = [name for (name,) in root.execute("SELECT database_name FROM duckdb_databases()").fetchall()]
@@ -97,20 +97,6 @@ class DuckDBExecutor(Executor):
                 run(f"CREATE SCHEMA IF NOT EXISTS {rendered}")
                 if lasting:
                     self._schemas.add(rendered)
-
-    def file_state(self) -> str | None:
-        """A token that every commit to the file changes; ``None`` in memory."""
-        if self._file is None:
-            return None
-        parts = []
-        for path in (self._file, self._file + ".wal"):
-            try:
-                state = os.stat(path)
-            except FileNotFoundError:
-                parts.append("-")
-            else:
-                parts.append(f"{state.st_size}:{state.st_mtime_ns}")
-        return "/".join(parts)
 
     def position_of(self, sql: str, error: EngineError) -> int | None:
         """Where in the query *sql* the mistake is that *error* speaks of; ``None`` when another cursor cannot tell.

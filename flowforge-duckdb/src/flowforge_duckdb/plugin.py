@@ -11,7 +11,6 @@ from flowforge.contract import (
     Dialect,
     EngineSpec,
     Executor,
-    partial,
     unsupported,
 )
 from flowforge.hookspecs import hookimpl
@@ -46,7 +45,8 @@ CAPABILITIES: dict[Capability, Support] = {
     Capability.CANCEL: FULL,
     Capability.TIMEOUT: FULL,
     Capability.LOCKS: FULL,
-    Capability.SOURCE_STATE: partial("one state for the whole database file, none for a database in memory"),
+    Capability.SOURCE_STATE: FULL,
+    Capability.CONTENT_HASH: FULL,
     Capability.ESTIMATE: unsupported("a query in your own process has no price"),
     Capability.COMMENTS: FULL,
     Capability.VIEWS: FULL,

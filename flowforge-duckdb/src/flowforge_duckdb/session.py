@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from flowforge.contract import CreateKind, LoadMode, Session, Stats, TableOptions
-from flowforge.errors import EngineError, ErrorKind, UnsupportedError
-from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
+from flowforge.contract import CreateKind, LoadMode, Stats, TableOptions
+from flowforge.errors import EngineError, UnsupportedError
+from flowforge.values import Relation, RelationKind
 from flowforge_duckdb import arrow, driver
 from flowforge_duckdb.errors import Attempt, translating
-from flowforge_duckdb.stream import Stream
-from flowforge_duckdb.watch import Watch
+from flowforge_duckdb.reader import DuckDBReader
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +26,7 @@ _NO_SUCH_OPTIONS = ("partition_by", "cluster_by", "indexes", "format", "location
 _UNTYPED = re.compile(r'"NULL"(?=$|[\[\],)])')
 
 
-class DuckDBSession(Session):
+class DuckDBSession(DuckDBReader):
     """A cursor of the executor's connection.
 
     Parameters
@@ -39,70 +38,12 @@ class DuckDBSession(Session):
     """
 
     def __init__(self, executor: DuckDBExecutor, cursor: Any, *, label: str, timeout: float | None) -> None:
-        self._executor = executor
-        self._dialect = executor.dialect
-        self._cursor = cursor
+        super().__init__(executor, cursor, timeout=timeout)
         self._label = label
-        self._watch = Watch(cursor.interrupt, timeout)
-        self._stream: Stream | None = None
         self._in_transaction = False
         self._transaction_locks: set[str] = set()
         self._session_locks: set[str] = set()
         self._closed = False
-
-    # statements
-
-    @contextlib.contextmanager
-    def _attempt(self, sql: str, *, offset: int = 0) -> Iterator[Any]:
-        """Everything that calls DuckDB happens in here: watched, and with errors in the contract's words."""
-        self._abandon_stream()
-        self._watch.begin()
-        try:
-            with translating(lambda: Attempt(sql, offset, self._watch.expired)):
-                yield self._cursor
-        finally:
-            self._watch.end()
-
-    def _point(self, error: BaseException, sql: str, *, offset: int = 0) -> None:
-        """Find the place of an error of which DuckDB has not told it, by asking in another way."""
-        if driver.STREAMS_HIDE_POSITIONS and isinstance(error, EngineError) and error.position is None:
-            position = self._executor.position_of(sql, error)
-            if position is not None and position >= offset:
-                error.position = position - offset
-
-    def _abandon_stream(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close()
-
-    def _run(self, sql: str, *, offset: int = 0) -> Stats:
-        blank = driver.leading(sql)
-        sql, offset = sql[blank:], offset - blank
-        with self._attempt(sql, offset=offset) as cursor:
-            return Stats(rows=driver.run(cursor, sql))
-
-    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with self._attempt(sql) as cursor:
-            rows: list[tuple[Any, ...]] = cursor.execute(sql).fetchall()
-            return rows
-
-    def execute(self, sql: str) -> Stats:
-        """Run one statement; rows are counted where DuckDB counts them."""
-        return self._run(sql)
-
-    def query(self, sql: str) -> pa.RecordBatchReader:
-        """Run one query and stream its rows; a stream that was not read to its end is given up by the next call."""
-        import pyarrow as pa
-
-        self._abandon_stream()
-        self._watch.begin()
-        try:
-            stream = self._stream = Stream(self._cursor, sql, self._watch)
-        except BaseException as exc:
-            self._watch.end()
-            self._point(exc, sql)
-            raise
-        return pa.RecordBatchReader.from_batches(stream.schema, stream)
 
     # writing
 
@@ -166,11 +107,8 @@ class DuckDBSession(Session):
 
     def _settle_untyped(self, relation: Relation) -> None:
         """Make columns of type "NULL", which could never hold a value, what DuckDB 1.5 makes of them."""
-        sql = f"FROM {self._dialect.render(relation)}"
-        with self._attempt(sql) as cursor:
-            found = cursor.sql(sql)
-            columns = [(name, str(type_)) for name, type_ in zip(found.columns, found.types, strict=True)]
-        for name, type_ in columns:
+        for name, found in self._bound(f"FROM {self._dialect.render(relation)}") or ():
+            type_ = str(found)
             if _UNTYPED.search(type_):
                 self._run(
                     f"ALTER TABLE {self._dialect.render(relation)} ALTER COLUMN {self._dialect.quote(name)}"
@@ -217,6 +155,14 @@ class DuckDBSession(Session):
             self._run(f"CREATE TABLE {self._dialect.render(target)} AS FROM {self._dialect.render(staged)}")
             self._run(f"DROP TABLE {self._dialect.render(staged)}")
 
+    def replace_view(self, target: Relation, select: str) -> Stats:
+        """CREATE OR REPLACE, which DuckDB refuses where a table stands."""
+        head = f"CREATE OR REPLACE VIEW {self._dialect.render(target)} AS\n"
+        with self._atomically():
+            self.drop(target, RelationKind.TABLE)
+            self._run(head + select, offset=len(head))
+        return Stats()
+
     def ensure_schema(self, relation: Relation) -> None:
         """Create the schema once; safe when several sessions want it at the same time."""
         if relation.schema:
@@ -231,93 +177,6 @@ class DuckDBSession(Session):
         self._run(f"COMMENT ON {kind.name} {rendered} IS {self._dialect.literal(text)}")
         for name, words in columns.items():
             self._run(f"COMMENT ON COLUMN {rendered}.{self._dialect.quote(name)} IS {self._dialect.literal(words)}")
-
-    # looking
-
-    def schema_of(self, what: Relation | str) -> pa.Schema | None:
-        """Let DuckDB bind the query; ``LIMIT 0`` keeps it from reading rows."""
-        import pyarrow as pa
-
-        if isinstance(what, Relation):
-            if self.kind_of(what) is None:
-                return None
-            what = f"FROM {self._dialect.render(what)}"
-        head = "SELECT * FROM (\n"
-        sql = f"{head}{what}\n) AS ff__rows LIMIT 0"
-        try:
-            with self._attempt(sql, offset=len(head)) as cursor:
-                schema = driver.open_stream(cursor, sql).schema
-                driver.abandon(cursor)
-        except EngineError as error:
-            self._point(error, sql, offset=len(head))
-            raise
-        return pa.schema([field.with_type(pa.int32()) if field.type == pa.null() else field for field in schema])
-
-    def relations(self, namespace: Namespace) -> Sequence[RelationInfo]:
-        """From DuckDB's catalogue, names as they were written when they were created."""
-        found: list[RelationInfo] = []
-        for table, column, kind in (
-            ("duckdb_tables()", "table_name", RelationKind.TABLE),
-            ("duckdb_views()", "view_name", RelationKind.VIEW),
-        ):
-            where = self._where(Relation("", namespace.schema, namespace.database))
-            for (name,) in self._rows(f"SELECT {column} FROM {table} WHERE {where} AND NOT internal"):
-                found.append(RelationInfo(Relation(name, namespace.schema, namespace.database), kind))
-        return sorted(found, key=lambda info: info.relation.name)
-
-    def kind_of(self, relation: Relation) -> RelationKind | None:
-        """What stands under a name.
-
-        The catalogue's tables take time in proportion to all that it holds, so this only binds: a table has a
-        ``rowid``, a view has none. Binding, unlike executing, does no harm to a transaction when it fails.
-        """
-        rendered = self._dialect.render(relation)
-        found = self._bound(f"SELECT rowid FROM {rendered}")
-        if found is not None and not any(name.lower() == "rowid" for name in self._bound(f"FROM {rendered}") or ()):
-            return RelationKind.TABLE
-        where = self._where(relation)
-        if self._rows(f"SELECT 1 FROM duckdb_views() WHERE {where} AND {self._named('view_name', relation)}"):
-            return RelationKind.VIEW
-        return None if found is None else RelationKind.TABLE
-
-    def _bound(self, sql: str) -> list[str] | None:
-        """The columns of a query, or ``None`` when it makes no sense here."""
-        try:
-            with self._attempt(sql) as cursor:
-                columns: list[str] = cursor.sql(sql).columns
-                return columns
-        except EngineError as error:
-            if error.kind in (ErrorKind.MISSING, ErrorKind.SYNTAX, ErrorKind.TYPE):
-                return None
-            raise
-
-    def _where(self, relation: Relation) -> str:
-        placed = relation.within(self._executor.home)
-        literal = self._dialect.literal
-        return (
-            f"lower(database_name) = lower({literal(placed.database)})"
-            f" AND lower(schema_name) = lower({literal(placed.schema)})"
-        )
-
-    def _named(self, column: str, relation: Relation) -> str:
-        return f"lower({column}) = lower({self._dialect.literal(relation.name)})"
-
-    def comments(self, relation: Relation) -> tuple[str | None, Mapping[str, str]]:
-        """From DuckDB's catalogue."""
-        where = self._where(relation)
-        texts = self._rows(
-            f"SELECT comment FROM duckdb_tables() WHERE {where} AND {self._named('table_name', relation)}"
-            f" UNION ALL SELECT comment FROM duckdb_views() WHERE {where} AND {self._named('view_name', relation)}"
-        )
-        columns = self._rows(
-            f"SELECT column_name, comment FROM duckdb_columns() WHERE {where}"
-            f" AND {self._named('table_name', relation)} AND comment IS NOT NULL ORDER BY column_index"
-        )
-        return (texts[0][0] if texts else None), dict(columns)
-
-    def source_state(self, relation: Relation) -> str | None:
-        """The size and time of the database file and of its log: every commit changes one of them."""
-        return None if self.kind_of(relation) is None else self._executor.file_state()
 
     # control
 

@@ -51,6 +51,7 @@ class DuckDBSettings:
     extensions: tuple[str, ...] = setting(
         default=(),
         help="Installed DuckDB extensions to load at the start.",
+        affects_data=True,
     )
 
 
