@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from flowforge.api.preparation import make_ledger, tidy
 from flowforge.contract import Executor, LoadMode, Session
-from flowforge.errors import InterruptedRunError
+from flowforge.errors import EngineError, InterruptedRunError, Note
 from flowforge.events import Event, RunFinished, RunStarted
 from flowforge.materialize.publish import Publisher
 from flowforge.project.manifest import CheckDecl, Node, SeedBody
 from flowforge.run.audit import Auditor
 from flowforge.run.bus import EventBus
 from flowforge.run.compile import Compiler
+from flowforge.run.ledger import Ledger
 from flowforge.run.modules import ProjectModules
 from flowforge.run.node import Bench, Sessions
 from flowforge.run.plan import Plan, make_plan
-from flowforge.run.result import RunResult
+from flowforge.run.reasons import reason
+from flowforge.run.recorder import Recorder
+from flowforge.run.result import NodeResult, RunResult
 from flowforge.run.runner import RunOptions, effective_jobs, new_run_id, run_plan
-from flowforge.run.scheduler import FailPolicy, Stop, schedule
+from flowforge.run.scheduler import FailPolicy, Stop, expected_cost, schedule
 from flowforge.run.signals import stop_on_signals
 from flowforge.run.traced import traced
-from flowforge.state.meta import ensure_meta, meta_table
+from flowforge.state.meta import meta_table
+from flowforge.state.records import BuildRecord
+from flowforge.state.store import StateStore
 from flowforge.values import Relation
 
 if TYPE_CHECKING:
     from flowforge.api.project import Project
 
 Listener = Callable[[Event], None]
+STATE_FOLDER = ".flowforge"
+
+logger = logging.getLogger("flowforge.run")
 
 
 def _auditor(project: Project, checks: Sequence[CheckDecl], bus: EventBus, run_id: str) -> Auditor:
@@ -49,13 +60,89 @@ def run_nodes(
     *,
     jobs: int | None,
     command: str,
+    record: Mapping[str, Any] | None = None,
 ) -> RunResult:
-    """Build *names*, given in topological order."""
+    """Build *names*, given in topological order.
+
+    Parameters
+    ----------
+    record:
+        How the run was called, for ``retry``; no secrets.
+    """
     options = options or RunOptions()
     if jobs is not None:
         options = attrs.evolve(options, jobs=jobs)
     executor = project.executor
-    plan = make_plan(
+    plan = _plan(project, names)
+    run_id, notes = new_run_id(), list[Note]()
+    stop, sessions = Stop(), Sessions()
+    with StateStore.open(project.root / STATE_FOLDER, notes.append) as store:
+        recorder = Recorder(store, record)
+
+        def listen(event: Event) -> None:
+            recorder(event)
+            if listener is not None:
+                listener(event)
+
+        with EventBus(listen, project.plugins.notify) as bus:
+            checks = project.manifest.checks if command == "build" else ()
+            auditor = _auditor(project, checks, bus, run_id)
+            open_session = _sessions_of(project, options)
+            with project.session(f"flowforge/{run_id}") as session:
+                tidy(project, session, run_id, plan, store)
+                ledger = make_ledger(
+                    project, session, plan, options, _registered(open_session, sessions, f"flowforge/{run_id}")
+                )
+            bench = _bench(project, options, run_id, auditor, plan, ledger, open_session, stop)
+
+            def rest() -> None:
+                later = _not_audited(project, checks, names, plan)
+                for relation_sql, group in _groups(bench.compiler, project, executor, later):
+                    with project.session(f"flowforge/{run_id}/checks") as session:
+                        auditor.run(session, relation_sql, group)
+
+            result = run_plan(
+                plan,
+                bench,
+                bus,
+                options,
+                command=command,
+                project=project.manifest.project,
+                env=project.profile.name,
+                namespace=executor.namespace,
+                collect_checks=lambda: auditor.results,
+                after=rest,
+                on_built=lambda built: _note_build(store, project.profile.name, built),
+                cost=expected_cost(store.durations(project.profile.name)),
+                stop=stop,
+                sessions=sessions,
+            )
+    return attrs.evolve(result, notes=tuple(dict.fromkeys((*notes, *result.notes))))
+
+
+def plan_nodes(project: Project, names: Sequence[str], options: RunOptions | None) -> Plan:
+    """What building *names* would do, and why; nothing is written."""
+    options = options or RunOptions()
+    plan = _plan(project, names)
+    open_session = _sessions_of(project, options)
+    steps = {}
+    with (
+        StateStore.open(project.root / STATE_FOLDER, lambda note: None, write=False) as store,
+        project.session("flowforge/plan") as session,
+    ):
+        last = store.last_builds(project.profile.name)
+        ledger = make_ledger(project, session, plan, options, lambda label: open_session(f"flowforge/{label}", None))
+        for name, step in plan.steps.items():
+            decision = ledger.decide(name)
+            ledger.expected(decision, step.node)
+            words, details = reason(decision, step.node, last.get(name))
+            steps[name] = attrs.evolve(step, action=decision.action, reason=words, details=details)
+    return attrs.evolve(plan, steps=steps)
+
+
+def _plan(project: Project, names: Sequence[str]) -> Plan:
+    executor = project.executor
+    return make_plan(
         project.manifest,
         project.dag,
         names,
@@ -64,40 +151,64 @@ def run_nodes(
         namespace=executor.namespace,
         profile=project.profile.name,
     )
-    run_id = new_run_id()
-    with EventBus(listener, project.plugins.notify) as bus:
-        checks = project.manifest.checks if command == "build" else ()
-        auditor = _auditor(project, checks, bus, run_id)
-        bench = _bench(project, options, run_id, auditor, plan)
-        _prepare(project, executor, run_id)
-
-        def rest() -> None:
-            later = _not_audited(project, checks, names, plan)
-            for relation_sql, group in _groups(bench.compiler, project, executor, later):
-                with project.session(f"flowforge/{run_id}/checks") as session:
-                    auditor.run(session, relation_sql, group)
-
-        return run_plan(
-            plan,
-            bench,
-            bus,
-            options,
-            command=command,
-            project=project.manifest.project,
-            env=project.profile.name,
-            namespace=executor.namespace,
-            collect_checks=lambda: auditor.results,
-            after=rest,
-        )
 
 
-def _prepare(project: Project, executor: Executor, run_id: str) -> None:
-    """Create the meta table before any worker needs it."""
-    with project.session(f"flowforge/{run_id}") as session:
-        ensure_meta(session, executor.dialect, executor.namespace)
+def _sessions_of(project: Project, options: RunOptions) -> Callable[[str, float | None], Session]:
+    executor, redact = project.executor, project.redactor.redact
+
+    def open_session(label: str, timeout: float | None) -> Session:
+        session: Session = traced(executor.session(label=label, timeout=timeout or options.timeout), redact)
+        return session
+
+    return open_session
 
 
-def _bench(project: Project, options: RunOptions, run_id: str, auditor: Auditor, plan: Plan) -> Bench:
+def _registered(
+    open_session: Callable[[str, float | None], Session], sessions: Sessions, prefix: str
+) -> Callable[[str], contextlib.AbstractContextManager[Session]]:
+    """Opens sessions that are cancelled with the others when the run is stopped."""
+
+    @contextlib.contextmanager
+    def opened(label: str) -> Iterator[Session]:
+        with open_session(f"{prefix}/{label}", None) as session:
+            sessions.add(session)
+            try:
+                yield session
+            finally:
+                sessions.remove(session)
+
+    return opened
+
+
+def _note_build(store: StateStore, env: str, built: NodeResult) -> None:
+    """Remember what a node was made of, to say later why it is out of date."""
+    decision = built.decision
+    if decision is None or decision.definition.digest is None:
+        return
+    definition = decision.definition
+    store.note_build(
+        env,
+        BuildRecord(
+            node=built.node,
+            definition=definition.digest or "",
+            sql=definition.sql,
+            config=definition.config,
+            inputs={},
+            files=definition.files,
+        ),
+    )
+
+
+def _bench(
+    project: Project,
+    options: RunOptions,
+    run_id: str,
+    auditor: Auditor,
+    plan: Plan,
+    ledger: Ledger,
+    open_session: Callable[[str, float | None], Session],
+    stop: Stop,
+) -> Bench:
     executor, redact = project.executor, project.redactor.redact
 
     def write_seed(node: Node, session: Session, target: Relation, mode: LoadMode) -> int:
@@ -108,11 +219,18 @@ def _bench(project: Project, options: RunOptions, run_id: str, auditor: Auditor,
         reader = open_seed(project.root, node.path, format_, node.body.types)
         return session.load(target, reader, mode)
 
+    def on_retry(node: Node) -> Callable[[EngineError, float], None]:
+        def tell(error: EngineError, pause: float) -> None:
+            words = redact(error.message.split("\n", 1)[0])
+            logger.warning("%s is tried again in %.1f seconds: %s", node.short_name, pause, words)
+
+        return tell
+
     return Bench(
         root=project.root,
         run_id=run_id,
         engine=project.engine,
-        open_session=lambda label: traced(executor.session(label=label, timeout=options.timeout), redact),
+        open_session=open_session,
         dialect=executor.dialect,
         error=executor.error,
         publisher=Publisher(
@@ -130,6 +248,9 @@ def _bench(project: Project, options: RunOptions, run_id: str, auditor: Auditor,
         write_seed=write_seed,
         make_audit=auditor.audit_of,
         redact=redact,
+        ledger=ledger,
+        read_by_others=lambda name: bool(project.dag.children_of(name)),
+        retry=lambda attempt, node: attempt(),
     )
 
 

@@ -59,13 +59,25 @@ class Auditor:
         with self._lock:
             return tuple(self._results)
 
-    def audit_of(self, node: Node) -> Audit | None:
-        """The audit of a node's staged rows: it raises when a check of severity *error* fails or breaks."""
+    def audit_of(self, node: Node, standing: bool = False) -> Audit | None:
+        """The audit of a node's rows: it raises when a check of severity *error* fails or breaks.
+
+        Parameters
+        ----------
+        standing:
+            The rows are published already; else they are staged.
+        """
         checks = self._by_node.get(node.name)
         if not checks:
             return None
 
+        if standing:
+            words = (f"the rows of {node.short_name!r}, which are up to date with its inputs", "")
+        else:
+            words = (f"the new rows of {node.short_name!r}, so nothing was replaced", "the rows were not published; ")
+
         def audit(session: Session, relation_sql: str) -> None:
+            self._forget(node.name)
             results = self.run(session, relation_sql, checks)
             broken = [result for result in results if result.status is Status.ERROR]
             failed = [result for result in results if result.status is Status.FAIL]
@@ -76,18 +88,22 @@ class Auditor:
                     code="FF3004",
                     location=self._place(broken[0], checks),
                     notes=[f"{one.check}: {one.message}" for one in broken[1:]],
-                    help="the rows were not published; correct the check or the model",
+                    help=f"{words[1]}correct the check or the model",
                 )
             if failed:
                 raise AuditFailedError(
-                    f"{len(failed)} check{'s' if len(failed) > 1 else ''} failed on the new rows of"
-                    f" {node.short_name!r}, so nothing was replaced",
+                    f"{len(failed)} check{'s' if len(failed) > 1 else ''} failed on {words[0]}",
                     location=self._place(failed[0], checks) if len(failed) == 1 else Location(node.path),
                     notes=[f"{one.type}: {one.message}" for one in failed],
                     help="correct the model or its inputs, or give the check `severity: warn`",
                 )
 
         return audit
+
+    def _forget(self, node: str) -> None:
+        """Drop what an attempt that is repeated now has found."""
+        with self._lock:
+            self._results = [result for result in self._results if result.node != node]
 
     def _place(self, result: CheckResult, checks: Sequence[CheckDecl]) -> Location | None:
         return next((check.location for check in checks if check.id == result.check), None)

@@ -47,10 +47,13 @@ class Compiled:
         What people may see: secrets are masked.
     executable:
         What the engine gets.
+    unrevealed:
+        With a placeholder for each secret, which tells its name and not its value; for digests, never to be shown.
     inputs:
         The relations that it reads.
     locate:
-        From an offset in *executable*, counted from 0, to the place in the project's files that made this text.
+        From an offset in *executable*, counted from 0, to the place in the project's files that made this text;
+        *locate_unrevealed* from one in *unrevealed*.
     """
 
     node: str
@@ -58,6 +61,8 @@ class Compiled:
     executable: str
     inputs: tuple[Relation, ...]
     locate: Callable[[int], Location | None]
+    unrevealed: str
+    locate_unrevealed: Callable[[int], Location | None]
 
 
 @attrs.frozen
@@ -135,7 +140,10 @@ class Compiler:
         maps = [one.rendered.source_map for _, one in ctes]
 
         def locate(offset: int) -> Location | None:
-            where = joined.locate(before_reveal(joined.sql, secrets, offset))
+            return locate_unrevealed(before_reveal(joined.sql, secrets, offset))
+
+        def locate_unrevealed(offset: int) -> Location | None:
+            where = joined.locate(offset)
             if where is None:
                 return None
             index, inner = where
@@ -148,6 +156,8 @@ class Compiler:
             executable=reveal(joined.sql, secrets),
             inputs=tuple(dict.fromkeys((*piece.inputs, *inputs))),
             locate=locate,
+            unrevealed=joined.sql,
+            locate_unrevealed=locate_unrevealed,
         )
 
     def _cte(self, name: str) -> str:

@@ -14,6 +14,7 @@ import attrs
 from flowforge.contract import Dialect, EngineSpec, LoadMode, Session
 from flowforge.errors import (
     AuditFailedError,
+    Committed,
     EngineError,
     ErrorKind,
     FlowForgeError,
@@ -22,17 +23,24 @@ from flowforge.errors import (
 )
 from flowforge.events import Status
 from flowforge.materialize.frames import write_frame
-from flowforge.materialize.publish import Audit, Publication, Publisher, Writer
+from flowforge.materialize.publish import Audit, Publication, Published, Publisher, Writer
 from flowforge.project.manifest import Node, NodeKind
 from flowforge.run.compile import Compiled, Compiler
+from flowforge.run.ledger import Decision, Ledger, backing_of, kind_of
 from flowforge.run.modules import ProjectModules
-from flowforge.run.plan import PlanNode
+from flowforge.run.plan import Action, PlanNode
 from flowforge.run.python_node import blame, call_model
 from flowforge.run.result import NodeResult
-from flowforge.values import Location, Relation, RelationKind
+from flowforge.state.meta import read_meta_row
+from flowforge.state.policy import CacheMode
+from flowforge.values import Location, Relation
 
 SeedWriter = Callable[[Node, Session, Relation, LoadMode], int]
-AuditMaker = Callable[[Node], Audit | None]
+AuditMaker = Callable[[Node, bool], Audit | None]
+"""Makes the audit of a node's rows; the flag says that they stand in the database already."""
+
+Retry = Callable[[Callable[[], Published], Node], Published]
+"""Calls a step again when it failed for a reason that may pass."""
 
 
 @attrs.frozen
@@ -42,7 +50,8 @@ class Bench:
     root: Path
     run_id: str
     engine: EngineSpec
-    open_session: Callable[[str], Session]
+    open_session: Callable[[str, float | None], Session]
+    """Takes the label, and the seconds that a statement may take when the node says so."""
     dialect: Dialect
     error: Callable[[BaseException], EngineError | None]
     publisher: Publisher
@@ -53,6 +62,10 @@ class Bench:
     write_seed: SeedWriter
     make_audit: AuditMaker
     redact: Callable[[str], str]
+    ledger: Ledger
+    read_by_others: Callable[[str], bool]
+    """Whether any node of the project reads the node of this name."""
+    retry: Retry
 
 
 class Sessions:
@@ -83,37 +96,92 @@ class Sessions:
 
 
 def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
-    """Build one node. What went wrong is in the result, whatever it was. On a worker's thread."""
+    """Build one node, or find that it is up to date. What went wrong is in the result. On a worker's thread."""
     node = step.node
     started_at, start = dt.datetime.now(dt.UTC), time.perf_counter()
     compiled: Compiled | None = None
-    rows: int | None = None
+    decision: Decision | None = None
+    published: Published | None = None
     error: FlowForgeError | None = None
     try:
-        if node.kind is NodeKind.SQL:
-            compiled = bench.compiler.compile(node.name)
-        session = bench.open_session(f"flowforge/{bench.run_id}/{node.short_name}")
-        sessions.add(session)
-        try:
-            publication = _publication(step, bench, compiled)
-            rows = bench.publisher.publish(session, publication, bench.make_audit(node)).rows
-        finally:
-            sessions.remove(session)
-            session.close()
+        decision = bench.ledger.decide(node.name)
+        if decision.action is Action.SKIP:
+            _audit_standing(step, bench, sessions)
+        else:
+            if node.kind is NodeKind.SQL:
+                compiled = decision.definition.compiled or bench.compiler.compile(node.name)
+            published = _publish(step, bench, sessions, _publication(step, bench, decision, compiled))
+        bench.ledger.settled(decision, node, published.row if published else None)
     except BaseException as problem:  # noqa: BLE001 - a worker reports everything, whatever a driver raises
         error = explain(problem, step, bench, compiled)
+    skipped = decision is not None and decision.action is Action.SKIP
+    standing = decision.row if decision is not None and skipped else None
     return NodeResult(
         node=node.name,
         kind=node.kind.value,
         materialized=node.materialized,
         relation=step.relation,
-        status=_status(error),
+        status=Status.CACHED if error is None and skipped else _status(error),
         started_at=started_at,
         duration=time.perf_counter() - start,
-        rows=rows,
+        rows=published.rows if published else standing.rows if standing else None,
         sql=compiled.sql if compiled else None,
         error=error,
+        kept=published is not None and published.kept,
+        notes=decision.definition.notes if decision is not None else (),
+        decision=decision if error is None else None,
     )
+
+
+def _publish(step: PlanNode, bench: Bench, sessions: Sessions, publication: Publication) -> Published:
+    """Publish on a session of its own; again, when the failure is one that may pass and nothing was committed."""
+    node = step.node
+    label = f"flowforge/{bench.run_id}/{node.short_name}"
+
+    def attempt() -> Published:
+        session = bench.open_session(label, node.config.timeout)
+        sessions.add(session)
+        try:
+            return bench.publisher.publish(session, publication, bench.make_audit(node, False))
+        except Exception as problem:
+            error = problem if isinstance(problem, EngineError) else bench.error(problem)
+            if error is None or error.committed is not Committed.UNKNOWN:
+                raise
+            settled = _settle(label, bench, publication, node)
+            if settled is None:
+                error.committed, error.retryable = Committed.NO, True
+                raise error from problem
+            return settled
+        finally:
+            sessions.remove(session)
+            session.close()
+
+    return bench.retry(attempt, node)
+
+
+def _settle(label: str, bench: Bench, publication: Publication, node: Node) -> Published | None:
+    """What became of a commit whose answer was lost; ``None``: nothing was committed."""
+    publisher = bench.publisher
+    with bench.open_session(label, None) as session:
+        if not publisher.settle(session, publication):
+            return None
+        row = read_meta_row(session, bench.dialect, publisher.meta_table, bench.ledger.key(node))
+    return None if row is None else Published(row, row.rows, kept=False)
+
+
+def _audit_standing(step: PlanNode, bench: Bench, sessions: Sessions) -> None:
+    """Check the rows of a node that need not be built: nobody knows whether they were checked before."""
+    node = step.node
+    audit = bench.make_audit(node, True)
+    if audit is None:
+        return
+    session = bench.open_session(f"flowforge/{bench.run_id}/{node.short_name}", node.config.timeout)
+    sessions.add(session)
+    try:
+        audit(session, bench.dialect.render(step.relation))
+    finally:
+        sessions.remove(session)
+        session.close()
 
 
 def _status(error: FlowForgeError | None) -> Status:
@@ -127,9 +195,9 @@ def _status(error: FlowForgeError | None) -> Status:
     return Status.ERROR
 
 
-def _publication(step: PlanNode, bench: Bench, compiled: Compiled | None) -> Publication:
+def _publication(step: PlanNode, bench: Bench, decision: Decision, compiled: Compiled | None) -> Publication:
     node, target = step.node, step.relation
-    kind = RelationKind.VIEW if node.materialized == "view" else RelationKind.TABLE
+    kind, policy = kind_of(node), bench.ledger.policy
     write: Writer | None = None
     backing: Relation | None = None
     if node.kind is NodeKind.SEED:
@@ -149,17 +217,20 @@ def _publication(step: PlanNode, bench: Bench, compiled: Compiled | None) -> Pub
                     raise
                 raise blame(node, bench.root, error) from error  # a stream runs the model's code while it is read
 
-        if kind is RelationKind.VIEW:
-            backing = target.renamed(f"__ff_py_{target.name}")
+        backing = backing_of(node, target)
+    fingerprint = str(decision.fingerprint) if decision.fingerprint and policy.mode.writes else ""
+    is_seed = node.kind is NodeKind.SEED and decision.definition.digest is not None
     return Publication(
         node=node.name,
         target=target,
         kind=kind,
-        fingerprint="",
-        data_id=uuid.uuid4().hex,
+        fingerprint=fingerprint,
+        data_id=decision.definition.digest or "" if is_seed else uuid.uuid4().hex,
         select=compiled.executable if compiled else None,
         write=write,
         backing=backing,
+        hash_rows=policy.mode is not CacheMode.OFF and not is_seed and bench.read_by_others(node.name),
+        may_keep=policy.mode.reads and node.name not in policy.forced,
     )
 
 
@@ -183,7 +254,7 @@ def _hint(error: EngineError, node: Node, bench: Bench) -> str | None:
     if error.kind is not ErrorKind.MISSING or not unplanned:
         return None
     try:
-        with bench.open_session(f"flowforge/{bench.run_id}/{node.short_name}") as session:
+        with bench.open_session(f"flowforge/{bench.run_id}/{node.short_name}", None) as session:
             absent = [name for name in unplanned if session.kind_of(bench.compiler.relation(bench.nodes[name])) is None]
     except Exception:  # noqa: BLE001 - a hint must not hide the error that it belongs to
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Mapping
 
 import attrs
@@ -14,14 +15,25 @@ from flowforge.project.names import check_lengths
 from flowforge.values import Location, Namespace, Relation
 
 
+class Action(enum.Enum):
+    """What a run does, or would do, with a node."""
+
+    BUILD = "build"
+    SKIP = "skip"
+    MAYBE = "maybe"
+    """Decided when what it reads has been built: equal rows need no new build."""
+
+
 @attrs.frozen
 class PlanNode:
-    """One step. *relation* is complete; *reason* says why it runs."""
+    """One step. *relation* is complete; *reason* says why it runs, *details* shows what changed, line by line."""
 
     node: Node
     relation: Relation
     profile: str
     reason: str
+    action: Action = Action.BUILD
+    details: tuple[str, ...] = ()
 
 
 @attrs.frozen

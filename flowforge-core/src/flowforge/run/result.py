@@ -5,17 +5,35 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
-from flowforge.errors import CHECKS_FAILED, FAILED, OK, FlowForgeError
+from flowforge.errors import CHECKS_FAILED, FAILED, OK, FlowForgeError, Note
 from flowforge.events import Status
 from flowforge.values import Location, Relation
+
+if TYPE_CHECKING:
+    from flowforge.run.ledger import Decision
 
 
 @attrs.frozen
 class NodeResult:
-    """How one node ended. *duration* is wall time in seconds; *error* is there when it did not end well."""
+    """How one node ended.
+
+    Parameters
+    ----------
+    duration:
+        Wall time in seconds.
+    error:
+        There when it did not end well.
+    kept:
+        It was built, but the rows were those that stood there already, so nothing was replaced.
+    notes:
+        Warnings about the model.
+    decision:
+        Why it was built or skipped, and what from.
+    """
 
     node: str
     kind: str
@@ -29,6 +47,9 @@ class NodeResult:
     sql: str | None = None
     error: FlowForgeError | None = None
     blocked_by: str | None = None
+    kept: bool = False
+    notes: tuple[Note, ...] = ()
+    decision: Decision | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen
@@ -58,6 +79,8 @@ class RunResult:
     ----------
     error:
         What ended the run from outside (an interrupt), if anything did.
+    notes:
+        Warnings that came up on the way, each once.
     """
 
     run_id: str
@@ -67,6 +90,7 @@ class RunResult:
     nodes: tuple[NodeResult, ...]
     checks: tuple[CheckResult, ...] = ()
     error: FlowForgeError | None = None
+    notes: tuple[Note, ...] = ()
 
     @property
     def errors(self) -> tuple[FlowForgeError, ...]:

@@ -59,6 +59,9 @@ class RunOptions:
     assume_unchanged: bool = False
 
 
+_GOOD = (Status.SUCCESS, Status.CACHED)
+
+
 def new_run_id() -> str:
     """An id that sorts by time and is unique over machines."""
     moment = dt.datetime.now(dt.UTC).strftime("%Y%m%d%H%M%S")
@@ -84,6 +87,10 @@ def run_plan(
     namespace: Namespace,
     collect_checks: Callable[[], tuple[CheckResult, ...]] = tuple,
     after: Callable[[], None] = lambda: None,
+    on_built: Callable[[NodeResult], None] = lambda result: None,
+    cost: Callable[[str], float] = lambda name: 1.0,
+    stop: Stop | None = None,
+    sessions: Sessions | None = None,
 ) -> RunResult:
     """Run *plan* to its end, and report everything to *bus*.
 
@@ -93,9 +100,15 @@ def run_plan(
         The results of the checks that ran as audits.
     after:
         Called when all nodes succeeded, before the run is reported as finished.
+    on_built:
+        Told of each node that was built, on its worker's thread.
+    cost:
+        Expected duration of a node, in any unit.
+    stop, sessions:
+        Shared with what the caller runs on the workers' behalf.
     """
     started_at, start = dt.datetime.now(dt.UTC), time.perf_counter()
-    stop, sessions = Stop(), Sessions()
+    stop, sessions = stop or Stop(), sessions or Sessions()
     jobs = effective_jobs(options, bench.engine)
     total = len(plan.steps)
     results: dict[str, NodeResult] = {}
@@ -137,13 +150,15 @@ def run_plan(
             )
         )
         result = execute(step, bench, sessions)
+        if result.status is Status.SUCCESS:
+            on_built(result)
         with lock:
             late = name in results
             results.setdefault(name, result)
             done = len(results)
         if not late:
             bus.emit(_finished(result, bench.run_id, node_run_id, done, total))
-        return result.status is Status.SUCCESS
+        return result.status in _GOOD
 
     def settle(name: str, status: Status, blocked_by: str | None) -> None:
         result = _not_run(plan.steps[name], status, blocked_by)
@@ -162,12 +177,13 @@ def run_plan(
             policy=options.policy,
             stop=stop,
             cancel=sessions.cancel,
+            cost=cost,
         ):
             if isinstance(outcome, Finished):
                 continue
             left_behind = outcome.name in started
             settle(outcome.name, Status.CANCELLED if left_behind else Status.SKIPPED, outcome.blocked_by)
-    if not stop.is_set() and all(result.status is Status.SUCCESS for result in results.values()):
+    if not stop.is_set() and all(result.status in _GOOD for result in results.values()):
         after()
 
     error = None
@@ -183,6 +199,7 @@ def run_plan(
         nodes=tuple(results.values()),
         checks=collect_checks(),
         error=error,
+        notes=tuple(dict.fromkeys(note for node in results.values() for note in node.notes)),
     )
     bus.emit(
         RunFinished(
@@ -230,6 +247,6 @@ def _finished(result: NodeResult, run_id: str, node_run_id: str, index: int, tot
         rows=result.rows,
         bytes_scanned=result.bytes_scanned,
         sql=result.sql,
-        message=error.message if error else blocked,
+        message=error.message if error else "same rows" if result.kept else blocked,
         code=error.code if error else None,
     )

@@ -56,6 +56,11 @@ class Stop:
         self._event = threading.Event()
         self.signum: int | None = None
 
+    @property
+    def event(self) -> threading.Event:
+        """Set when a stop is asked for, to be waited for."""
+        return self._event
+
     def set(self, signum: int | None = None) -> None:
         """Ask for a stop; the first reason stays."""
         if not self._event.is_set():

@@ -1,0 +1,110 @@
+"""What a run finds out before it starts: what dead runs left behind, what stands where, what nodes are made from."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from flowforge.contract import Capability, Session
+from flowforge.errors import EngineError
+from flowforge.project.manifest import Source
+from flowforge.run.definition import Definer
+from flowforge.run.ledger import Ledger, Policy
+from flowforge.run.plan import Plan, place
+from flowforge.run.snapshot import take_snapshot
+from flowforge.state.meta import ensure_meta, meta_table
+from flowforge.state.store import StateStore
+from flowforge.values import Namespace
+
+if TYPE_CHECKING:
+    from flowforge.api.project import Project
+    from flowforge.run.runner import RunOptions
+
+OpenSession = Callable[[str], contextlib.AbstractContextManager[Session]]
+
+logger = logging.getLogger("flowforge.run")
+
+
+def tidy(project: Project, session: Session, run_id: str, plan: Plan, store: StateStore) -> None:
+    """Create or migrate the meta table, end the server's work for dead runs, and drop what they staged."""
+    executor = project.executor
+    table = ensure_meta(session, executor.dialect, executor.namespace)
+    dead = [run.run_id for run in store.unfinished_runs(socket.gethostname())]
+    if dead:
+        ended = executor.reap(dead)
+        if ended:
+            logger.warning("ended %d statement%s of runs that were killed", ended, "s" if ended > 1 else "")
+        store.forget_dead(dead)
+    assert table == meta_table(executor.namespace)
+
+
+def _places(relations: Sequence[Any]) -> tuple[Namespace, ...]:
+    return tuple(dict.fromkeys(Namespace(one.schema, one.database) for one in relations))
+
+
+def make_ledger(
+    project: Project,
+    session: Session,
+    plan: Plan,
+    options: RunOptions,
+    open_session: OpenSession,
+) -> Ledger:
+    """The ledger of a run, with the database as *session* sees it now."""
+    executor, manifest, compiler = project.executor, project.manifest, project.compiler
+    home = executor.namespace
+    policy = Policy(options.cache, forced(plan, options), options.assume_unchanged)
+    wanted = manifest.nodes if policy.mode.reads or policy.mode.writes else plan.steps
+    places = [place(manifest.nodes[name], home) for name in wanted if manifest.nodes[name].materialized != "ephemeral"]
+    snapshot = take_snapshot(session, executor.dialect, home, meta_table(home), _places(places))
+    return Ledger(
+        manifest,
+        frozenset(plan.steps),
+        Definer(project.root, compiler, manifest.nodes, _around(project)),
+        snapshot,
+        policy,
+        dialect=executor.dialect,
+        namespace=home,
+        relation=compiler.relation,
+        source_state=lambda source: _source_state(project, source, open_session),
+    )
+
+
+def forced(plan: Plan, options: RunOptions) -> Collection[str]:
+    """The planned nodes that are built whatever is known of them."""
+    return frozenset(plan.steps) if options.full_refresh else frozenset(options.rebuild)
+
+
+def _around(project: Project) -> Mapping[str, Any]:
+    """What the rows depend on besides the project: the engine, and those of its settings that matter."""
+    settings = project.profile.settings
+    matter = {
+        field.name: repr(getattr(settings, field.name))
+        for field in attrs.fields(type(settings))
+        if field.metadata.get("affects_data")
+    }
+    return {"engine": project.engine.name, "settings": matter}
+
+
+def _source_state(project: Project, source: Source, open_session: OpenSession) -> str | None:
+    """A token for the rows of a source, or ``None``. Trouble is left to the node that reads the source."""
+    executor = project.executor
+    relation = source.relation.within(executor.namespace)
+    try:
+        with open_session("sources") as session:
+            if source.loaded_at is not None:
+                dialect = executor.dialect
+                column = dialect.quote(source.loaded_at)
+                sql = f"SELECT MAX({column}) AS newest FROM {dialect.render(relation)}"
+                return f"loaded at {session.query(sql).read_all().column(0)[0].as_py()}"
+            if not project.engine.support(Capability.SOURCE_STATE):
+                return None
+            return session.source_state(relation)
+    except Exception as problem:
+        if isinstance(problem, EngineError) or executor.error(problem) is not None:
+            return None
+        raise

@@ -1,0 +1,189 @@
+"""What each node says of itself, as a digest: its compiled SQL or the files behind its function, and its settings.
+
+The ids of what it reads are no part of it. Files are read once for each :class:`Definer`, before anything is imported
+or loaded from them, so that a file which changes meanwhile is noticed by the next run at the latest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from flowforge.contract import Dialect, EngineSpec
+from flowforge.errors import FlowForgeError, Note
+from flowforge.graph.dag import Dag
+from flowforge.project.closure import ClosureReader
+from flowforge.project.manifest import Manifest, Node, NodeKind, PythonBody, SeedBody
+from flowforge.run.compile import Compiled, Compiler
+from flowforge.run.volatile import python_notes, sql_notes
+from flowforge.seeds.discover import content_hash
+from flowforge.state.fingerprint import digest
+from flowforge.values import Namespace
+
+
+@attrs.frozen
+class Definition:
+    """What a node says.
+
+    Parameters
+    ----------
+    digest:
+        Equal for equal definitions; ``None`` when the node cannot be compiled or read, and *error* says why.
+    sql:
+        The compiled SQL, with secrets masked.
+    config:
+        The settings that matter to the rows.
+    files:
+        Digests of the files behind it, by path relative to the project.
+    volatile:
+        Why the same definition over the same inputs may still give other rows.
+    """
+
+    digest: str | None
+    sql: str | None = None
+    config: Mapping[str, Any] = attrs.field(factory=dict)
+    files: Mapping[str, str] = attrs.field(factory=dict)
+    volatile: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    error: FlowForgeError | None = None
+    compiled: Compiled | None = None
+
+
+class Definer:
+    """Finds the definitions of one project's nodes, each once. Safe from any thread.
+
+    Parameters
+    ----------
+    compiler:
+        With a name space that is empty, definitions do not depend on the profile's schemas.
+    around:
+        What else the rows depend on: the engine and those of its settings that matter.
+    """
+
+    def __init__(self, root: Path, compiler: Compiler, nodes: Mapping[str, Node], around: Any = None) -> None:
+        self._root = root
+        self._compiler = compiler
+        self._nodes = nodes
+        self._around = around
+        self._closures = ClosureReader(root)
+        self._lock = threading.Lock()
+        self._known: dict[str, Definition] = {}
+
+    def of(self, name: str) -> Definition:
+        """The definition of the node called *name*; an error in it is part of the answer."""
+        with self._lock:
+            known = self._known.get(name)
+        if known is None:
+            node = self._nodes[name]
+            make: Callable[[Node], Definition] = {
+                NodeKind.SQL: self._sql,
+                NodeKind.PYTHON: self._python,
+                NodeKind.SEED: self._seed,
+            }[node.kind]
+            try:
+                known = make(node)
+            except FlowForgeError as error:
+                known = Definition(None, error=error)
+            with self._lock:
+                known = self._known.setdefault(name, known)
+        return known
+
+    def _settings(self, node: Node) -> dict[str, Any]:
+        relation = self._compiler.dialect.render(self._compiler.relation(node))
+        return {"materialized": node.materialized, "relation": relation}
+
+    def _sql(self, node: Node) -> Definition:
+        compiled = self._compiler.compile(node.name)
+        config, files = self._settings(node), self._declared(node.config.inputs)
+        notes = sql_notes(compiled, self._compiler.dialect) if node.config.cache is None else ()
+        return Definition(
+            digest=digest([self._around, compiled.unrevealed, config, files]),
+            sql=compiled.sql,
+            config=config,
+            files=files,
+            volatile=_reasons(node, notes),
+            notes=notes,
+            compiled=compiled,
+        )
+
+    def _python(self, node: Node) -> Definition:
+        body = node.body
+        assert isinstance(body, PythonBody)
+        closure = self._closures.closure(node.path)
+        config = {**self._settings(node), "frame": node.config.frame, "function": body.function}
+        ephemeral = [
+            self._compiler.compile(name).unrevealed
+            for name in node.depends_on
+            if self._nodes[name].materialized == "ephemeral"
+        ]
+        files = {**dict(closure.files), **self._declared(node.config.inputs)}
+        notes = python_notes(self._root, node, closure) if node.config.cache is None else ()
+        return Definition(
+            digest=digest([self._around, closure.digest, config, ephemeral, files]),
+            config=config,
+            files=files,
+            volatile=_reasons(node, notes),
+            notes=notes,
+        )
+
+    def _seed(self, node: Node) -> Definition:
+        body = node.body
+        assert isinstance(body, SeedBody)
+        config = {**self._settings(node), "types": dict(body.types)}
+        files = {node.path: _hash(self._root / node.path)}
+        return Definition(digest=digest([self._around, config, files]), config=config, files=files)
+
+    def _declared(self, globs: Iterable[str]) -> dict[str, str]:
+        """The files that a model says it reads."""
+        found = {}
+        for pattern in globs:
+            for path in sorted(self._root.glob(pattern)):
+                if path.is_file():
+                    found[path.relative_to(self._root).as_posix()] = _hash(path)
+        return found
+
+
+def _hash(path: Path) -> str:
+    """The digest of a file's content; one that cannot be read has none, and the build will say why."""
+    try:
+        return content_hash(path)
+    except OSError as error:
+        return hashlib.blake2b(f"unreadable: {error.errno}".encode(), digest_size=16).hexdigest()
+
+
+def _reasons(node: Node, notes: Collection[Note]) -> tuple[str, ...]:
+    if node.config.cache is False:
+        return ("says cache=False",)
+    return tuple(note.message for note in notes)
+
+
+def definitions(
+    manifest: Manifest,
+    dag: Dag,
+    root: Path,
+    *,
+    engine: EngineSpec,
+    dialect: Dialect,
+    environ: Mapping[str, str],
+    vars: Mapping[str, Any],
+    macros: Mapping[str, Callable[..., Any]] | None = None,
+    names: Iterable[str] | None = None,
+) -> Mapping[str, Definition]:
+    """The definitions of nodes (all, without *names*), wherever they are written: profiles do not matter."""
+    compiler = Compiler(
+        manifest,
+        dag,
+        engine=engine,
+        dialect=dialect,
+        namespace=Namespace(),
+        environ=environ,
+        vars=vars,
+        macros=macros,
+    )
+    definer = Definer(root, compiler, manifest.nodes)
+    return {name: definer.of(name) for name in (manifest.nodes if names is None else names)}

@@ -1,0 +1,32 @@
+"""Reads what the database holds when a run begins: the rows of ``_ff_meta``, and what stands under which name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flowforge.contract import Dialect, Session
+from flowforge.run.ledger import Snapshot, Standing
+from flowforge.state.meta import read_meta, relation_key
+from flowforge.values import Namespace, Relation
+
+
+def take_snapshot(
+    session: Session, dialect: Dialect, home: Namespace, table: Relation, places: Iterable[Namespace]
+) -> Snapshot:
+    """The snapshot of the schemas *places*; a schema that does not exist is empty.
+
+    Parameters
+    ----------
+    home:
+        The profile's own name space.
+    table:
+        The meta table; it may be missing.
+    """
+    standing = {}
+    for place in dict.fromkeys(places):
+        layouts = session.layouts(place)
+        for info in session.relations(place):
+            relation = Relation(info.relation.name, place.schema, place.database)
+            standing[relation_key(dialect, relation, home)] = Standing(info.kind, layouts.get(info.relation.name))
+    rows = read_meta(session, dialect, table) if session.kind_of(table) is not None else {}
+    return Snapshot(rows, standing)
