@@ -1,8 +1,9 @@
 """The publishing protocol: how one relation is written so that nobody ever sees half of it.
 
-With transactions around DDL: lock, stage, audit, replace and note, all in one transaction on one session. A kill at
-any moment leaves the old relation or the new one, never a third thing: the database forgets what was not committed.
-A failed audit rolls everything back.
+With locks and transactions around DDL: lock, stage, audit, replace and note, all in one transaction on one session. A
+kill at any moment leaves the old relation or the new one, never a third thing: the database forgets what was not
+committed. A failed audit rolls everything back. The other engines do it step by step, under a lease:
+:mod:`flowforge.materialize.stepwise`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import attrs
 
 from flowforge.contract import Capability, Dialect, EngineSpec, Session
 from flowforge.crash import crash_point
-from flowforge.errors import UnsupportedError
+from flowforge.errors import InternalError
 from flowforge.materialize.steps import Audit, Publication, Published, Steps, Writer
+from flowforge.materialize.stepwise import publish_stepwise, refuse_what_is_not_atomic
+from flowforge.state.lease import Leases
 from flowforge.state.meta import write_meta
 from flowforge.values import Namespace, Relation, RelationKind
 
@@ -40,6 +43,8 @@ class Publisher:
         Seconds to wait for another run that writes the same relation; ``None`` waits for ever.
     clock:
         The time in UTC, to be noted.
+    leases:
+        What takes the place of locks, on engines that lack them, or transactions around DDL.
     """
 
     engine: EngineSpec
@@ -49,6 +54,7 @@ class Publisher:
     meta_table: Relation
     lock_timeout: float | None = None
     clock: Callable[[], dt.datetime] = _now
+    leases: Leases | None = None
 
     def publish(self, session: Session, publication: Publication, audit: Audit | None) -> Published:
         """Write one relation, or find that what stands there is what would be written. On a worker's thread.
@@ -60,19 +66,28 @@ class Publisher:
         Exception
             What *audit* and the publication's own writer raise. Nothing was replaced then.
         """
-        support = self.engine.support(Capability.TRANSACTIONAL_DDL)
-        if not support:
-            raise UnsupportedError(
-                f"publishing needs transactions around DDL, which {self.engine.name} does not offer: {support.reason}"
-            )
+        in_transaction = self.engine.support(Capability.TRANSACTIONAL_DDL) and self.engine.support(Capability.LOCKS)
+        name = self.dialect.render(publication.target)
+        if not in_transaction:
+            refuse_what_is_not_atomic(self._steps, publication)
         if publication.target.schema:
             session.ensure_schema(publication.target)
+        if not in_transaction:
+            if self.leases is None:
+                raise InternalError("no leases for an engine that cannot lock")
+            with self.leases.hold(session, name, timeout=self.lock_timeout) as lease:
+                return publish_stepwise(self._steps, lease, session, publication, audit)
         with session.transaction():
-            session.lock(self.dialect.render(publication.target), timeout=self.lock_timeout)
+            session.lock(name, timeout=self.lock_timeout)
             crash_point("publish.locked")
             published = self._in_transaction(session, publication, audit)
         crash_point("publish.committed")
         return published
+
+    def cancel(self) -> None:
+        """End all waiting for leases, now and from now on. Any thread."""
+        if self.leases is not None:
+            self.leases.stop.set()
 
     def settle(self, session: Session, publication: Publication) -> bool:
         """Whether *publication* is what stands there, after a commit of which nobody knows how it ended.

@@ -5,7 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 
-_WORD = re.compile(r"[^0-9A-Za-z_]+")
+STAGED = re.compile(r"ff__.*__[0-9a-f]{10}__(?P<run>[0-9a-z_]+)", re.DOTALL)
+"""What a staging relation's name looks like in lower case."""
+
+_OTHER = re.compile(r"[^0-9A-Za-z_]+")
+
+
+def run_word(run_id: str) -> str:
+    """*run_id* as it stands in names."""
+    return _OTHER.sub("", run_id).lower()
 
 
 def staging_name(name: str, run_id: str, *, limit: int | None) -> str:
@@ -15,6 +23,6 @@ def staging_name(name: str, run_id: str, *, limit: int | None) -> str:
     fit; a digest of the whole name keeps two long names apart.
     """
     digest = hashlib.blake2b(name.encode(), digest_size=5).hexdigest()
-    tail = f"__{digest}__{_WORD.sub('', run_id)}"
+    tail = f"__{digest}__{run_word(run_id)}"
     room = (limit or 120) - len("ff__") - len(tail)
-    return f"ff__{_WORD.sub('_', name)[: max(room, 0)]}{tail}".lower()
+    return f"ff__{_OTHER.sub('_', name)[: max(room, 0)]}{tail}".lower()

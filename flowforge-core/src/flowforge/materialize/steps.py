@@ -6,6 +6,7 @@ Knows sessions and ``_ff_meta``; nothing of transactions, leases or the order of
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Callable
 
 import attrs
@@ -154,11 +155,14 @@ class Steps:
 
     # doing it
 
-    def stage(self, session: Session, publication: Publication) -> Staged:
-        """Write the new rows under a name of this run's own."""
+    def staging(self, publication: Publication) -> Relation:
+        """Where this run writes the new rows, before anybody reads them."""
         table = publication.table
-        limit = self.dialect.max_identifier_bytes
-        staged = table.renamed(staging_name(table.name, self.run_id, limit=limit))
+        return table.renamed(staging_name(table.name, self.run_id, limit=self.dialect.max_identifier_bytes))
+
+    def stage(self, session: Session, publication: Publication) -> Staged:
+        """Write the new rows."""
+        staged = self.staging(publication)
         if publication.write is not None:
             rows = publication.write(session, staged)
         else:
@@ -190,7 +194,7 @@ class Steps:
     def new_row(
         self, session: Session, publication: Publication, staged: Staged | None, before: MetaRow | None
     ) -> MetaRow:
-        """The note on what was just put in place."""
+        """The note on what was just put in place; *before* is the last one."""
         return MetaRow(
             node_name=publication.node,
             relation=self._key(publication.target),
@@ -202,6 +206,19 @@ class Steps:
             rows=staged.rows if staged else None,
             content=staged.content if staged else "",
             layout=session.layout(publication.target) or "",
+            sequence=before.sequence + 1 if before else 1,
+        )
+
+    def unknown_row(self, publication: Publication, before: MetaRow | None) -> MetaRow:
+        """A note that nobody knows what stands there; its data id will never be seen again."""
+        return MetaRow(
+            node_name=publication.node,
+            relation=self._key(publication.target),
+            fingerprint="",
+            data_id=uuid.uuid4().hex,
+            engine=self.engine.name,
+            run_id=self.run_id,
+            built_at=self.clock(),
             sequence=before.sequence + 1 if before else 1,
         )
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from flowforge.contract import SeedFormat
+from flowforge.crash import crash_point
 from flowforge.errors import FlowForgeError, ProjectErrors, SeedError
 from flowforge.seeds.types import arrow_type
 from flowforge.values import Location
@@ -65,7 +66,9 @@ def open_seed(root: Path, path: str, format_: SeedFormat, types: Mapping[str, st
 
     def rows() -> Iterator[pa.RecordBatch]:
         try:
-            yield from reader
+            for batch in reader:
+                yield batch
+                crash_point("seed.batch")
         except Exception as exc:
             raise _as_seed_error(exc, file, path, format_) from exc
 

@@ -201,7 +201,7 @@ def _read_older(session: Session, dialect: Dialect, table: Relation, namespace: 
             data_id=str(old.get("data_id") or uuid.uuid4().hex),
             engine=str(old.get("engine", "")),
             run_id=str(old.get("run_id", "")),
-            built_at=_moment(old.get("built_at")),
+            built_at=moment(old.get("built_at")),
             rows=old.get("rows"),
         )
     return list(rows.values())
@@ -239,7 +239,7 @@ def _row(values: Mapping[str, Any]) -> MetaRow:
     rows, sequence = values["rows"], values["sequence"]
     return MetaRow(
         **{name: "" if values[name] is None else str(values[name]) for name in _FIELDS if name not in _NO_TEXT},
-        built_at=_moment(values["built_at"]),
+        built_at=moment(values["built_at"]),
         rows=None if rows is None else int(rows),
         sequence=int(sequence or 0),
     )
@@ -248,7 +248,8 @@ def _row(values: Mapping[str, Any]) -> MetaRow:
 _NO_TEXT = ("built_at", "rows", "sequence")
 
 
-def _moment(value: Any) -> dt.datetime:
+def moment(value: Any) -> dt.datetime:
+    """A time as engines give it back, in UTC; without a time zone it is taken for UTC."""
     if isinstance(value, str):
         value = dt.datetime.fromisoformat(value)
     if not isinstance(value, dt.datetime):

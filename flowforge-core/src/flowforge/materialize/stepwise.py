@@ -1,0 +1,116 @@
+"""Publishing where DDL takes part in no transaction: announce, replace in one atomic step, and note.
+
+(a) The long statement writes only a staging relation of this run's own, and the audit looks at that. (b) A row without
+a fingerprint is added to ``_ff_meta``: whoever reads it knows that he knows nothing. (c) One atomic step puts the new
+rows in place. (d) The full row is added, and (e) the older ones are removed. A kill between (b) and (d) leaves the old
+rows or the new ones, and the next run builds them again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+
+from flowforge.contract import Capability, Session
+from flowforge.crash import crash_point
+from flowforge.errors import EngineError, UnsupportedError
+from flowforge.materialize.steps import Audit, Publication, Published, Staged, Steps
+from flowforge.state.lease import Lease
+from flowforge.state.meta import MetaRow, append_meta, forget
+from flowforge.values import Relation, RelationKind
+
+logger = logging.getLogger("flowforge.run")
+
+
+def refuse_what_is_not_atomic(steps: Steps, publication: Publication) -> None:
+    """Say before anything is written that the engine cannot replace a table in one step.
+
+    Raises
+    ------
+    UnsupportedError
+        Unless the publication allows for it.
+    """
+    support = steps.engine.support(Capability.ATOMIC_REPLACE)
+    transactions = steps.engine.support(Capability.TRANSACTIONAL_DDL)
+    if support or transactions or publication.is_query or publication.allow_non_atomic:
+        return
+    raise UnsupportedError(
+        f"{steps.engine.name} cannot replace a table in one step ({support.reason}), so readers could see half of it",
+        help="choose a table format that can, or a view; or say allow_non_atomic: true",
+    )
+
+
+def publish_stepwise(
+    steps: Steps, lease: Lease, session: Session, publication: Publication, audit: Audit | None
+) -> Published:
+    """Write one relation under a lease, or leave it; see :meth:`Publisher.publish`."""
+    row = steps.noted(session, publication.target)
+    if row is not None and steps.is_built(session, publication, row):
+        if audit is not None:
+            audit(session, steps.dialect.render(publication.target))
+        return Published(row, row.rows, kept=True)
+    try:
+        staged = None if publication.is_query else _stage(steps, session, publication)
+        crash_point("open.staged")
+        steps.audit(session, publication, staged, audit)
+        if staged is not None:
+            staged = steps.hashed(session, publication, staged)
+        if staged is not None and row is not None and steps.are_equal(session, publication, staged, row):
+            lease.confirm(session)
+            session.drop(staged.relation, RelationKind.TABLE)
+            noted = steps.kept_row(publication, row)
+            append_meta(session, steps.dialect, steps.meta_table, noted)
+        else:
+            noted = _replace(steps, lease, session, publication, staged, row)
+        crash_point("open.noted")
+    except BaseException:
+        if not publication.is_query:
+            _clear_away(session, steps.staging(publication))
+        raise
+    forget(session, steps.dialect, steps.meta_table, noted.relation, before=noted.sequence)
+    crash_point("open.cleaned")
+    return Published(noted, staged.rows if staged else None, kept=row is not None and noted.data_id == row.data_id)
+
+
+def _stage(steps: Steps, session: Session, publication: Publication) -> Staged:
+    session.drop(steps.staging(publication), RelationKind.TABLE)  # of an attempt whose connection was lost
+    return steps.stage(session, publication)
+
+
+def _replace(
+    steps: Steps,
+    lease: Lease,
+    session: Session,
+    publication: Publication,
+    staged: Staged | None,
+    row: MetaRow | None,
+) -> MetaRow:
+    lease.confirm(session)
+    announced = steps.unknown_row(publication, row)
+    append_meta(session, steps.dialect, steps.meta_table, announced)
+    crash_point("open.announced")
+    atomic = session.transaction() if steps.engine.support(Capability.TRANSACTIONAL_DDL) else contextlib.nullcontext()
+    with atomic:
+        steps.replace(session, publication, staged)
+    crash_point("open.replaced")
+    try:
+        lease.confirm(session)
+    except EngineError:
+        # This run was suspended in the middle of its replacement, and whose rows stand there now is anybody's guess.
+        append_meta(
+            session,
+            steps.dialect,
+            steps.meta_table,
+            steps.unknown_row(publication, steps.noted(session, publication.target)),
+        )
+        raise
+    noted = steps.new_row(session, publication, staged, announced)
+    append_meta(session, steps.dialect, steps.meta_table, noted)
+    return noted
+
+
+def _clear_away(session: Session, staged: Relation) -> None:
+    try:
+        session.drop(staged, RelationKind.TABLE)
+    except Exception as error:  # noqa: BLE001 - it must not hide why it is cleared away; the next run finds it
+        logger.debug("%s stays until the next run: %s", staged, error)
