@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowforge_test_servers.board.arena import OUR_OWN, Look, Place
+from flowforge_test_servers.board.arena import OUR_OWN, Look, Place, Row
 from flowforge_test_servers.board.world import Expected, Version
 
 
@@ -10,12 +10,16 @@ def _is(look: Look, name: str, kind: str, expected: Expected) -> bool:
     """Does *expected* stand under *name*? A view is judged by what it shows of the tables that stand now."""
     if kind != expected.kind:
         return False
-    columns, rows = look.table(name)
+    columns, rows = _shown(look, name, expected)
     if columns != expected.columns:
         return False
     if expected.kind == "view" and expected.select is not None:
         return look.sorted_query(expected.select) == (columns, rows)
     return rows == expected.rows
+
+
+def _shown(look: Look, name: str, expected: Expected) -> tuple[tuple[str, ...], tuple[Row, ...]]:
+    return look.table(name) if expected.probe is None else look.sorted_query(expected.probe)
 
 
 def damage(look: Look, old: Version, new: Version, *, transactional: bool = True) -> list[str]:
@@ -43,7 +47,8 @@ def damage(look: Look, old: Version, new: Version, *, transactional: bool = True
         is_new = after is not None and _is(look, name, kind, after)
         state[name] = is_old, is_new
         if not (is_old or is_new):
-            wrong.append(f"{name} is neither old nor new: a {kind} with {look.table(name)}")
+            sight = _shown(look, name, after or before or Expected(kind, (), ()))
+            wrong.append(f"{name} is neither old nor new: a {kind} with {sight}")
     strangers = {name for name in kinds if not name.lower().startswith("ff__")} - {*state, *OUR_OWN}
     if strangers:
         wrong.append(f"nobody asked for {sorted(strangers)}")
@@ -83,8 +88,8 @@ def differences(look: Look, expected: Version) -> list[str]:
             wrong.append(f"{name} is missing")
         elif kind != one.kind:
             wrong.append(f"{name} is a {kind}")
-        elif look.table(name) != (one.columns, one.rows):
-            wrong.append(f"{name} holds {look.table(name)} instead of {one.columns, one.rows}")
+        elif _shown(look, name, one) != (one.columns, one.rows):
+            wrong.append(f"{name} holds {_shown(look, name, one)} instead of {one.columns, one.rows}")
     strangers = sorted(set(kinds) - set(expected.relations) - set(OUR_OWN))
     if strangers:
         wrong.append(f"left over: {strangers}")

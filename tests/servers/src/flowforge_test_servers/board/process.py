@@ -87,14 +87,57 @@ def finish(running: Running, timeout: float = PATIENCE) -> Ended:
     return Ended(process.returncode, stdout, stderr, time.perf_counter() - running.since)
 
 
-def kill_after(running: Running, seconds: float) -> Ended:
-    """Kill the whole process group *seconds* after its start, unless it ended by itself before that."""
-    process = running.process
-    try:
-        process.wait(max(running.since + seconds - time.perf_counter(), 0.0))
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-    return finish(running)
+@attrs.frozen
+class Swept:
+    """A process that was killed at a moment in time.
+
+    Parameters
+    ----------
+    length:
+        Seconds from the beginning of the run, as the process told it, to the end.
+    killed:
+        It did not end by itself before.
+    """
+
+    code: int
+    stderr: str
+    length: float
+    killed: bool
+
+
+def kill_after(place: Place, args: Sequence[str], seconds: float | None) -> Swept:
+    """Start a run, wait until it says that it has begun, and kill its process group *seconds* later.
+
+    With ``None`` nothing is killed: so it is measured how long a run takes.
+    """
+    process = subprocess.Popen(
+        [*interpreter(), *args, "--log-format", "json"],
+        cwd=place.root,
+        env=place.arena.environment(place.env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    with process.stderr as stderr:
+        said = []
+        for line in stderr:
+            said.append(line)
+            if '"run_started"' in line:
+                break
+        since = time.perf_counter()
+        killed = False
+        try:
+            process.wait(PATIENCE if seconds is None else seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            killed = True
+            process.wait()
+        length = time.perf_counter() - since
+        said.append(stderr.read())
+    return Swept(process.returncode, "".join(said), length, killed)
 
 
 def count_points(place: Place, *args: str) -> tuple[Ended, dict[str, int]]:

@@ -24,12 +24,15 @@ class Expected:
     select:
         The query of a view, with the plain names of what it reads; a view may stand over tables of another version,
         and then it has to show what this query does.
+    probe:
+        A query that sums a large relation up; *columns* and *rows* are then what it answers.
     """
 
     kind: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     select: str | None = None
+    probe: str | None = None
 
 
 @attrs.frozen

@@ -1,0 +1,71 @@
+"""Kills at moments in time, spread over the length of a run, with the state restored between them."""
+
+from __future__ import annotations
+
+import statistics
+
+import attrs
+
+from flowforge_test_servers.board import judge
+from flowforge_test_servers.board.arena import Arena, Place, write_files
+from flowforge_test_servers.board.board import Board
+from flowforge_test_servers.board.process import kill_after
+from flowforge_test_servers.board.scenarios import Scenario
+
+
+@attrs.frozen
+class Tally:
+    """What a sweep did. *killed* runs died before their end; *old* and *new* count what those had left."""
+
+    killed: int
+    finished: int
+    old: int
+    new: int
+
+    def __str__(self) -> str:
+        return f"{self.killed} killed ({self.old} left the old state, {self.new} more), {self.finished} ended before"
+
+
+def sweep(board: Board, arena: Arena, scenario: Scenario, moments: int) -> Tally:
+    """Kill *scenario* at so many *moments*, one after the other.
+
+    Raises
+    ------
+    AssertionError
+        At the first damage, with the moment at which it came about.
+    """
+    start = arena.copy(board.built(arena, scenario.old), board.new_root(f"{arena.name}-{scenario.name}-sweep"))
+    write_files(start.root, scenario.new.files)
+    length = statistics.median(_measure(board, arena, scenario, start) for _ in range(3))
+    killed = finished = old = new = 0
+    for number in range(moments):
+        moment = length * (number + 0.5) / moments
+        place = arena.copy(start, board.new_root(f"{arena.name}-{scenario.name}-at"))
+        try:
+            swept = kill_after(place, scenario.command, moment)
+            assert swept.killed or swept.code == 0, swept.stderr
+            killed += swept.killed
+            finished += not swept.killed
+            arena.wait_until_left(place)
+            board.judge_dead(place, scenario.old, scenario.new)
+            if swept.killed:
+                with place.look() as look:
+                    untouched = not judge.damage(look, scenario.old, scenario.old)
+                old += untouched
+                new += not untouched
+            board.repair(place, scenario)
+        except AssertionError as error:
+            raise AssertionError(f"killed {moment:.3f} s after the beginning of {length:.3f} s: {error}") from error
+        finally:
+            arena.remove(place)
+    arena.remove(start)
+    return Tally(killed, finished, old, new)
+
+
+def _measure(board: Board, arena: Arena, scenario: Scenario, start: Place) -> float:
+    place = arena.copy(start, board.new_root(f"{arena.name}-{scenario.name}-measured"))
+    swept = kill_after(place, scenario.command, None)
+    assert swept.code == 0, swept.stderr
+    judge.assert_sound(place, scenario.new)
+    arena.remove(place)
+    return swept.length
