@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from flowforge.api.preparation import make_ledger, tidy
+from flowforge.api.preparation import leases_of, make_ledger, tidy
 from flowforge.contract import Executor, LoadMode, Session
+from flowforge.crash import crash_point
 from flowforge.errors import EngineError, InterruptedRunError, Note
 from flowforge.events import Event, RunFinished, RunStarted
 from flowforge.materialize.publish import Publisher
+from flowforge.materialize.retries import retrying
 from flowforge.project.manifest import CheckDecl, Node, SeedBody
 from flowforge.run.audit import Auditor
 from flowforge.run.bus import EventBus
@@ -217,7 +219,9 @@ def _bench(
         assert isinstance(node.body, SeedBody)
         format_ = project.plugins.seed_formats[node.body.suffix]
         reader = open_seed(project.root, node.path, format_, node.body.types)
-        return session.load(target, reader, mode)
+        rows = session.load(target, reader, mode)
+        crash_point("seed.loaded")
+        return rows
 
     def on_retry(node: Node) -> Callable[[EngineError, float], None]:
         def tell(error: EngineError, pause: float) -> None:
@@ -240,6 +244,7 @@ def _bench(
             run_id,
             meta_table(executor.namespace),
             options.lock_timeout,
+            leases=leases_of(executor, run_id, open_session),
         ),
         compiler=project.compiler,
         modules=ProjectModules(project.root),
@@ -250,7 +255,9 @@ def _bench(
         redact=redact,
         ledger=ledger,
         read_by_others=lambda name: bool(project.dag.children_of(name)),
-        retry=lambda attempt, node: attempt(),
+        retry=lambda attempt, node: retrying(
+            attempt, as_engine_error=executor.error, stop=stop.event, on_retry=on_retry(node)
+        ),
     )
 
 

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from flowforge.contract import Capability, Session
+from flowforge.contract import Capability, Executor, Session
 from flowforge.errors import EngineError
+from flowforge.materialize.leftovers import cleaned, drop_leftovers, find_leftovers
 from flowforge.project.manifest import Source
 from flowforge.run.definition import Definer
 from flowforge.run.ledger import Ledger, Policy
 from flowforge.run.plan import Plan, place
 from flowforge.run.snapshot import take_snapshot
+from flowforge.state.lease import Leases
 from flowforge.state.meta import ensure_meta, meta_table
 from flowforge.state.store import StateStore
 from flowforge.values import Namespace
@@ -41,6 +43,20 @@ def tidy(project: Project, session: Session, run_id: str, plan: Plan, store: Sta
             logger.warning("ended %d statement%s of runs that were killed", ended, "s" if ended > 1 else "")
         store.forget_dead(dead)
     assert table == meta_table(executor.namespace)
+    found = find_leftovers(
+        session,
+        _places([table, *(step.relation for step in plan.steps.values())]),
+        engine=project.engine,
+        run_id=run_id,
+        leases=leases_of(executor, run_id, lambda label, timeout: executor.session(label=label, timeout=timeout)),
+    )
+    for line in cleaned(drop_leftovers(session, found)):
+        logger.warning(line)
+
+
+def leases_of(executor: Executor, run_id: str, open_session: Callable[[str, float | None], Session]) -> Leases:
+    """What a run takes in place of locks, on engines that need it."""
+    return Leases(executor.dialect, executor.namespace, run_id, lambda label: open_session(label, None))
 
 
 def _places(relations: Sequence[Any]) -> tuple[Namespace, ...]:
@@ -64,7 +80,7 @@ def make_ledger(
     return Ledger(
         manifest,
         frozenset(plan.steps),
-        Definer(project.root, compiler, manifest.nodes, _around(project)),
+        definer_of(project),
         snapshot,
         policy,
         dialect=executor.dialect,
@@ -77,6 +93,11 @@ def make_ledger(
 def forced(plan: Plan, options: RunOptions) -> Collection[str]:
     """The planned nodes that are built whatever is known of them."""
     return frozenset(plan.steps) if options.full_refresh else frozenset(options.rebuild)
+
+
+def definer_of(project: Project) -> Definer:
+    """Tells what nodes are made from, as runs under this profile note it."""
+    return Definer(project.root, project.compiler, project.manifest.nodes, _around(project))
 
 
 def _around(project: Project) -> Mapping[str, Any]:

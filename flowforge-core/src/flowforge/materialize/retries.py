@@ -65,7 +65,7 @@ def retrying(
 
     return tenacity.Retrying(
         stop=tenacity.stop_after_attempt(attempts) | tenacity.stop_when_event_set(stop),
-        wait=tenacity.wait_exponential_jitter(initial=_FIRST, max=_LONGEST, exp_base=3, jitter=_FIRST),
+        wait=tenacity.wait_exponential(multiplier=_FIRST, max=_LONGEST, exp_base=3) + tenacity.wait_random(0, _FIRST),
         sleep=tenacity.sleep_using_event(stop),
         retry=tenacity.retry_if_exception(lambda error: is_worth_another_try(translated(error))),
         before_sleep=tell,

@@ -169,6 +169,10 @@ def run_plan(
             done = len(results)
         bus.emit(_finished(result, bench.run_id, uuid.uuid4().hex, done, total))
 
+    def cancel() -> None:
+        bench.publisher.cancel()
+        sessions.cancel()
+
     with stop_on_signals(stop, enabled=options.handle_signals):
         for outcome in schedule(
             plan.parents,
@@ -176,7 +180,7 @@ def run_plan(
             jobs=jobs,
             policy=options.policy,
             stop=stop,
-            cancel=sessions.cancel,
+            cancel=cancel,
             cost=cost,
         ):
             if isinstance(outcome, Finished):
