@@ -1,0 +1,210 @@
+"""What a project of the tested world consists of, as values. Knows nothing of FlowForge, files or databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+Row = tuple[object, ...]
+
+SCHEMA = "main"
+EXTRA = "main_extra"
+"""Where models with ``schema: extra`` are written."""
+
+
+@attrs.frozen
+class Rows:
+    """The content of a relation: names and types of columns in their order, and rows in any order."""
+
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[Row, ...] = attrs.field(converter=lambda rows: tuple(sorted(rows, key=repr)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(name for name, _ in self.columns)
+
+    def picked(self, *names: str) -> list[Row]:
+        """These columns of all rows; ``KeyError`` when there is no such column."""
+        places = {name: place for place, name in enumerate(self.names)}
+        return [tuple(row[places[name]] for name in names) for row in self.rows]
+
+
+KV = (("k", "BIGINT"), ("v", "BIGINT"))
+
+
+@attrs.frozen(order=True)
+class Input:
+    """Something that a model reads.
+
+    Parameters
+    ----------
+    kind:
+        ``ref`` (a model, by key), ``seed`` (by name), ``seed-source`` (a seed, read by ``source()``), ``source`` (a
+        declared table of others), ``raw`` (a table of others, named without any declaration).
+    """
+
+    kind: str
+    name: str | int
+
+
+@attrs.frozen
+class Model:
+    """A model: what it computes (*shape* to *extra*), and how it says so.
+
+    Parameters
+    ----------
+    key:
+        Stays for the model's life. Models read only models with smaller keys, so there is no circle.
+    shape:
+        ``const``, ``plain`` (union of the inputs), ``sum`` (by key), ``star`` (all columns of the first input),
+        ``either`` (a variable says which input).
+    mul, add, add_from:
+        ``v * mul + add``, and where the number *add* stands: ``literal``, ``var``, ``env``, ``loop``, ``helper``.
+    modulus:
+        Keep rows with ``k % modulus <> 1``; 0: keep all.
+    extra:
+        A third column: ``(first|last, type)``.
+    spelling, comment:
+        The same said in other words.
+    helpers:
+        Modules that a Python model imports; the first one holds the number.
+    volatile, fails:
+        It uses a function whose result nobody knows before; it always fails.
+    """
+
+    key: int
+    name: str
+    language: str = "sql"
+    materialized: str = "table"
+    alias: str | None = None
+    schema: bool = False
+    tags: tuple[str, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    shape: str = "const"
+    mul: int = 1
+    add: int = 0
+    add_from: str = "literal"
+    modulus: int = 0
+    extra: tuple[str, str] | None = None
+    spelling: int = 0
+    comment: int = 0
+    helpers: tuple[str, ...] = ()
+    volatile: bool = False
+    fails: bool = False
+
+    @property
+    def relation(self) -> str:
+        """The key of the relation that it is written to, folded as the engine folds names."""
+        return f"{EXTRA if self.schema else SCHEMA}.{self.alias or self.name}".lower()
+
+    @property
+    def holds_rows(self) -> bool:
+        """Whether rows are stored for it; a view over a Python model's rows has a table behind it."""
+        return self.materialized == "table" or (self.materialized == "view" and self.language == "python")
+
+    @property
+    def kind(self) -> str:
+        """What it becomes in the database."""
+        return "view" if self.materialized == "view" else "table"
+
+
+@attrs.frozen
+class Helper:
+    """A module that Python models import: its number, and another module whose number is added to its own."""
+
+    name: str
+    number: int
+    other: str | None = None
+
+
+HELPERS = ("lib_a", "lib_b", "kit")
+"""``kit`` is a package; a helper may import those that come after it."""
+VARS = ("p0", "p1")
+ENVS = ("WORLD_E0",)
+TAGS = ("red", "blue")
+SEEDS = ("seed_0", "seed_1")
+SOURCES = ("src_0", "src_1")
+RAW = "raw_0"
+OUTSIDE = (*SOURCES, RAW)
+"""Tables that nobody in the project writes."""
+
+
+@attrs.define
+class Description:
+    """The project as it is now."""
+
+    models: dict[int, Model] = attrs.field(factory=dict)
+    seeds: dict[str, tuple[tuple[int, int | None], ...]] = attrs.field(factory=dict)
+    helpers: dict[str, Helper] = attrs.field(factory=dict)
+    vars: dict[str, int] = attrs.field(factory=dict)
+    env: dict[str, int] = attrs.field(factory=dict)
+
+    def in_order(self) -> Iterator[Model]:
+        """All models, inputs first."""
+        for key in sorted(self.models):
+            yield self.models[key]
+
+    def seed(self, name: str) -> Model:
+        """A seed as a node like others."""
+        return Model(key=-1, name=name, language="seed", shape="seed")
+
+    def nodes(self) -> Iterator[Model]:
+        """All seeds and models, inputs first."""
+        for name in sorted(self.seeds):
+            yield self.seed(name)
+        yield from self.in_order()
+
+    def read(self, one: Input) -> Model | None:
+        """The node behind an input; ``None`` for the tables of others."""
+        if one.kind == "ref":
+            return self.models[int(one.name)]
+        return self.seed(str(one.name)) if one.kind in ("seed", "seed-source") else None
+
+    def readers(self, key: int) -> list[Model]:
+        """The models that read the model *key* directly."""
+        return [model for model in self.in_order() if Input("ref", key) in model.inputs]
+
+    def taken(self, relation: str, but: int | None = None) -> bool:
+        """Whether something of the world, apart from the model *but*, has this relation."""
+        fixed = [f"{SCHEMA}.{name}" for name in (*SEEDS, *OUTSIDE)]
+        return relation in fixed or any(
+            model.relation == relation or model.name.lower() == relation.partition(".")[2]
+            for model in self.models.values()
+            if model.key != but
+        )
+
+    def helper_number(self, name: str) -> int:
+        """What ``VALUE`` of a helper is."""
+        helper = self.helpers[name]
+        return helper.number + (self.helper_number(helper.other) if helper.other else 0)
+
+    def helper_closure(self, names: tuple[str, ...]) -> tuple[Helper, ...]:
+        """These helpers and all that they import."""
+        found: dict[str, Helper] = {}
+        stack = list(names)
+        while stack:
+            helper = self.helpers[stack.pop()]
+            if helper.name not in found:
+                found[helper.name] = helper
+                stack.extend([helper.other] if helper.other else [])
+        return tuple(found[name] for name in sorted(found))
+
+    def number(self, model: Model) -> int:
+        """The number that *model* adds, wherever it stands."""
+        if model.add_from == "var":
+            return self.vars["p1"]
+        if model.add_from == "env":
+            return self.env["WORLD_E0"]
+        if model.add_from == "loop":
+            return sum(range(model.add + 1))
+        if model.add_from == "helper" and model.helpers:
+            return self.helper_number(model.helpers[0])
+        return model.add
+
+    def read_input(self, model: Model) -> tuple[Input, ...]:
+        """The inputs whose rows *model* really uses now."""
+        if model.shape == "either":
+            return (model.inputs[self.vars["p0"] % len(model.inputs)],)
+        return model.inputs[:1] if model.shape == "star" else model.inputs

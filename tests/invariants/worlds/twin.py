@@ -1,0 +1,345 @@
+"""A second bookkeeping of the database: what stands where, what was noted, and so what a run may do.
+
+It knows contents where FlowForge knows hashes, and was written from the rules, not from the code. FlowForge may skip
+where the twin would build as long as the rows are right; it may never build where the twin says that nothing changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import attrs
+from worlds.meaning import CannotBuildError, Standing, evaluate, query_of, rows_of
+from worlds.nodes import SCHEMA, Description, Model, Rows
+from worlds.writing import says
+
+
+@attrs.frozen
+class Identity:
+    """What a node means to its readers: *nodes* is ``None`` when that is not known; *sources* holds contents."""
+
+    nodes: object
+    sources: frozenset[tuple[str, Rows | None]] = frozenset()
+
+    @property
+    def known(self) -> bool:
+        """Whether both parts are."""
+        return self.nodes is not None and all(content is not None for _, content in self.sources)
+
+
+@attrs.frozen
+class Noted:
+    """What FlowForge noted when it last built a relation.
+
+    Parameters
+    ----------
+    stands_on:
+        ``None`` when later runs must not skip it.
+    columns:
+        Those of the relation right after that.
+    hashed:
+        Whether equal rows can be told.
+    """
+
+    node: str
+    kind: str
+    definition: object
+    stands_on: Identity | None
+    columns: tuple[tuple[str, str], ...]
+    hashed: bool
+
+
+@attrs.frozen
+class Order:
+    """What a run was told."""
+
+    mode: str = "rw"
+    forced: frozenset[str] = frozenset()
+    full_refresh: bool = False
+    assume_unchanged: bool = False
+
+    @property
+    def reads(self) -> bool:
+        """Whether it may skip."""
+        return self.mode in ("rw", "ro")
+
+    @property
+    def writes(self) -> bool:
+        """Whether it notes what it builds."""
+        return self.mode in ("rw", "wo")
+
+
+@attrs.frozen
+class Outcome:
+    """What a run says that it did with a node: ``success``, ``cached``, ``error``, ``skipped`` ..."""
+
+    status: str
+    kept: bool = False
+    message: str = ""
+
+
+class WrongError(AssertionError):
+    """FlowForge did what it must not do."""
+
+
+class Twin:
+    """The bookkeeping."""
+
+    def __init__(self) -> None:
+        self.standing: dict[str, Standing] = {}
+        self.ids: dict[str, int] = {}
+        self.notes: dict[str, Noted] = {}
+        self._count = 0
+        self._settled: dict[str, Identity] = {}
+
+    # -- others change things
+
+    def put(self, relation: str, standing: Standing | None) -> None:
+        """Somebody else put something under a name, or removed it."""
+        if standing is None:
+            self.standing.pop(relation, None)
+        else:
+            self.standing[relation] = standing
+
+    # -- what is known
+
+    def content(self, relation: str) -> Rows | None:
+        """The rows of a relation as they stand, if it can be read."""
+        try:
+            return rows_of(relation, self.standing)
+        except CannotBuildError:
+            return None
+
+    def _touched(self, model: Model) -> str | None:
+        """How what stands there differs from what was left there."""
+        noted, standing = self.notes.get(model.relation), self.standing.get(model.relation)
+        if noted is None:
+            return "never built"
+        if standing is None:
+            return "does not stand there"
+        if standing.kind != noted.kind or standing.kind != model.kind:
+            return "is of another kind"
+        content = self.content(model.relation)
+        if content is None or content.columns != noted.columns:
+            return "has other columns"
+        return None
+
+    def _definition(self, world: Description, model: Model) -> object:
+        return None if model.volatile else says(world, model)
+
+    def stands_on(self, world: Description, model: Model) -> Identity:
+        """What *model* reads, as it is now."""
+        nodes: list[object] | None = []
+        sources: set[tuple[str, Rows | None]] = set()
+        for one in model.inputs:
+            read = world.read(one)
+            if read is not None:
+                identity = self.identity(world, read)
+                sources |= identity.sources
+                nodes = None if nodes is None or identity.nodes is None else [*nodes, (one, identity.nodes)]
+            elif one.kind == "source":
+                sources.add((str(one.name), self.content(f"{SCHEMA}.{one.name}")))
+            else:
+                nodes = None
+        return Identity(None if nodes is None else tuple(nodes), frozenset(sources))
+
+    def identity(self, world: Description, model: Model) -> Identity:
+        """What *model* means to its readers, as far as it is known."""
+        if model.name in self._settled:
+            return self._settled[model.name]
+        if model.materialized == "table" or model.holds_rows:
+            return Identity(None if self._touched(model) else self.ids[model.relation])
+        below = self.stands_on(world, model)
+        definition = self._definition(world, model)
+        if model.materialized == "view":
+            noted = self.notes.get(model.relation)
+            if self._touched(model) or noted is None or noted.stands_on is None or noted.definition != definition:
+                definition = None
+        if definition is None or below.nodes is None:
+            return Identity(None, below.sources)
+        return Identity((definition, below.nodes), below.sources)
+
+    def why_build(self, world: Description, model: Model, order: Order) -> str | None:
+        """A reason to build *model* now; ``None``: nothing changed, so it must be skipped."""
+        noted = self.notes.get(model.relation)
+        if not order.reads:
+            return f"the cache is {order.mode}"
+        if model.name in order.forced or order.full_refresh:
+            return "asked for"
+        touched = self._touched(model)
+        if touched is not None or noted is None:
+            return touched
+        if noted.stands_on is None:
+            return "the last build noted nothing"
+        if noted.node != model.name:
+            return f"{noted.node} was built there"
+        definition = self._definition(world, model)
+        if definition is None:
+            return "volatile"
+        if definition != noted.definition:
+            return "changed"
+        now = self.stands_on(world, model)
+        if now.nodes is None:
+            return "an input of unknown state"
+        if now.nodes != noted.stands_on.nodes:
+            return "an input changed"
+        if order.assume_unchanged:
+            return None
+        if not now.known:
+            return "a source of unknown state"
+        return None if now == noted.stands_on else "a source changed"
+
+    # -- a run
+
+    def run(
+        self, world: Description, order: Order, outcomes: Mapping[str, Outcome], *, lenient: Collection[str] = ()
+    ) -> Iterator[str]:
+        """Follow a run that has ended, node by node, and yield a line on each.
+
+        Parameters
+        ----------
+        outcomes:
+            By name of the node; those that are missing were not selected.
+        lenient:
+            Nodes that may be built without a reason, or skipped without a note (after a crash).
+
+        Raises
+        ------
+        WrongError
+            When it skipped or built what it should not have.
+        """
+        self._settled = {}
+        for model in world.nodes():
+            outcome = outcomes.get(model.name)
+            if outcome is not None and model.materialized != "ephemeral":
+                yield self._follow(world, model, order, outcome, model.name in lenient)
+        self._settled = {}
+
+    def _follow(self, world: Description, model: Model, order: Order, outcome: Outcome, lenient: bool) -> str:
+        reason = self.why_build(world, model, order)
+        below = self.stands_on(world, model)
+        line = f"{model.name}: {outcome.status}{' (kept)' if outcome.kept else ''}; twin: {reason or 'nothing changed'}"
+        try:
+            rows = evaluate(query_of(world, model), self.standing)
+        except CannotBuildError as error:
+            rows, line = None, f"{line}; cannot be built: {error}"
+        if outcome.status == "skipped":
+            return line
+        if outcome.status == "error":
+            if rows is not None or (reason is None and not lenient):
+                raise WrongError(f"{line}\nit failed, but should not have: {outcome.message}")
+            return line
+        if outcome.status == "cached":
+            self._check_skip(model, order, rows, reason, line, lenient)
+            self._settle(world, model, below)
+            if lenient and rows is not None:
+                self._publish(world, model, order, below, rows, False)
+            return line
+        if outcome.status != "success":
+            raise WrongError(f"{line}\nan outcome that the world does not have: {outcome.message}")
+        if rows is None:
+            raise WrongError(f"{line}\nit was built, but could not be")
+        if reason is None and not lenient:
+            raise WrongError(f"{line}\nit was built, though nothing changed")
+        self._check_kept(model, order, rows, outcome, line, lenient)
+        self._publish(world, model, order, below, rows, outcome.kept)
+        self._settle(world, model, below)
+        return line
+
+    def _check_skip(
+        self, model: Model, order: Order, rows: Rows | None, reason: str | None, line: str, lenient: bool
+    ) -> None:
+        if not order.reads or model.name in order.forced or order.full_refresh:
+            raise WrongError(f"{line}\nit was skipped, though it was to be built in any case")
+        if model.volatile:
+            raise WrongError(f"{line}\nit was skipped, though it is volatile")
+        if reason is None and order.assume_unchanged:
+            return  # it may be old: that is what was asked for
+        stands = self.content(model.relation)
+        if not lenient and (rows is None or stands != rows):
+            raise WrongError(f"{line}\nstale: it was skipped with {stands}\nbut should hold {rows}")
+
+    def _check_kept(self, model: Model, order: Order, rows: Rows, outcome: Outcome, line: str, lenient: bool) -> None:
+        stands, noted = self.content(model.relation), self.notes.get(model.relation)
+        same = stands == rows and self._touched(model) is None
+        if outcome.kept and not same and not lenient:
+            raise WrongError(f"{line}\nstale: {stands}\nwas kept instead of {rows}")
+        strict = order.mode == "rw" and not order.full_refresh and model.holds_rows and not lenient
+        if strict and same and noted is not None and noted.hashed and not outcome.kept:
+            raise WrongError(f"{line}\nits rows stood there already, but were replaced")
+
+    def _publish(self, world: Description, model: Model, order: Order, below: Identity, rows: Rows, kept: bool) -> None:
+        if not kept:
+            self._count += 1
+            self.ids[model.relation] = self._count
+            if model.kind == "view" and model.language == "sql":
+                self.standing[model.relation] = Standing("view", query=query_of(world, model))
+            else:
+                self.standing[model.relation] = Standing(model.kind, rows=rows)
+        definition = self._definition(world, model)
+        knowable = order.writes and definition is not None and below.nodes is not None
+        before = self.notes.get(model.relation)
+        self.notes[model.relation] = Noted(
+            node=model.name,
+            kind=model.kind,
+            definition=definition,
+            stands_on=below if knowable else None,
+            columns=rows.columns,
+            hashed=order.writes or bool(kept and before and before.hashed),
+        )
+
+    def _settle(self, world: Description, model: Model, below: Identity) -> None:
+        if model.materialized == "view" and not model.holds_rows:
+            definition = self._definition(world, model)
+            known = definition is not None and below.nodes is not None
+            self._settled[model.name] = Identity((definition, below.nodes) if known else None, below.sources)
+        elif self._touched(model) is None:
+            self._settled[model.name] = Identity(self.ids[model.relation])
+
+    # -- a crash
+
+    def absorb(self, world: Description, selected: Collection[str], actual: Mapping[str, tuple[str, Any]]) -> list[str]:
+        """Learn what a killed run left: each relation must be the old one or the new one.
+
+        Raises
+        ------
+        WrongError
+            When one is neither.
+        """
+        lines = []
+        for model in world.nodes():
+            if model.name not in selected or model.materialized == "ephemeral":
+                continue
+            old = self.standing.get(model.relation)
+            query = query_of(world, model)
+            new = None
+            try:
+                rows = evaluate(query, self.standing)
+                is_query = model.kind == "view" and model.language == "sql"
+                new = Standing("view", query=query) if is_query else Standing(model.kind, rows=rows)
+            except CannotBuildError:
+                pass
+            found = actual.get(model.relation)
+            for name, candidate in (("new", new), ("old", old)):
+                if candidate is None:
+                    fits = found is None and name == "old"
+                else:
+                    content = self._content_of(candidate)
+                    fits = found is not None and found[0] == candidate.kind and found[1] == content
+                if fits:
+                    self.put(model.relation, candidate)
+                    lines.append(f"{model.name}: {name}")
+                    break
+            else:
+                raise WrongError(f"{model.name}: after a crash {found} stands there, neither\n{old} nor\n{new}")
+            self._count += 1
+            self.ids[model.relation] = self._count
+            self.notes.pop(model.relation, None)
+        return lines
+
+    def _content_of(self, standing: Standing) -> Rows | None:
+        try:
+            return standing.rows if standing.query is None else evaluate(standing.query, self.standing)
+        except CannotBuildError:
+            return None

@@ -1,0 +1,253 @@
+"""A folder with the world's project and its database; runs FlowForge in it and lets the twin judge every run."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import attrs
+import duckdb
+from worlds.journal import Journal
+from worlds.meaning import CannotBuildError, Standing, rows_of
+from worlds.nodes import EXTRA, SCHEMA, Description, Rows
+from worlds.twin import Order, Outcome, Twin, WrongError
+from worlds.writing import DATABASE, files
+
+from flowforge import Project
+from flowforge.errors import NothingSelectedError
+from flowforge.run.plan import Action, Plan
+from flowforge.run.result import RunResult
+from flowforge.run.runner import RunOptions
+from flowforge.run.scheduler import FailPolicy
+from flowforge.state.policy import CacheMode
+
+OPEN_PROJECTS = 2
+
+
+@attrs.frozen
+class Command:
+    """One call of the Python API."""
+
+    name: str = "build"
+    select: tuple[str, ...] = ()
+    order: Order = Order()
+    jobs: int = 1
+    keep_going: bool = False
+    plan_first: bool = False
+
+    def __str__(self) -> str:
+        words = ["flowforge", self.name, *(f"-s {one!r}" for one in self.select), f"--cache {self.order.mode}"]
+        words += [f"--rebuild {name}" for name in sorted(self.order.forced)]
+        words += ["--full-refresh"] * self.order.full_refresh + ["--assume-unchanged"] * self.order.assume_unchanged
+        return " ".join([*words, f"--jobs {self.jobs}", *["--keep-going"] * self.keep_going])
+
+
+class Workspace:
+    """Files, database, open projects and the twin, kept in step with each other.
+
+    Parameters
+    ----------
+    root:
+        An empty folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.world = Description()
+        self.twin = Twin()
+        self.journal = Journal()
+        self._written: dict[str, str] = {}
+        self._open: list[Project] = []
+
+    @property
+    def database(self) -> Path:
+        """The database file."""
+        return self.root / DATABASE
+
+    @contextlib.contextmanager
+    def explained(self) -> Iterator[None]:
+        """Lets what goes wrong inside carry the story that led to it."""
+        try:
+            yield
+        except Exception as error:
+            error.add_note(self.journal.script())
+            raise
+
+    # -- files
+
+    def write(self, title: str) -> None:
+        """Bring the files in line with the description."""
+        wanted = files(self.world)
+        self.journal.step(title)
+        if wanted == self._written:
+            return
+        self.close()
+        for path in self._written.keys() - wanted.keys():
+            (self.root / path).unlink()
+            self.journal.detail(f"rm {path}")
+        for path, text in wanted.items():
+            if self._written.get(path) != text:
+                file = self.root / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, "utf-8")
+                self.journal.detail(f"--- {path}", text)
+        self._written = wanted
+
+    def forget_local_state(self) -> None:
+        """Remove ``.flowforge/``."""
+        self.journal.step("rm -r .flowforge")
+        self.close()
+        shutil.rmtree(self.root / ".flowforge", ignore_errors=True)
+
+    def save_local_state(self, aside: Path) -> None:
+        """Copy ``.flowforge/`` aside."""
+        self.journal.step("cp -r .flowforge aside")
+        self.close()
+        shutil.rmtree(aside, ignore_errors=True)
+        if (self.root / ".flowforge").exists():
+            shutil.copytree(self.root / ".flowforge", aside)
+
+    def restore_local_state(self, aside: Path) -> None:
+        """Put an old copy of ``.flowforge/`` back."""
+        self.journal.step("cp -r aside .flowforge")
+        self.close()
+        shutil.rmtree(self.root / ".flowforge", ignore_errors=True)
+        if aside.exists():
+            shutil.copytree(aside, self.root / ".flowforge")
+
+    # -- the database
+
+    def sql(self, *statements: str) -> None:
+        """What somebody else does in the database."""
+        connection = duckdb.connect(str(self.database))
+        try:
+            for statement in statements:
+                connection.execute(statement)
+        finally:
+            connection.close()
+
+    def outside(self, title: str, relation: str, standing: Standing | None, *statements: str) -> None:
+        """Somebody else changes a relation."""
+        self.journal.step(title, *statements)
+        self.sql(*statements)
+        self.twin.put(relation, standing)
+
+    def actual(self) -> dict[str, tuple[str, Rows | None]]:
+        """Everything that stands in the database, FlowForge's own tables left out."""
+        connection = duckdb.connect(str(self.database))
+        try:
+            found: dict[str, tuple[str, Rows | None]] = {}
+            listed = connection.execute(
+                "select table_schema, table_name, table_type from information_schema.tables order by all"
+            ).fetchall()
+            for schema, name, kind in listed:
+                if schema not in (SCHEMA, EXTRA) or name.startswith(("_ff_", "__ff_py_")):
+                    continue
+                rows = None
+                with contextlib.suppress(duckdb.Error):  # a view over what is no longer there
+                    read = connection.sql(f'select * from "{schema}"."{name}"')
+                    columns = tuple(zip(read.columns, map(str, read.types), strict=True))
+                    rows = Rows(columns, tuple(read.fetchall()))
+                found[f"{schema}.{name}".lower()] = ("view" if kind == "VIEW" else "table", rows)
+            return found
+        finally:
+            connection.close()
+
+    def compare(self) -> None:
+        """Every relation must hold what the twin says, and there must be no others."""
+        wanted: dict[str, tuple[str, Rows | None]] = {}
+        for relation, standing in self.twin.standing.items():
+            try:
+                wanted[relation] = (standing.kind, rows_of(relation, self.twin.standing))
+            except CannotBuildError:
+                wanted[relation] = (standing.kind, None)
+        found = self.actual()
+        wrong = [
+            f"{relation}: {found.get(relation)}\n  instead of {wanted.get(relation)}"
+            for relation in sorted(found.keys() | wanted.keys())
+            if found.get(relation) != wanted.get(relation)
+        ]
+        if wrong:
+            raise WrongError("the database holds something else than it should:\n" + "\n".join(wrong))
+
+    # -- running
+
+    def project(self, *, fresh: bool = False) -> Project:
+        """A loaded project; the files have not changed since any open one was loaded."""
+        if fresh or not self._open:
+            if len(self._open) >= OPEN_PROJECTS:
+                self._open.pop(0).close()
+            environ = {name: str(value) for name, value in self.world.env.items()}
+            self._open.append(Project.load(self.root, environ=environ))
+        return self._open[-1]
+
+    def close(self) -> None:
+        """Close all projects."""
+        for project in self._open:
+            project.close()
+        self._open.clear()
+
+    def execute(self, command: Command, *, fresh: bool = False, lenient: Sequence[str] = ()) -> RunResult | None:
+        """Run, follow, compare; ``None`` when nothing was selected.
+
+        Raises
+        ------
+        WrongError
+            When something is stale, needlessly built, or different from what the plan said.
+        """
+        self.journal.step(str(command))
+        project = self.project(fresh=fresh)
+        full = {name.removesuffix(".ff"): name for name in project.manifest.nodes}
+        order = command.order
+        options = RunOptions(
+            jobs=command.jobs,
+            policy=FailPolicy.KEEP_GOING if command.keep_going else FailPolicy.FINISH_RUNNING,
+            cache=CacheMode(order.mode),
+            rebuild=tuple(full[name] for name in sorted(order.forced)),
+            full_refresh=order.full_refresh,
+            assume_unchanged=order.assume_unchanged,
+        )
+        try:
+            plan = self._plan(project, command, options) if command.plan_first else None
+            call = {"build": project.build, "run": project.run, "seed": project.seed}[command.name]
+            result = call(command.select, options=options)
+        except NothingSelectedError:
+            self.journal.detail("nothing selected")
+            return None
+        outcomes = {
+            node.node.removesuffix(".ff"): Outcome(
+                node.status.value, node.kept, "; ".join(filter(None, [node.error and node.error.message]))
+            )
+            for node in result.nodes
+        }
+        for line in self.twin.run(self.world, order, outcomes, lenient=lenient):
+            self.journal.detail(line)
+        if plan is not None:
+            self._agree(plan, outcomes)
+        failed = {name for name, outcome in outcomes.items() if outcome.status == "error"}
+        if bool(failed) == result.ok:
+            raise WrongError(f"failed: {sorted(failed)}, but the result says {'good' if result.ok else 'bad'}")
+        self.compare()
+        return result
+
+    def _plan(self, project: Project, command: Command, options: RunOptions) -> Plan:
+        before = self.database.read_bytes() if self.database.exists() else b""
+        plan = project.plan(command.select, command=command.name, options=options)
+        after = self.database.read_bytes() if self.database.exists() else b""
+        if before != after:
+            raise WrongError("a plan wrote to the database")
+        return plan
+
+    def _agree(self, plan: Plan, outcomes: dict[str, Outcome]) -> None:
+        steps = {name.removesuffix(".ff"): step for name, step in plan.steps.items()}
+        if steps.keys() != outcomes.keys():
+            raise WrongError(f"planned {sorted(steps)}, but {sorted(outcomes)} ran")
+        for name, step in steps.items():
+            status = outcomes[name].status
+            if status == "skipped":
+                continue
+            allowed = {Action.BUILD: {"success", "error"}, Action.SKIP: {"cached"}}.get(step.action)
+            if allowed is not None and status not in allowed:
+                raise WrongError(f"{name}: planned {step.action.value} ({step.reason}), but it was {status}")
