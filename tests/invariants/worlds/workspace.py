@@ -32,7 +32,7 @@ class Command:
 
     name: str = "build"
     select: tuple[str, ...] = ()
-    order: Order = Order()
+    order: Order = attrs.field(factory=Order)
     jobs: int = 1
     keep_going: bool = False
     plan_first: bool = False

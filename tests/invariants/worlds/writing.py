@@ -51,9 +51,8 @@ def says(world: Description, model: Model) -> tuple[object, ...]:
     used.append(world.env["WORLD_E0"] if model.add_from == "env" else None)
     used.append(world.vars["p0"] if model.shape == "either" else None)
     used.append(world.helper_closure(model.helpers))
-    for read in filter(None, map(world.read, model.inputs)):
-        used.append(says(world, read) if read.materialized == "ephemeral" else read.relation)
-    return tuple(used)
+    reads = filter(None, map(world.read, model.inputs))
+    return (*used, *(says(world, read) if read.materialized == "ephemeral" else read.relation for read in reads))
 
 
 def _helper(helper: Helper) -> Mapping[str, str]:

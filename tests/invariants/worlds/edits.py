@@ -1,0 +1,362 @@
+"""What people do to a project and its database: one method for each kind of change, with its details drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from hypothesis import strategies as st
+from worlds.meaning import Standing
+from worlds.nodes import (
+    ENVS,
+    HELPERS,
+    KV,
+    OUTSIDE,
+    RAW,
+    SCHEMA,
+    SEEDS,
+    SOURCES,
+    TAGS,
+    VARS,
+    Helper,
+    Input,
+    Model,
+    Rows,
+)
+from worlds.workspace import Workspace
+
+KEYS = range(8)
+
+small = st.integers(0, 4)
+pairs = st.tuples(small, st.one_of(st.none(), st.integers(-9, 9)))
+seed_rows = st.lists(pairs, max_size=3).map(lambda rows: ((0, 1), *rows))
+outside_rows = st.lists(pairs, max_size=4).map(tuple)
+types = st.sampled_from(["BIGINT", "INTEGER", "VARCHAR", "DOUBLE"])
+extras = st.one_of(st.none(), st.tuples(st.sampled_from(["first", "last"]), types))
+
+
+def values(rows: tuple[tuple[Any, ...], ...]) -> str:
+    """Rows as the text after VALUES."""
+    return ", ".join("(" + ", ".join("NULL" if cell is None else str(cell) for cell in row) + ")" for row in rows)
+
+
+class Edits:
+    """Changes a workspace; what makes no sense in the present world is left undone."""
+
+    def __init__(self, space: Workspace) -> None:
+        self.space = space
+        self.world = space.world
+
+    def create_outside(self, name: str, rows: tuple[tuple[Any, ...], ...]) -> None:
+        statements = [f"create or replace table {name} (k bigint, v bigint)"]
+        statements += [f"insert into {name} values {values(rows)}"] if rows else []
+        self.space.outside(f"create {name}", f"{SCHEMA}.{name}", Standing("table", Rows(KV, rows)), *statements)
+
+    # -- editing models
+
+    def _inputs(self, data: st.DataObject, key: int, language: str) -> tuple[Input, ...]:
+        choices = [Input("ref", other) for other in self.world.models if other < key] * 2
+        choices += [Input("seed", name) for name in SEEDS]
+        if language == "sql":
+            choices += [Input("source", name) for name in SOURCES]
+            choices += [Input("seed-source", SEEDS[0]), Input("raw", RAW)]
+        return tuple(data.draw(st.lists(st.sampled_from(choices), min_size=1, max_size=2, unique=True), label="inputs"))
+
+    def add(self, data: st.DataObject, key: int) -> None:
+        language = data.draw(st.sampled_from(["sql", "sql", "python"]))
+        model = Model(
+            key,
+            f"m{key}",
+            language,
+            materialized=data.draw(st.sampled_from(["table", "view", "ephemeral"][: 2 if language == "python" else 3])),
+            inputs=self._inputs(data, key, language),
+            shape=data.draw(st.sampled_from(["plain", "sum"])),
+            add=data.draw(small),
+        )
+        self.world.models[key] = model
+
+    def _model(self, data: st.DataObject, fits: Callable[[Model], bool] = lambda model: True) -> Model | None:
+        found = [model for model in self.world.in_order() if fits(model)]
+        return data.draw(st.sampled_from(found), label="model") if found else None
+
+    def _change(self, what: str, model: Model | None, **changes: Any) -> None:
+        """Change a model, unless the result would be no project."""
+        if model is None:
+            return
+        changed = attrs.evolve(model, **changes)
+        if self.world.taken(changed.relation, but=model.key) or changed == model:
+            return
+        self.world.models[model.key] = changed
+        self.space.write(f"{what} of {model.name}")
+
+    def add_model(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(KEYS), label="key")
+        if key not in self.world.models:
+            self.add(data, key)
+            self.space.write("a new model")
+
+    def remove_model(self, data: st.DataObject) -> None:
+        model = self._model(data, lambda one: not self.world.readers(one.key))
+        if model is not None and len(self.world.models) > 2:
+            del self.world.models[model.key]
+            self.space.write(f"remove {model.name}")
+
+    def rename_model(self, data: st.DataObject) -> None:
+        form = data.draw(st.sampled_from(["m", "M", "n"]), label="form")
+        model = self._model(data)
+        if model is not None:
+            self._change("name", model, name=f"{form}{model.key}")
+
+    def edit_result(self, data: st.DataObject) -> None:
+        model = self._model(data)
+        field, strategy = data.draw(
+            st.sampled_from(
+                [
+                    ("mul", st.integers(1, 2)),
+                    ("add", small),
+                    ("modulus", st.sampled_from([0, 2, 3])),
+                    ("extra", extras),
+                ]
+            )
+        )
+        self._change(field, model, **{field: data.draw(strategy)})
+
+    def edit_shape(self, data: st.DataObject) -> None:
+        model = self._model(data)
+        if model is not None:
+            shapes = ["const", "plain", "sum"] + (["star", "either"] if model.language == "sql" else [])
+            shape = data.draw(st.sampled_from(shapes))
+            self._change(
+                "shape",
+                model,
+                shape=shape,
+                inputs=() if shape == "const" else self._inputs(data, model.key, model.language),
+            )
+
+    def edit_inputs(self, data: st.DataObject) -> None:
+        model = self._model(data, lambda one: one.shape != "const")
+        if model is not None:
+            self._change("inputs", model, inputs=self._inputs(data, model.key, model.language))
+
+    def edit_words_only(self, data: st.DataObject) -> None:
+        spelling = data.draw(st.integers(0, 2), label="spelling")
+        comment = data.draw(st.integers(0, 4), label="comment")
+        self._change("words", self._model(data), spelling=spelling, comment=comment)
+
+    def edit_where_the_number_stands(self, data: st.DataObject) -> None:
+        model = self._model(data)
+        if model is not None:
+            where = ["literal", "helper"] if model.language == "python" else ["literal", "var", "env", "loop"]
+            helpers: tuple[str, ...] = ()
+            if model.language == "python":
+                helpers = tuple(data.draw(st.lists(st.sampled_from(HELPERS), unique=True, max_size=2)))
+            self._change("number", model, add_from=data.draw(st.sampled_from(where)), helpers=helpers)
+
+    def edit_config(self, data: st.DataObject) -> None:
+        model = self._model(data)
+        if model is None:
+            return
+        field = data.draw(st.sampled_from(["materialized", "materialized", "alias", "schema", "tags"]))
+        if field == "materialized":
+            forms = ["table", "view"] + (["ephemeral"] if model.language == "sql" else [])
+            form = data.draw(st.sampled_from(forms))
+            shared = form != "table" and model.alias == "shared"
+            fails = model.fails and (form == "table" or (model.language == "python" and form == "view"))
+            alias = None if shared else model.alias
+            self._change("materialized", model, materialized=form, alias=alias, fails=fails)
+        elif field == "alias":
+            names = [None, f"a{model.key}"] + (["shared"] if model.materialized == "table" else [])
+            self._change("alias", model, alias=data.draw(st.sampled_from(names)))
+        elif field == "schema":
+            self._change("schema", model, schema=not model.schema)
+        else:
+            self._change("tags", model, tags=tuple(data.draw(st.lists(st.sampled_from(TAGS), unique=True))))
+
+    def edit_language(self, data: st.DataObject) -> None:
+        """The same rows by other means."""
+        model = self._model(
+            data,
+            lambda one: (
+                one.materialized != "ephemeral"
+                and one.shape in ("const", "plain", "sum")
+                and all(read.kind in ("ref", "seed") for read in one.inputs)
+            ),
+        )
+        if model is not None:
+            other = "sql" if model.language == "python" else "python"
+            fails = model.fails and model.materialized == "table"
+            self._change("language", model, language=other, add_from="literal", helpers=(), fails=fails)
+
+    def edit_volatile(self, data: st.DataObject) -> None:
+        volatile = data.draw(st.booleans(), label="volatile")
+        self._change("volatile", self._model(data), volatile=volatile)
+
+    def edit_fails(self, data: st.DataObject) -> None:
+        fails = data.draw(st.booleans(), label="fails")
+        model = self._model(data, lambda one: one.holds_rows and (one.fails or one.shape != "star"))
+        self._change("failing", model, fails=fails)
+
+    # -- editing what models stand on
+
+    def edit_seed(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(SEEDS), label="name")
+        rows = data.draw(seed_rows, label="rows")
+        self.world.seeds[name] = rows
+        self.space.write(f"seed {name}")
+
+    def reorder_seed(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(SEEDS), label="name")
+        first, *others = self.world.seeds[name]
+        self.world.seeds[name] = (first, *reversed(others))
+        self.space.write(f"seed {name} in another order")
+
+    def edit_var(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(VARS), label="name")
+        value = data.draw(small, label="value")
+        self.world.vars[name] = value
+        self.space.write(f"variable {name}")
+
+    def edit_env(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(ENVS), label="name")
+        value = data.draw(small, label="value")
+        self.world.env[name] = value
+        self.space.close()
+        self.space.write(f"environment {name}={value}")
+
+    def edit_helper(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(HELPERS), label="name")
+        number = data.draw(small, label="number")
+        later = HELPERS[HELPERS.index(name) + 1 :] if name != "kit" else ()
+        other = data.draw(st.sampled_from([None, *later]))
+        self.world.helpers[name] = Helper(name, number, other)
+        self.space.write(f"helper {name}")
+
+    # -- others work in the database
+
+    def _standing_rows(self, name: str) -> Rows | None:
+        standing = self.space.twin.standing.get(f"{SCHEMA}.{name}")
+        return standing.rows if standing is not None else None
+
+    def change_source(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(OUTSIDE), label="name")
+        rows = data.draw(outside_rows, label="rows")
+        how = data.draw(st.sampled_from(["all", "insert", "delete", "update"]), label="how")
+        before = self._standing_rows(name)
+        if before is None or before.columns != KV or how == "all":
+            self.create_outside(name, rows)
+            return
+        relation, old = f"{SCHEMA}.{name}", before.rows
+        if how == "insert" and rows:
+            now = Rows(KV, (*old, *rows))
+            statement = f"insert into {name} values {values(rows)}"
+        elif how == "delete":
+            now = Rows(KV, tuple(row for row in old if row[0] != 1))
+            statement = f"delete from {name} where k = 1"
+        else:
+            now = Rows(KV, tuple((k, v + 1 if isinstance(v, int) and k == 0 else v) for k, v in old))
+            statement = f"update {name} set v = v + 1 where k = 0"
+        self.space.outside(f"{how} in {name}", relation, Standing("table", now), statement)
+
+    def rewrite_source(self, data: st.DataObject) -> None:
+        """The same rows once more, in another order."""
+        name = data.draw(st.sampled_from(OUTSIDE), label="name")
+        before = self._standing_rows(name)
+        if before is not None:
+            self.space.outside(
+                f"the same rows in {name}",
+                f"{SCHEMA}.{name}",
+                Standing("table", before),
+                f"create or replace table {name} as from {name} order by all desc",
+            )
+
+    def widen_source(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(OUTSIDE), label="name")
+        before = self._standing_rows(name)
+        if before is not None and before.columns == KV:
+            rows = Rows((*KV, ("w", "VARCHAR")), tuple((*row, "w") for row in before.rows))
+            self.space.outside(
+                f"a new column in {name}",
+                f"{SCHEMA}.{name}",
+                Standing("table", rows),
+                f"alter table {name} add column w varchar default 'w'",
+            )
+
+    def drop_source(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(OUTSIDE), label="name")
+        if self._standing_rows(name) is not None:
+            self.space.outside(f"drop {name}", f"{SCHEMA}.{name}", None, f"drop table {name}")
+
+    def _own(self, data: st.DataObject) -> tuple[str, Standing] | None:
+        outside = {f"{SCHEMA}.{name}" for name in OUTSIDE}
+        known = self.space.twin.standing
+        found = sorted(known.keys() - outside)
+        if not found:
+            return None
+        relation = data.draw(st.sampled_from(found), label="relation")
+        return relation, known[relation]
+
+    def drop_own(self, data: st.DataObject) -> None:
+        own = self._own(data)
+        if own is not None:
+            relation, standing = own
+            self.space.outside(f"drop {relation}", relation, None, f"drop {standing.kind} {relation}")
+
+    def replace_own_by_another_kind(self, data: st.DataObject) -> None:
+        own = self._own(data)
+        if own is None:
+            return
+        relation, standing = own
+        kind = "view" if standing.kind == "table" else "table"
+        rows = Rows(KV, ((3, 33),))
+        self.space.outside(
+            f"{relation} becomes a {kind}",
+            relation,
+            Standing(kind, rows),
+            f"drop {standing.kind} {relation}",
+            f"create {kind} {relation} as select 3::bigint as k, 33::bigint as v",
+        )
+
+    def alter_own(self, data: st.DataObject) -> None:
+        drop = data.draw(st.booleans(), label="drop")
+        own = self._own(data)
+        if own is None or own[1].rows is None or own[1].kind != "table":
+            return
+        relation, rows = own[0], own[1].rows
+        if "w" in rows.names:
+            return
+        if drop and "v" in rows.names:
+            place = rows.names.index("v")
+            columns = tuple(column for column in rows.columns if column[0] != "v")
+            now = Rows(columns, tuple(row[:place] + row[place + 1 :] for row in rows.rows))
+            statement = f"alter table {relation} drop column v"
+        else:
+            now = Rows((*rows.columns, ("w", "INTEGER")), tuple((*row, None) for row in rows.rows))
+            statement = f"alter table {relation} add column w integer"
+        self.space.outside(f"alter {relation}", relation, Standing("table", now), statement)
+
+
+OF_MODELS = (
+    "edit_config",
+    "edit_result",
+    "edit_words_only",
+    "edit_where_the_number_stands",
+    "edit_inputs",
+    "edit_shape",
+    "edit_language",
+    "add_model",
+    "remove_model",
+    "rename_model",
+    "edit_volatile",
+    "edit_fails",
+)
+BELOW = ("edit_seed", "reorder_seed", "edit_var", "edit_env", "edit_helper")
+BY_OTHERS = (
+    "change_source",
+    "rewrite_source",
+    "widen_source",
+    "drop_source",
+    "drop_own",
+    "replace_own_by_another_kind",
+    "alter_own",
+)
