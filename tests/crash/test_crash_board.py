@@ -12,6 +12,8 @@ from flowforge_test_servers.faults import provoked
 
 ArenaOf = Callable[[str], Arena]
 ENGINES = ("duckdb", "plain", "postgres")
+BETWEEN = {"publish.replaced", "publish.noted", "publish.committed", "open.replaced", "open.noted", "state.node_noted"}
+"""Between a publication and the note of it, in the database or in a file."""
 OUTCOME = "old or new; the next run repairs all"
 
 
@@ -21,9 +23,11 @@ def _plays(*, short: bool) -> list[object]:
     for engine in ENGINES[:1] if short else ENGINES:
         arena = PlainArena() if engine == "plain" else DuckArena()
         for scenario in SCENARIOS:
-            for point in sorted(scenario.points(arena)):
-                if not short or scenario is CHANGE or point in scenario.special:
-                    found.append(pytest.param(engine, scenario, point, id=f"{engine}-{scenario.name}-{point}"))
+            found.extend(
+                pytest.param(engine, scenario, point, id=f"{engine}-{scenario.name}-{point}")
+                for point in sorted(scenario.points(arena))
+                if not short or scenario is CHANGE or point in scenario.special
+            )
     return found
 
 
@@ -42,7 +46,8 @@ def play(arena: Arena, scenario: Scenario, point: str, board: Board, *, every: b
     if not every:
         turn = 5 * sorted(scenario.points(arena)).index(point)  # other nodes for other points
         times = {turn % count + 1, (turn + count // 2) % count + 1}
-    with provoked("K1b", arena.name, f"killed at `{point}`", OUTCOME, cases=len(times)):
+    fault = "K15" if point in BETWEEN else "K1b"
+    with provoked(fault, arena.name, f"killed at `{point}`", OUTCOME, cases=len(times)):
         board.kill_at_all(arena, scenario, [(point, nth) for nth in sorted(times)])
 
 

@@ -31,9 +31,11 @@ def test_killed_at_any_moment(
     arena = arena_of(engine)
     first, second = FAULTS.get(name, ("K1", "K14"))
     how = f"kill -9 at {MOMENTS} moments of a run ({name})"
-    with provoked(first, engine, how, "old or new", cases=MOMENTS):
-        with provoked(second, engine, f"{how}, then the default run", "everything is repaired", cases=MOMENTS):
-            tally = sweep(board, arena, scenarios[name], MOMENTS)
+    with (
+        provoked(first, engine, how, "old or new", cases=MOMENTS),
+        provoked(second, engine, f"{how}, then the default run", "everything is repaired", cases=MOMENTS),
+    ):
+        tally = sweep(board, arena, scenarios[name], MOMENTS)
     print(f"{engine}, {name}: {tally}")
     assert tally.killed > MOMENTS // 2, "the run was too short to be hit"
 
