@@ -1,0 +1,510 @@
+"""Finds what makes a rendered query depend on more than its declared inputs.
+
+Two kinds of findings: functions whose results change by themselves, and relations (tables, files, table functions)
+that stand in a place where a query reads and are none of those that are known. The text is cut into tokens and read
+once from left to right, with a stack of parentheses; no grammar of any engine is needed. In doubt something counts:
+a finding too many costs a build and a warning, one too few leaves old rows standing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+
+import attrs
+
+from flowforge.project.sql_tokens import END, NAME, NUMBER, SIGN, STRING, WORD, SqlToken, sql_tokens
+from flowforge.project.sql_words import (
+    AFTER_SET_OPERATION,
+    CONSTANTS,
+    DESCRIBING,
+    END_OF_FROM,
+    FUNCTIONS,
+    FUNCTIONS_OF_ONE_ARGUMENT,
+    FUNCTIONS_WITHOUT_ARGUMENTS,
+    MOMENT_CALLS,
+    MOMENT_TYPES,
+    MOMENTS,
+    NO_ALIAS,
+    PURE_SYSTEM_FUNCTIONS,
+    PURE_TABLE_FUNCTIONS,
+    SET_OPERATIONS,
+    SYSTEM_PREFIX,
+)
+
+_OPENING = {"(": ")", "[": "]", "{": "}"}
+_CLOSING = frozenset(_OPENING.values())
+_CATALOGUES = frozenset({"pg_catalog", "system", "main"})
+
+# What a level of parentheses is in the middle of.
+_START, _SELECT, _FROM, _OTHER, _DEAD = "start", "select", "from", "other", "no query"
+
+_BEHIND_A_RELATION = NO_ALIAS - {"select", "from", "with", "values", "table"}
+
+Key = tuple[bool, str]
+"""A name as it can be told apart: typed without quotes (in lower case), or quoted."""
+
+
+@attrs.frozen
+class Found:
+    """A finding: how to call it, and its offset in the SQL, counted from 0."""
+
+    text: str
+    offset: int
+
+
+@attrs.frozen
+class SqlReads:
+    """What a query depends on besides its known inputs, each in the order of the text."""
+
+    volatile: tuple[Found, ...]
+    relations: tuple[Found, ...]
+
+
+def scan_rendered(sql: str, known: Collection[tuple[str, ...]], fold: Callable[[str], str]) -> SqlReads:
+    """Read one rendered query. Any thread.
+
+    Parameters
+    ----------
+    sql:
+        One statement, without Jinja.
+    known:
+        The relations that ``ref`` and ``source`` stand for: the parts of their names, folded.
+    fold:
+        The dialect's: an unquoted name as the engine stores it.
+    """
+    return _Scan(sql, frozenset(known), fold).run()
+
+
+@attrs.define(slots=True)
+class _Level:
+    """One level of parentheses.
+
+    Parameters
+    ----------
+    closing:
+        The sign that ends it.
+    reads:
+        True where a relation may stand instead of a query, as behind FROM.
+    aliased:
+        True when an alias may follow, because a relation is inside or is what they are a part of.
+    callee:
+        The function whose arguments these are.
+    cte:
+        The name that this query gets when it ends.
+    clause:
+        Where in a query the text is.
+    fallback:
+        What *clause* becomes when no query begins here after all.
+    expects:
+        True when the next thing is a relation.
+    beside:
+        True when that stands beside earlier ones, so that it may be a part of their rows.
+    recursive, listing:
+        In a list of common table expressions: whether they see themselves, and whether another one may follow.
+    """
+
+    closing: str
+    reads: bool = False
+    aliased: bool = False
+    callee: str = ""
+    cte: frozenset[Key] = frozenset()
+    clause: str = _START
+    fallback: str = _DEAD
+    expects: bool = False
+    beside: bool = False
+    recursive: bool = False
+    listing: bool = False
+    commas: int = 0
+    first: int = 0
+    names: list[Key] = attrs.Factory(list)
+    aliases: list[Key] = attrs.Factory(list)
+
+
+class _Scan:
+    def __init__(self, sql: str, known: frozenset[tuple[str, ...]], fold: Callable[[str], str]) -> None:
+        self._sql = sql
+        self._known = known
+        self._fold = fold
+        self._tokens = sql_tokens(sql)
+        self._levels = [_Level("", reads=True)]
+        self._ends: dict[int, int] | None = None
+        self._names: Counter[Key] = Counter()
+        self._aliases: Counter[Key] = Counter()
+        self._volatile: list[Found] = []
+        self._relations: list[Found] = []
+
+    def run(self) -> SqlReads:
+        at = 0
+        while self._tokens[at].kind != END:
+            level = self._levels[-1]
+            at = self._relation(at, level) if level.expects else self._token(at, level)
+
+        def order(found: Found) -> int:
+            return found.offset
+
+        return SqlReads(tuple(sorted(self._volatile, key=order)), tuple(sorted(self._relations, key=order)))
+
+    # -- outside of places where a relation is expected --------------------------------------------------------------
+
+    def _token(self, at: int, level: _Level) -> int:
+        token = self._tokens[at]
+        if token.kind == WORD:
+            return self._word(at, level)
+        if token.kind == SIGN and token.value in _CLOSING:
+            return self._close(at)
+        if level.clause == _START and level.reads and not level.listing and level.fallback == _DEAD:
+            level.clause, level.expects = _FROM, True  # a list of relations in parentheses
+            return at
+        if token.kind == SIGN and token.value in _OPENING:
+            self._leave_start(level)
+            before = self._tokens[at - 1] if at else None
+            callee = before.value if before is not None and before.kind in (WORD, NAME) else ""
+            self._open(at, callee=callee)
+        elif token.kind == SIGN and token.value == ",":
+            level.commas += 1
+            if level.listing:
+                return self._cte(at + 1, level)
+            self._leave_start(level)
+            if level.clause == _FROM:
+                level.expects = level.beside = True
+        else:
+            self._leave_start(level)
+            if token.kind == STRING and token.value.strip().lower() in MOMENTS:
+                self._moment(at, level)
+        return at + 1
+
+    @staticmethod
+    def _leave_start(level: _Level) -> None:
+        if level.clause == _START and not level.listing:
+            level.clause = level.fallback
+
+    def _word(self, at: int, level: _Level) -> int:
+        word = self._tokens[at].value
+        before = self._tokens[at - 1] if at else self._tokens[-1]
+        if before.value == "." and before.kind == SIGN:
+            if self._tokens[at + 1].value == "(":
+                self._function(at)
+            return at + 1
+        if before.kind == WORD and before.value == "as" and word != "select" and level.clause != _START:
+            return at + 1
+        if level.clause == _START:
+            handled = self._begin(at, level)
+            if handled is not None:
+                return handled
+        elif level.clause == _DEAD:
+            if word == "select":
+                level.clause = _SELECT
+                return at + 1
+            if word in SET_OPERATIONS and level.closing != "]" and self._tokens[at + 1].value != ",":
+                level.clause, level.fallback = _START, _DEAD
+                level.reads = False
+                return at + 1
+        elif self._clause(at, level):
+            return at + 1
+        self._function(at)
+        return at + 1
+
+    def _begin(self, at: int, level: _Level) -> int | None:
+        """The first word of what may be a query; ``None`` when it is none."""
+        word, after = self._tokens[at].value, self._tokens[at + 1]
+        if word == "with":
+            level.recursive = after.value == "recursive" and self._tokens[at + 2].kind in (WORD, NAME)
+            if level.recursive and self._tokens[at + 2].value == "as":
+                level.recursive = False
+            return self._cte(at + (2 if level.recursive else 1), level)
+        if word == "select":
+            level.clause, level.listing = _SELECT, False
+            return at + 1
+        if word == "from" and not level.callee.endswith("trim"):
+            self._expect(level, _FROM)
+            return at + 1
+        if word == "values" and after.value == "(":
+            level.clause, level.listing = _OTHER, False
+            return at + 1
+        if (word == "table" and _names(after) and after.value != "(") or (
+            word in DESCRIBING
+            and (level.reads or level.cte or level.listing or level.fallback != _DEAD)
+            and _names(after)
+            and after.value not in _BEHIND_A_RELATION
+        ):
+            self._expect(level, _OTHER)
+            return at + 1
+        if level.listing or (level.fallback != _DEAD and word in AFTER_SET_OPERATION):
+            return at + 1
+        if level.reads and level.fallback == _DEAD:
+            if level.closing == "" and not level.names:
+                level.clause = _DEAD  # a statement of another kind
+                return None
+            self._expect(level, _FROM)
+            level.beside = False
+            return at
+        level.clause = level.fallback
+        return self._word(at, level) if level.clause not in (_DEAD, _START) else None
+
+    @staticmethod
+    def _expect(level: _Level, clause: str) -> None:
+        level.clause, level.expects, level.listing, level.beside = clause, True, False, False
+
+    def _clause(self, at: int, level: _Level) -> bool:
+        """A word in the middle of a query; True when it is one that steers."""
+        word, after = self._tokens[at].value, self._tokens[at + 1]
+        before = self._tokens[at - 1]
+        if word == "from":
+            if before.value == "distinct" and self._tokens[at - 2].value in ("is", "not"):
+                return True
+            self._expect(level, _FROM)
+        elif (word in ("join", "straight_join") or (word == "apply" and before.value in ("cross", "outer"))) and _names(
+            after
+        ):
+            self._expect(level, _FROM)
+            level.beside = before.value == "cross" or word == "apply"
+        elif word == "select":
+            level.clause = _SELECT
+        elif word in END_OF_FROM:
+            level.clause = _OTHER
+        elif word in SET_OPERATIONS or (word == "minus" and after.value in ("select", "(", "all", "distinct", "from")):
+            if before.value == "*" and after.value == "(" and level.clause == _SELECT:
+                return True  # select * except (a, b)
+            level.fallback, level.clause = level.clause, _START
+        elif word == "lateral" and after.value == "view":
+            level.clause = _OTHER
+        elif word == "tablesample" or (
+            word == "sample" and (before.value == "using" or (after.value == "(" and level.clause == _FROM))
+        ):
+            if not any(token.value in ("repeatable", "seed") for token in self._tokens[at + 1 : at + 12]):
+                self._volatile.append(Found(word, self._tokens[at].start))
+        elif word == "next" and after.value == "value" and self._tokens[at + 2].value == "for":
+            self._volatile.append(Found("next value for", self._tokens[at].start))
+        else:
+            return False
+        return True
+
+    # -- parentheses -------------------------------------------------------------------------------------------------
+
+    def _open(self, at: int, **facts: object) -> _Level:
+        closing = _OPENING[self._tokens[at].value]
+        level = _Level(closing, first=at, **facts)  # type: ignore[arg-type]
+        if closing != ")":
+            level.clause = _DEAD
+        self._levels.append(level)
+        return level
+
+    def _close(self, at: int) -> int:
+        closing = self._tokens[at].value
+        if not any(level.closing == closing for level in self._levels[-3:]):
+            return at + 1
+        while True:
+            level = self._levels.pop()
+            self._names.subtract(level.names)
+            self._aliases.subtract(level.aliases)
+            if level.closing == closing:
+                break
+        parent = self._levels[-1]
+        if level.callee:
+            self._called(level, at)
+        if level.cte:
+            if not parent.recursive:
+                self._name(parent, level.cte)
+            parent.clause, parent.listing = _START, True
+            return at + 1
+        return self._alias(at + 1, parent) if level.aliased else at + 1
+
+    def _called(self, level: _Level, at: int) -> None:
+        function = self._tokens[level.first - 1]
+        if function.kind != WORD:
+            return
+        count = 0 if at == level.first + 1 else level.commas + 1
+        if (count == 0 and level.callee in FUNCTIONS_WITHOUT_ARGUMENTS) or (
+            count == 1 and level.callee in FUNCTIONS_OF_ONE_ARGUMENT
+        ):
+            self._volatile.append(Found(f"{self._text(function)}()", function.start))
+
+    def _cte(self, at: int, level: _Level) -> int:
+        """One ``name [(columns)] as (`` of a list; where the text goes on."""
+        name = self._tokens[at]
+        level.clause, level.listing = _START, True
+        if name.kind not in (WORD, NAME):
+            return at
+        keys = self._keys(name)
+        behind = at + 1
+        if self._tokens[behind].value == "(":
+            end = self._matching(behind)
+            if self._tokens[end + 1].value in ("as", "using"):
+                behind = end + 1
+        while self._tokens[behind].kind == WORD and self._tokens[behind].value in (
+            *("as", "not", "materialized", "using", "key"),
+        ):
+            behind += 1
+            if self._tokens[behind - 1].value == "key" and self._tokens[behind].value == "(":
+                behind = self._matching(behind) + 1
+        if self._tokens[behind].value != "(" or self._tokens[behind].kind != SIGN:
+            return at
+        if level.recursive:
+            self._name(level, keys)
+        self._open(behind, cte=keys)
+        return behind + 1
+
+    def _matching(self, at: int) -> int:
+        """Where the parenthesis that opens at *at* ends; the last token when it does not."""
+        if self._ends is None:
+            self._ends = {}
+            open_ = []
+            for index, token in enumerate(self._tokens):
+                if token.kind == SIGN and token.value == "(":
+                    open_.append(index)
+                elif token.kind == SIGN and token.value == ")" and open_:
+                    self._ends[open_.pop()] = index
+        return self._ends.get(at, len(self._tokens) - 3)
+
+    # -- relations ---------------------------------------------------------------------------------------------------
+
+    def _relation(self, at: int, level: _Level) -> int:
+        token, after = self._tokens[at], self._tokens[at + 1]
+        if token.kind == SIGN:
+            return self._no_name(at, level)
+        if token.kind in (STRING, NUMBER):
+            level.expects = False
+            if token.kind == STRING:
+                self._relations.append(Found(self._text(token), token.start))
+                return self._alias(at + 1, level)
+            return at + 1
+        if token.kind == WORD:
+            word = token.value
+            if word in ("lateral", "only") and _names(after):
+                level.beside = level.beside or word == "lateral"
+                return at + 1
+            if word == "rows" and after.value == "from" and self._tokens[at + 2].value == "(":
+                level.expects = False
+                self._open(at + 2, reads=True, aliased=True)
+                return at + 3
+            if word == "table" and after.value == "(":
+                level.expects = False
+                self._open(at + 1, reads=True, aliased=True)
+                return at + 2
+            if word == "table" and _names(after):
+                return at + 1
+            if word in ("select", "with", "from") or (word == "values" and after.value == "("):
+                level.expects, level.clause, level.fallback = False, _START, _OTHER
+                return at
+            if word in END_OF_FROM or word in SET_OPERATIONS or word in ("on", "join", "using"):
+                level.expects = False
+                return at
+        return self._named(at, level)
+
+    def _no_name(self, at: int, level: _Level) -> int:
+        token = self._tokens[at]
+        if token.value == ",":
+            return at + 1
+        level.expects = False
+        if token.value == "(":
+            self._open(at, reads=True, aliased=True)
+            return at + 1
+        if token.value in _CLOSING:
+            return at
+        end = at
+        while self._tokens[end + 1].start == self._tokens[end].end and self._tokens[end + 1].value not in (",", ")"):
+            if self._tokens[end + 1].kind == END:
+                break
+            end += 1
+        self._relations.append(Found(self._sql[token.start : self._tokens[end].end], token.start))
+        return end + 1
+
+    def _named(self, at: int, level: _Level) -> int:
+        parts = [self._tokens[at]]
+        end = at + 1
+        while self._tokens[end].value == "." and self._tokens[end].kind == SIGN:
+            behind = end + 1 if self._tokens[end + 1].value != "." else end + 2
+            if self._tokens[behind].kind not in (WORD, NAME):
+                break
+            parts.append(self._tokens[behind])
+            end = behind + 1
+        first, after = parts[0], self._tokens[end]
+        text = self._sql[first.start : parts[-1].end]
+        if after.value == ":" and after.kind == SIGN and self._tokens[end + 1].value != ":" and len(parts) == 1:
+            self._alias_of(level, self._keys(first))
+            return end + 1
+        level.expects = False
+        if after.value == "(" and after.kind == SIGN:
+            if not self._is_pure(parts):
+                self._relations.append(Found(f"{text}()", first.start))
+            self._open(end, callee=parts[-1].value, aliased=True)
+            return end + 1
+        if not self._is_known(parts, level):
+            self._relations.append(Found(text, first.start))
+        self._alias_of(level, self._keys(parts[-1]))
+        return self._alias(end, level)
+
+    @staticmethod
+    def _is_pure(parts: list[SqlToken]) -> bool:
+        if parts[-1].kind != WORD or parts[-1].value not in PURE_TABLE_FUNCTIONS:
+            return False
+        return all(part.value in _CATALOGUES for part in parts[:-1])
+
+    def _is_known(self, parts: list[SqlToken], level: _Level) -> bool:
+        if len(parts) == 1:
+            if any(self._names[key] > 0 for key in self._keys(parts[0])):
+                return True
+        elif level.beside and any(self._aliases[key] > 0 for key in self._keys(parts[0])):
+            return True  # items of the rows beside it
+        names = tuple(part.value if part.kind == NAME else self._fold(self._text(part)) for part in parts)
+        if names in self._known:
+            return True
+        dotted = ".".join(names)
+        return self._sql[parts[0].start] == "`" and tuple(dotted.split(".")) in self._known
+
+    def _alias(self, at: int, level: _Level) -> int:
+        """Take note of the alias of a relation, if one stands here; where the text goes on."""
+        token = self._tokens[at]
+        if token.kind == WORD and token.value == "as" and self._tokens[at + 1].kind in (WORD, NAME):
+            self._alias_of(level, self._keys(self._tokens[at + 1]))
+            return at + 2
+        if token.kind == NAME or (token.kind == WORD and token.value not in NO_ALIAS):
+            self._alias_of(level, self._keys(token))
+            return at + 1
+        return at
+
+    def _keys(self, token: SqlToken) -> frozenset[Key]:
+        if token.kind == NAME:
+            return frozenset({(True, token.value)})
+        return frozenset({(False, token.value), (True, self._fold(self._text(token)))})
+
+    def _name(self, level: _Level, keys: frozenset[Key]) -> None:
+        level.names.extend(keys)
+        self._names.update(keys)
+
+    def _alias_of(self, level: _Level, keys: frozenset[Key]) -> None:
+        level.aliases.extend(keys)
+        self._aliases.update(keys)
+
+    # -- functions ---------------------------------------------------------------------------------------------------
+
+    def _function(self, at: int) -> None:
+        token, after = self._tokens[at], self._tokens[at + 1]
+        word = token.value
+        if after.value == "(" and after.kind == SIGN:
+            system = word.startswith(SYSTEM_PREFIX) and word not in PURE_SYSTEM_FUNCTIONS
+            if word in FUNCTIONS or system:
+                self._volatile.append(Found(f"{self._text(token)}()", token.start))
+        elif (
+            word in CONSTANTS and after.value != "." and not (after.value == ":" and self._tokens[at + 2].value == "=")
+        ):
+            self._volatile.append(Found(self._text(token), token.start))
+
+    def _moment(self, at: int, level: _Level) -> None:
+        before, after = self._tokens[at - 1] if at else self._tokens[-1], self._tokens[at + 1]
+        cast = after.value == ":" and self._tokens[at + 2].value == ":"
+        if cast or (before.kind == WORD and before.value in MOMENT_TYPES) or level.callee in MOMENT_CALLS:
+            self._volatile.append(Found(self._text(self._tokens[at]), self._tokens[at].start))
+
+    def _text(self, token: SqlToken) -> str:
+        return self._sql[token.start : token.end]
+
+
+def _names(token: SqlToken) -> bool:
+    """Whether a relation may begin with *token*."""
+    if token.kind == SIGN:
+        return token.value in "(@$"
+    if token.kind == WORD:
+        return token.value not in END_OF_FROM and token.value not in SET_OPERATIONS and token.value not in ("on", "as")
+    return token.kind in (NAME, STRING)
