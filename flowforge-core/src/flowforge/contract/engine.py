@@ -72,7 +72,8 @@ class EngineSpec:
     abbreviation:
         A few letters for narrow output; the name itself when empty.
     testkit_settings:
-        Settings that the conformance suite starts from, as text; ``{tmp}`` stands for a fresh folder of each test.
+        Settings that the conformance suite starts from, as text; ``{tmp}`` stands for a fresh folder of each test,
+        ``{env:NAME}`` for a variable of the environment.
     """
 
     name: str

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import re
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +19,7 @@ from flowforge.contract import EngineSpec
 from flowforge.errors import FlowForgeError
 
 TMP = "{tmp}"
+_ENV = re.compile(r"\{env:(\w+)\}")
 
 
 def find_engine(name: str) -> EngineSpec:
@@ -61,18 +64,19 @@ def make_settings(spec: EngineSpec, texts: Mapping[str, str], tmp: str) -> Any:
     Parameters
     ----------
     texts:
-        Values as text; ``{tmp}`` in them becomes *tmp*. What is no text in the class is read as JSON.
+        Values as text; ``{tmp}`` in them becomes *tmp*, ``{env:NAME}`` the variable of that name. What is no text in
+        the class is read as JSON.
 
     Raises
     ------
     pytest.UsageError
-        When they do not fit the class.
+        When they do not fit the class, or a variable is not set.
     """
     hints = typing.get_type_hints(spec.settings)
     fields = {key: field for field in attrs.fields(spec.settings) for key in (field.name, *_aliases(field))}
     data: dict[str, Any] = {}
     for key, text in texts.items():
-        value: Any = text.replace(TMP, tmp)
+        value: Any = _ENV.sub(_from_environment, text).replace(TMP, tmp)
         hint = hints.get(fields[key].name) if key in fields else str
         if str not in (hint, *typing.get_args(hint)):
             try:
@@ -85,6 +89,13 @@ def make_settings(spec: EngineSpec, texts: Mapping[str, str], tmp: str) -> Any:
     except StructureError as exc:
         flaws = "; ".join(".".join(map(str, flaw.path)) + " " + flaw.text for flaw in exc.flaws)
         raise pytest.UsageError(f"settings of {spec.name}: {flaws}") from exc
+
+
+def _from_environment(found: re.Match[str]) -> str:
+    value = os.environ.get(found[1])
+    if not value:
+        raise pytest.UsageError(f"the suite takes a setting from the variable {found[1]}, which is not set")
+    return value
 
 
 def _aliases(field: attrs.Attribute[Any]) -> tuple[str, ...]:

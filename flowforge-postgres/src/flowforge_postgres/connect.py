@@ -1,0 +1,164 @@
+"""Opens connections and says what every session is like: the same on each server, whatever its configuration says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import psycopg
+from psycopg import conninfo
+
+from flowforge.errors import EngineError, ErrorKind, UnsupportedError
+from flowforge_postgres.dialect import exactly
+from flowforge_postgres.errors import Attempt, translate
+from flowforge_postgres.reading import loaders
+from flowforge_postgres.settings import PostgresSettings, plain_dsn
+
+OLDEST = 15
+_NETWORK = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # ms
+    "fallback_application_name": "flowforge",
+}
+# What reading, hashing and literals rely on, and what gives the same rows on every server.
+_SAME_EVERYWHERE = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "standard_conforming_strings": "on",
+    "client_encoding": "UTF8",
+    "client_min_messages": "warning",
+    "default_transaction_isolation": "read committed",
+}
+_LABEL_BYTES = 63
+
+
+@attrs.frozen
+class Address:
+    """Where to connect to. *words* may hold the password; *place* is safe to show."""
+
+    words: dict[str, Any] = attrs.field(repr=False)
+    place: str
+
+
+def address_of(settings: PostgresSettings) -> Address:
+    """What libpq has to be told.
+
+    Raises
+    ------
+    EngineError
+        When the dsn makes no sense to libpq; its text is not repeated, as it may hold a password.
+    """
+    parts = {
+        "host": settings.host,
+        "port": settings.port,
+        "user": settings.user,
+        "password": settings.password,
+        "dbname": settings.database,
+        "sslmode": settings.sslmode,
+    }
+    given = {key: value for key, value in parts.items() if value is not None}
+    try:
+        words = conninfo.conninfo_to_dict(plain_dsn(settings.dsn) if settings.dsn else "", **given)
+    except psycopg.Error:
+        raise EngineError(
+            "the dsn cannot be understood",
+            kind=ErrorKind.CONNECTION,
+            help="write postgresql://user:password@host:port/database; special characters of a password as %XX",
+        ) from None
+    words = {**_NETWORK, **words, "connect_timeout": settings.connect_timeout}
+    with_defaults = {option.keyword: option.val for option in psycopg.pq.Conninfo.get_defaults()}
+
+    def part(keyword: bytes, otherwise: str) -> str:
+        own = words.get(keyword.decode())
+        default = with_defaults.get(keyword)
+        return str(own) if own is not None else default.decode() if default else otherwise
+
+    return Address(words, f"{part(b'host', 'localhost')}:{part(b'port', '5432')}")
+
+
+def connect(address: Address) -> psycopg.Connection[tuple[Any, ...]]:
+    """A new connection, in autocommit mode.
+
+    Raises
+    ------
+    EngineError
+        Naming host and port, never the password.
+    """
+    try:
+        connection = psycopg.connect(**address.words, autocommit=True, prepare_threshold=None, context=loaders())
+    except psycopg.Error as exc:
+        raise _refused(exc, address.place) from None  # the driver's own text repeats more than people should see
+    if connection.info.server_version < OLDEST * 10_000:
+        version = connection.info.server_version // 10_000
+        connection.close()
+        raise UnsupportedError(
+            f"the server at {address.place} is PostgreSQL {version}; FlowForge needs {OLDEST} or newer",
+            help="upgrade the server",
+        )
+    try:
+        # A server that looks after its clients ends the work of a killed run; only some platforms can.
+        connection.execute("SELECT pg_catalog.set_config('client_connection_check_interval', '1s', false)")
+    except psycopg.Error:
+        if connection.closed:
+            raise
+    return connection
+
+
+def _refused(exc: psycopg.Error, place: str) -> EngineError:
+    # Several addresses of one host are tried in turn; the last line tells of the last one.
+    lines = [line.strip() for line in str(exc).splitlines() if line.strip()] or ["no reason given"]
+    reason = lines[-1].rpartition(" failed: ")[2]
+    low = reason.lower()
+    kind, help_ = ErrorKind.CONNECTION, "check that the server runs and can be reached, then run again"
+    if any(word in low for word in ("password", "authentication", "pg_hba", "role ")):
+        kind, help_ = ErrorKind.AUTH, "check user and password in the profile, or FF_PG_DSN"
+    elif "database " in low and "not exist" in low:
+        kind, help_ = ErrorKind.MISSING, "create the database, or correct its name in the profile"
+    elif "too many" in low or "remaining connection slots" in low:
+        kind, help_ = ErrorKind.QUOTA, "lower --jobs, or raise max_connections of the server"
+    return EngineError(
+        f"cannot connect to PostgreSQL at {place}: {reason}",
+        kind=kind,
+        retryable=kind in (ErrorKind.CONNECTION, ErrorKind.QUOTA),
+        help=help_,
+    )
+
+
+def prepare(
+    connection: psycopg.Connection[tuple[Any, ...]], settings: PostgresSettings, label: str, timeout: float | None
+) -> None:
+    """Give a connection the settings of a session, in one statement; fails when the connection is dead."""
+    path = ", ".join(exactly(name) for name in (settings.schema, *settings.search_path))
+    values = {
+        **_SAME_EVERYWHERE,
+        "application_name": shortened(label),
+        "statement_timeout": _milliseconds(timeout),
+        "lock_timeout": _milliseconds(settings.lock_timeout),
+        "search_path": path,
+    }
+    if settings.role is not None:
+        values["role"] = settings.role
+    calls = ", ".join(f"pg_catalog.set_config('{key}', {_text(value)}, false)" for key, value in values.items())
+    try:
+        connection.execute(f"SELECT {calls}".encode())
+    except psycopg.Error as exc:
+        raise translate(exc, Attempt(offset=None)) from exc
+
+
+def shortened(label: str) -> str:
+    """*label* cut to what the server shows of a client's name."""
+    return label.encode()[:_LABEL_BYTES].decode(errors="ignore")
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "0" if seconds is None else str(max(1, round(seconds * 1000)))
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''").replace("\0", "") + "'"
