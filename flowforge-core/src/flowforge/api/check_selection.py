@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from flowforge.errors import NothingSelectedError, SelectionError
 from flowforge.graph.dag import Dag
+from flowforge.graph.methods import METHODS, Method
 from flowforge.graph.select import select as select_names
 from flowforge.project.manifest import CheckDecl, Manifest
 
 
-def select_checks(manifest: Manifest, dag: Dag, select: Sequence[str], exclude: Sequence[str]) -> tuple[CheckDecl, ...]:
+def select_checks(
+    manifest: Manifest,
+    dag: Dag,
+    select: Sequence[str],
+    exclude: Sequence[str],
+    methods: Mapping[str, Method] = METHODS,
+) -> tuple[CheckDecl, ...]:
     """The checks that selectors mean, in the order of their declaration; all of them without a selector.
+
+    Parameters
+    ----------
+    methods:
+        What may stand before a colon.
 
     Raises
     ------
@@ -23,20 +35,22 @@ def select_checks(manifest: Manifest, dag: Dag, select: Sequence[str], exclude: 
     checks = manifest.checks
     if not checks or not (select or exclude):
         return checks
-    left_out = {check.id for check in _meant(manifest, dag, exclude)}
-    taken = {check.id for check in (_meant(manifest, dag, select) if select else checks)} - left_out
+    left_out = {check.id for check in _meant(manifest, dag, exclude, methods)}
+    taken = {check.id for check in (_meant(manifest, dag, select, methods) if select else checks)} - left_out
     chosen = tuple(check for check in checks if check.id in taken)
     if not chosen:
         raise NothingSelectedError("the selection holds no checks", help="`flowforge ls --checks` lists them")
     return chosen
 
 
-def _meant(manifest: Manifest, dag: Dag, selectors: Sequence[str]) -> list[CheckDecl]:
+def _meant(manifest: Manifest, dag: Dag, selectors: Sequence[str], methods: Mapping[str, Method]) -> list[CheckDecl]:
     """The union over selectors; the words of one are a union too."""
-    return [check for text in selectors for word in text.split() for check in _meant_by_word(manifest, dag, word)]
+    return [
+        check for text in selectors for word in text.split() for check in _meant_by_word(manifest, dag, word, methods)
+    ]
 
 
-def _meant_by_word(manifest: Manifest, dag: Dag, word: str) -> list[CheckDecl]:
+def _meant_by_word(manifest: Manifest, dag: Dag, word: str, methods: Mapping[str, Method]) -> list[CheckDecl]:
     checks = manifest.checks
     method, _, value = word.partition(":")
     tag = value if method == "tag" else word
@@ -49,7 +63,7 @@ def _meant_by_word(manifest: Manifest, dag: Dag, word: str) -> list[CheckDecl]:
     if tagged and not means_nodes:
         return tagged
     try:
-        names = set(select_names(manifest, dag, [word], []))
+        names = set(select_names(manifest, dag, [word], [], methods=methods))
     except SelectionError:
         named = [check for check in checks if word in (check.id, check.table)]
         if not named:

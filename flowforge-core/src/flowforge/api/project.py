@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +34,21 @@ from flowforge.values import Location
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from flowforge.api.comparison import Comparison
+    from flowforge.api.retry import Retry
+    from flowforge.graph.methods import Method
     from flowforge.plugins import PluginSet
     from flowforge.run.compile import Compiled, Compiler
+    from flowforge.run.plan import Plan
     from flowforge.run.result import RunResult
     from flowforge.run.runner import RunOptions
 
 Selectors = str | Sequence[str]
+_KINDS: Mapping[str, frozenset[NodeKind]] = {
+    "run": frozenset((NodeKind.SQL, NodeKind.PYTHON)),
+    "seed": frozenset((NodeKind.SEED,)),
+    "build": frozenset(NodeKind),
+}
 
 
 class Project:
@@ -60,13 +69,17 @@ class Project:
         environ: Mapping[str, str],
         engine: str | None,
         plugins: Callable[[], PluginSet],
+        vars: Mapping[str, Any] | None = None,
+        state: Path | None = None,
     ) -> None:
         self.root = root
         self.env = env
         self.manifest = manifest
         self.dag = dag
         self.environ = environ
-        self._engine = engine
+        self.given_engine = engine
+        self.given_vars = dict(vars or {})
+        self._state = state
         self._plugins = plugins
         self._executor: Executor | None = None
         self._closer: weakref.finalize[Any, Any] | None = None
@@ -81,6 +94,7 @@ class Project:
         vars: Mapping[str, Any] | None = None,
         environ: Mapping[str, str] | None = None,
         plugins: PluginSet | None = None,
+        state: str | Path | None = None,
     ) -> Project:
         """Read a project's files; nothing is connected, imported or run.
 
@@ -98,6 +112,9 @@ class Project:
             Environment variables; the process's own by default. The project's ``.env`` files are added below them.
         plugins:
             Use these instead of what is installed.
+        state:
+            A file written by ``flowforge compile --manifest``: what the selectors ``state:...`` compare with, in place
+            of the last builds.
 
         Raises
         ------
@@ -126,7 +143,39 @@ class Project:
         for cycle in check_cycles(parents, lambda name: _first_location(manifest.nodes[name])):
             problems.add(cycle)
         problems.raise_if_any()
-        return cls(root, env, manifest, Dag.build(parents), environ=variables, engine=engine, plugins=plugin_set)
+        return cls(
+            root,
+            env,
+            manifest,
+            Dag.build(parents),
+            environ=variables,
+            engine=engine,
+            plugins=plugin_set,
+            vars=vars,
+            state=Path(state) if state is not None else None,
+        )
+
+    def reloaded(
+        self, root: Path | None = None, *, engine: str | None = None, vars: Mapping[str, Any] | None = None
+    ) -> Project:
+        """The project loaded anew under the same profile, environment and plugins.
+
+        Parameters
+        ----------
+        root:
+            From this folder instead.
+        engine, vars:
+            Instead of those that were given.
+        """
+        return Project.load(
+            root or self.root,
+            env=self.env,
+            engine=engine or self.given_engine,
+            vars=self.given_vars if vars is None else vars,
+            environ=self.environ,
+            plugins=self.plugins,
+            state=self._state,
+        )
 
     # -- what it stands on ---------------------------------------------------------------------------------------
 
@@ -148,7 +197,7 @@ class Project:
             self.root,
             self.env,
             self.environ,
-            engine=self._engine,
+            engine=self.given_engine,
             engines=lambda name: self.plugins.engine(name),
             default_engine=lambda: self.plugins.default_engine(),
         )
@@ -219,10 +268,61 @@ class Project:
 
     # -- looking --------------------------------------------------------------------------------------------------
 
-    def select(self, select: Selectors = (), exclude: Selectors = ()) -> tuple[Node, ...]:
-        """The nodes that selectors mean, parents first; all of them without a selector."""
-        names = select_names(self.manifest, self.dag, _many(select), _many(exclude))
+    def select(
+        self, select: Selectors = (), exclude: Selectors = (), *, changed_since: str | None = None
+    ) -> tuple[Node, ...]:
+        """The nodes that selectors mean, parents first; all of them without a selector.
+
+        Parameters
+        ----------
+        changed_since:
+            Of these only what differs from this revision of git, and what is built from that.
+        """
+        names = select_names(self.manifest, self.dag, _many(select), _many(exclude), methods=self._methods())
+        if changed_since is not None:
+            closure = self.compare(since=changed_since).changes.closure
+            names = tuple(name for name in names if name in closure)
         return tuple(self.manifest.nodes[name] for name in names)
+
+    def compare(self, *, since: str = "HEAD", state: str | Path | None = None) -> Comparison:
+        """What is different from an earlier state of the project.
+
+        Parameters
+        ----------
+        since:
+            A revision of git; files that are not committed count as they are now.
+        state:
+            A file written by ``flowforge compile --manifest`` instead.
+
+        Raises
+        ------
+        StateError, UsageError
+            When git, the file, or the project as it was cannot be used.
+        """
+        from flowforge.api.comparison import compare_with_commit, compare_with_file
+
+        return compare_with_file(self, Path(state)) if state is not None else compare_with_commit(self, since)
+
+    def write_manifest(self, path: str | Path) -> None:
+        """Write the definitions of all nodes into a file, to compare with later; it holds no secret.
+
+        Raises
+        ------
+        ProjectErrors, RenderError
+            With everything that does not compile.
+        OSError
+            When the file cannot be written.
+        """
+        from flowforge.api.described import describe
+        from flowforge.api.manifest_file import write_manifest
+
+        self.compile()
+        write_manifest(Path(path), describe(self))
+
+    def _methods(self) -> Mapping[str, Method]:
+        from flowforge.api.history import methods_of
+
+        return methods_of(self, self._state)
 
     def mermaid(self, select: Selectors = (), exclude: Selectors = ()) -> str:
         """The DAG as the text of a Mermaid flowchart."""
@@ -309,6 +409,7 @@ class Project:
         *,
         jobs: int | None = None,
         options: RunOptions | None = None,
+        changed_since: str | None = None,
         listener: Callable[[Event], None] | None = None,
     ) -> RunResult:
         """Build the selected models. What goes wrong with a model is in the result, not raised.
@@ -317,10 +418,13 @@ class Project:
         ----------
         jobs:
             Nodes at once; the same as in *options*.
+        changed_since:
+            As for :meth:`select`.
         listener:
             Called with every event, one at a time, from worker threads.
         """
-        return self._execute("run", select, exclude, jobs, options, listener, (NodeKind.SQL, NodeKind.PYTHON))
+        names = self._names("run", select, exclude, changed_since)
+        return self._execute("run", names, jobs, options, listener)
 
     def seed(
         self,
@@ -329,10 +433,12 @@ class Project:
         *,
         jobs: int | None = None,
         options: RunOptions | None = None,
+        changed_since: str | None = None,
         listener: Callable[[Event], None] | None = None,
     ) -> RunResult:
         """Load the selected seed files into tables."""
-        return self._execute("seed", select, exclude, jobs, options, listener, (NodeKind.SEED,))
+        names = self._names("seed", select, exclude, changed_since)
+        return self._execute("seed", names, jobs, options, listener)
 
     def build(
         self,
@@ -341,10 +447,56 @@ class Project:
         *,
         jobs: int | None = None,
         options: RunOptions | None = None,
+        changed_since: str | None = None,
         listener: Callable[[Event], None] | None = None,
     ) -> RunResult:
         """Load seeds, build models and check their rows before they are published, in the order of the DAG."""
-        return self._execute("build", select, exclude, jobs, options, listener, tuple(NodeKind))
+        names = self._names("build", select, exclude, changed_since)
+        return self._execute("build", names, jobs, options, listener)
+
+    def plan(
+        self,
+        select: Selectors = (),
+        exclude: Selectors = (),
+        *,
+        command: str = "run",
+        options: RunOptions | None = None,
+        changed_since: str | None = None,
+    ) -> Plan:
+        """What a run would do with each node, and why. It looks into the database and writes nothing.
+
+        Parameters
+        ----------
+        command:
+            ``run``, ``build`` or ``seed``.
+        """
+        return self._plan(self._names(command, select, exclude, changed_since), options)
+
+    def last_failure(self) -> Retry | None:
+        """What is left to do of the last run under this profile; ``None`` when it ended well, or there is none.
+
+        Raises
+        ------
+        StateError
+            When that run still goes on.
+        """
+        from flowforge.api.retry import find_retry
+
+        return find_retry(self)
+
+    def retry(
+        self,
+        found: Retry,
+        *,
+        options: RunOptions | None = None,
+        listener: Callable[[Event], None] | None = None,
+    ) -> RunResult:
+        """Run what :meth:`last_failure` found, with the options of that run unless others are given."""
+        return self._execute(found.command, found.names, None, options or found.options, listener)
+
+    def plan_retry(self, found: Retry, *, options: RunOptions | None = None) -> Plan:
+        """What :meth:`retry` would do; writes nothing."""
+        return self._plan(found.names, options or found.options)
 
     def test(
         self,
@@ -370,28 +522,50 @@ class Project:
         NothingSelectedError
             When there are checks, but none of them is selected.
         """
-        return select_checks(self.manifest, self.dag, _many(select), _many(exclude))
+        return select_checks(self.manifest, self.dag, _many(select), _many(exclude), self._methods())
+
+    def _names(self, command: str, select: Selectors, exclude: Selectors, changed_since: str | None) -> tuple[str, ...]:
+        """The nodes that *command* would build, parents first; never empty."""
+        kinds = _KINDS[command]
+        nodes = self.select(select, exclude, changed_since=changed_since)
+        names = tuple(node.name for node in nodes if node.kind in kinds)
+        if not names:
+            why = "the selection is empty" if _many(select) or _many(exclude) else "the project is empty"
+            if changed_since is not None:
+                why = f"nothing that is selected changed since {changed_since}"
+            raise NothingSelectedError(f"nothing to do: {why}", help="`flowforge ls` shows what there is")
+        return names
 
     def _execute(
         self,
         command: str,
-        select: Selectors,
-        exclude: Selectors,
+        names: Sequence[str],
         jobs: int | None,
         options: RunOptions | None,
         listener: Callable[[Event], None] | None,
-        kinds: Iterable[NodeKind],
     ) -> RunResult:
         from flowforge.api.execution import run_nodes
+        from flowforge.api.retry import remember
 
-        wanted = set(kinds)
-        names = [node.name for node in self.select(select, exclude) if node.kind in wanted]
-        if not names:
-            raise NothingSelectedError(
-                "nothing to do: the selection is empty" if _many(select) else "nothing to do: the project is empty",
-                help="`flowforge ls` shows what there is",
-            )
-        return run_nodes(self, names, listener, options, jobs=jobs, command=command)
+        options = self._resolved(options, jobs)
+        return run_nodes(self, names, listener, options, jobs=None, command=command, record=remember(self, options))
+
+    def _plan(self, names: Sequence[str], options: RunOptions | None) -> Plan:
+        from flowforge.api.execution import plan_nodes
+
+        return plan_nodes(self, names, self._resolved(options, None))
+
+    def _resolved(self, options: RunOptions | None, jobs: int | None) -> RunOptions:
+        """The options with names of nodes in place of selectors."""
+        import attrs
+
+        from flowforge.run.runner import RunOptions
+
+        options = options or RunOptions()
+        exact = [name for name in options.rebuild if name in self.manifest.nodes]
+        others = [text for text in options.rebuild if text not in self.manifest.nodes]
+        meant = [node.name for node in self.select(others)] if others else []
+        return attrs.evolve(options, jobs=jobs or options.jobs, rebuild=tuple(dict.fromkeys((*exact, *meant))))
 
 
 def _many(selectors: Selectors) -> Sequence[str]:

@@ -18,18 +18,31 @@ from flowforge.errors import NothingSelectedError
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Write one file a model into this folder."
 )
+@click.option(
+    "--manifest",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the definitions of all nodes into this file, for `diff --state` and `state:` selectors.",
+)
 @with_context
 def command(
     context: Context,
     project: Path | None,
     select: tuple[str, ...],
     exclude: tuple[str, ...],
+    state: Path | None,
     vars: tuple[str, ...],
     out: Path | None,
+    manifest: Path | None,
 ) -> int:
     """Print or write compiled SQL."""
-    with context.project(project, vars) as loaded:
+    with context.project(project, vars, state) as loaded:
         context.connect(loaded)
+        if manifest is not None:
+            loaded.write_manifest(manifest)
+            context.output.say(f"wrote {manifest}")
+            if out is None:
+                return 0
         compiled = loaded.compile(select, exclude)
     if not compiled:
         raise NothingSelectedError("the selection holds no SQL models", help="`flowforge ls kind:sql` lists them")

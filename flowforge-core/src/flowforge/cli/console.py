@@ -50,7 +50,6 @@ class Console:
         self._running: dict[str, tuple[str, float]] = {}
         self._total = 0
         self._lock = threading.Lock()
-        self._live: Any = None
 
     @contextlib.contextmanager
     def show(self) -> Iterator[None]:
@@ -59,14 +58,15 @@ class Console:
         if output.log_format == "text" and output.verbosity >= 0 and output.stderr.isatty() and output.color_err:
             from rich.console import Console as RichConsole
             from rich.live import Live
+            from rich.text import Text
 
             terminal = RichConsole(file=output.stderr, highlight=False)
-            with Live(console=terminal, refresh_per_second=8, transient=True, get_renderable=self._table) as live:
-                self._live = live
+            with Live(console=terminal, refresh_per_second=8, transient=True, get_renderable=self._table):
+                output.above = lambda text: terminal.print(Text.from_ansi(text), soft_wrap=True)
                 try:
                     yield
                 finally:
-                    self._live = None
+                    output.above = None
         else:
             yield
 
@@ -104,27 +104,23 @@ class Console:
         rows = f"{event.rows:,} rows" if event.rows is not None else ""
         if event.status is Status.SUCCESS:
             tail = f"{event.materialized:<9} {rows:>16}  {duration(event.duration):>6}"
+            tail += f"  {event.message}" if event.message else ""
+        elif event.status is Status.CACHED:
+            tail = "unchanged"
         elif event.status is Status.SKIPPED:
             tail = event.message or "not run"
         elif event.status is Status.CANCELLED:
             tail = "cancelled"
         else:
             tail = (event.message or "").split("\n", 1)[0]
-        level = 1 if event.status is Status.SKIPPED else 0
+        level = 1 if event.status in (Status.SKIPPED, Status.CACHED) else 0
         self._say(
             f"{mark(event.status, self._output)} {event.index:>{width}}/{event.total} {event.node:<32} {tail}".rstrip(),
             level=level,
         )
 
     def _say(self, text: str, *, level: int = 0) -> None:
-        if self._output.verbosity < level:
-            return
-        if self._live is not None:
-            from rich.text import Text
-
-            self._live.console.print(Text.from_ansi(self._output.redact(text)), soft_wrap=True)
-        else:
-            self._output.say(text, level=level)
+        self._output.say(text, level=level)
 
 
 def _as_record(event: Event) -> tuple[str, Mapping[str, Any]]:

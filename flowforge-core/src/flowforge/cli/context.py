@@ -13,7 +13,7 @@ import click
 
 from flowforge.cli.options import Globals, Shell, global_options
 from flowforge.cli.output import Output
-from flowforge.errors import Note, UsageError
+from flowforge.errors import Note, UsageError, shown
 from flowforge.values import Location
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ class Context:
         self.output.root = folder.resolve()
         return self.output.root
 
-    def project(self, project: Path | None = None, vars: Iterable[str] = ()) -> Project:
-        """The loaded project; its warnings are printed."""
+    def project(self, project: Path | None = None, vars: Iterable[str] = (), state: Path | None = None) -> Project:
+        """The loaded project; its warnings are printed. *state* is the file of ``--state``."""
         from flowforge.api import Project
         from flowforge.config.secrets import secrets_of
 
         root = self.root(project)
-        loaded = Project.load(root, env=self.env, engine=self.given.engine, vars=parse_vars(vars))
+        loaded = Project.load(root, env=self.env, engine=self.given.engine, vars=parse_vars(vars), state=state)
         self.output.redact = secrets_of(None, loaded.environ).redact
         for note in loaded.manifest.notes:
             self.output.note(note)
@@ -122,14 +122,23 @@ def _log_format(choice: str | None) -> str:
 
 
 class _Handler(logging.Handler):
-    """Writes log lines through the output, so that secrets are masked there too."""
+    """Writes log lines through the output, so that secrets are masked there too.
+
+    Warnings are for people: that a lock is waited for, that leftovers were cleaned. They have no logger in front.
+    """
 
     def __init__(self, output: Output) -> None:
         super().__init__()
         self._output = output
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._output.say(f"[{record.name.removeprefix('flowforge.')}] {record.getMessage()}", level=-1)
+        name, text = record.name.removeprefix("flowforge."), shown(record.getMessage(), lines=True)
+        if self._output.log_format == "json":
+            self._output.record("log", {"level": record.levelname.lower(), "logger": name, "message": text})
+        elif record.levelno >= logging.WARNING:
+            self._output.say(f"{self._output.style('note', 'warning')}: {text}", level=-1)
+        else:
+            self._output.say(f"[{name}] {text}", level=-1)
 
 
 def _configure_logging(given: Globals, output: Output) -> None:

@@ -21,11 +21,12 @@ def command(
     project: Path | None,
     select: tuple[str, ...],
     exclude: tuple[str, ...],
+    state: Path | None,
     vars: tuple[str, ...],
     out: Path | None,
 ) -> int:
     """Print the flowchart's text."""
-    text = context.project(project, vars).mermaid(select, exclude)
+    text = context.project(project, vars, state).mermaid(select, exclude)
     if out is None:
         context.output.answer(text.rstrip("\n"))
     else:

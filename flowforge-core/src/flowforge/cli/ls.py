@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from flowforge.cli.context import Context, with_context
-from flowforge.cli.options import project_argument, selection_options, vars_option
+from flowforge.cli.options import changed_since_option, project_argument, selection_options, vars_option
 from flowforge.errors import NothingSelectedError
 from flowforge.project.manifest import Node
 
@@ -16,6 +16,7 @@ from flowforge.project.manifest import Node
 @click.command("ls", help="List models and seeds, parents first. Needs no connection.")
 @project_argument
 @selection_options
+@changed_since_option
 @vars_option
 @click.option("--format", "shape", type=click.Choice(["text", "json", "paths"]), default="text", show_default=True)
 @click.option("--checks", "only_checks", is_flag=True, help="List checks instead.")
@@ -26,13 +27,15 @@ def command(
     project: Path | None,
     select: tuple[str, ...],
     exclude: tuple[str, ...],
+    state: Path | None,
+    changed_since: str | None,
     vars: tuple[str, ...],
     shape: str,
     only_checks: bool,
     only_sources: bool,
 ) -> int:
     """Print one line (or object) for each."""
-    loaded = context.project(project, vars)
+    loaded = context.project(project, vars, state)
     answer = context.output.answer
     if only_checks:
         for check in loaded.select_checks(select, exclude):
@@ -55,7 +58,7 @@ def command(
                 else source.id
             )
         return 0
-    nodes = loaded.select(select, exclude)
+    nodes = loaded.select(select, exclude, changed_since=changed_since)
     if not nodes:
         raise NothingSelectedError("the selection is empty", help="`flowforge ls` without a selector lists everything")
     for node in nodes:

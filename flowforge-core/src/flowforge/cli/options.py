@@ -130,22 +130,46 @@ def vars_option(function: F) -> F:
 
 
 def selection_options(function: F) -> F:
-    """Add ``--select`` and ``--exclude``."""
-    function = click.option(
-        "--exclude", multiple=True, metavar="SELECTOR", help="Leave these out; same grammar as --select."
-    )(function)
-    return click.option(
-        "-s",
-        "--select",
-        multiple=True,
-        metavar="SELECTOR",
-        help="Names, globs, tag:, path:, source: ...; +x and x+ take ancestors and descendants along.",
-    )(function)
+    """Add ``--select``, ``--exclude`` and ``--state``."""
+    return _with(
+        function,
+        click.option(
+            "-s",
+            "--select",
+            multiple=True,
+            metavar="SELECTOR",
+            help="Names, globs, tag:, path:, source:, state:, result: ...; +x and x+ take ancestors and descendants along.",
+        ),
+        click.option("--exclude", multiple=True, metavar="SELECTOR", help="Leave these out; same grammar as --select."),
+        click.option(
+            "--state",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            envvar=["FLOWFORGE_STATE"],
+            show_envvar=True,
+            help="What the selectors state:... compare with: a file of `compile --manifest`; else the last builds.",
+        ),
+    )
+
+
+def changed_since_option(function: F) -> F:
+    """Add ``--changed-since``."""
+    return _with(
+        function,
+        click.option(
+            "--changed-since",
+            metavar="REF",
+            envvar=["FLOWFORGE_CHANGED_SINCE"],
+            show_envvar=True,
+            help="Of the selection only what differs from this git revision, and what is built from that.",
+        ),
+    )
 
 
 def run_options(function: F) -> F:
     """Add what steers a run."""
-    options = (
+    return _with(
+        function,
         click.option(
             "-j",
             "--jobs",
@@ -187,8 +211,75 @@ def run_options(function: F) -> F:
             metavar="SECONDS",
             help="How long to wait for another run.",
         ),
+        click.option(
+            "--cache",
+            type=click.Choice(["off", "rw", "ro", "wo"]),
+            default="rw",
+            show_default=True,
+            envvar=["FLOWFORGE_CACHE"],
+            show_envvar=True,
+            help="rw: skip what is up to date. ro: skip, but let later runs build again what this one builds. "
+            "wo: build everything, and let later runs skip it. off: neither.",
+        ),
+        click.option(
+            "--no-cache",
+            is_flag=True,
+            envvar=["FLOWFORGE_NO_CACHE"],
+            show_envvar=True,
+            help="The same as --cache off.",
+        ),
+        click.option(
+            "--full-refresh",
+            is_flag=True,
+            envvar=["FLOWFORGE_FULL_REFRESH"],
+            show_envvar=True,
+            help="Build everything that is selected, from nothing.",
+        ),
+        click.option(
+            "--assume-unchanged",
+            is_flag=True,
+            envvar=["FLOWFORGE_ASSUME_UNCHANGED"],
+            show_envvar=True,
+            help="Take for granted that no source has changed, also where nobody can tell.",
+        ),
+        click.option(
+            "--dry-run",
+            is_flag=True,
+            envvar=["FLOWFORGE_DRY_RUN"],
+            show_envvar=True,
+            help="Only say what would be done and why; -v shows what changed. Writes nothing.",
+        ),
+    )
+
+
+def rebuild_options(function: F) -> F:
+    """Add what forces nodes, and ``--allow-empty``."""
+    return _with(
+        function,
+        click.option(
+            "--rebuild",
+            is_flag=False,
+            flag_value="*",
+            multiple=True,
+            metavar="[SELECTOR]",
+            envvar=["FLOWFORGE_REBUILD"],
+            show_envvar=True,
+            help="Build these of the selected nodes even if they are up to date; without a value all of them.",
+        ),
+        click.option(
+            "-R",
+            "--rebuild-only",
+            multiple=True,
+            metavar="NAME",
+            envvar=["FLOWFORGE_REBUILD_ONLY"],
+            show_envvar=True,
+            help="Select exactly these, and build them even if they are up to date.",
+        ),
         click.option("--allow-empty", is_flag=True, help="Exit with 0 when nothing is selected."),
     )
+
+
+def _with(function: F, *options: Callable[[F], F]) -> F:
     for option in reversed(options):
         function = option(function)
     return function

@@ -58,6 +58,8 @@ class Output:
         self.log_format = log_format
         self.root = root
         self.redact: Callable[[str], str] = str
+        self.above: Callable[[str], None] | None = None
+        """Prints a text above what moves at the bottom of the terminal, while something does."""
         self.unicode = "utf" in (getattr(self.stderr, "encoding", None) or "").lower()
 
     def style(self, text: str, role: str) -> str:
@@ -75,6 +77,9 @@ class Output:
 
     def _tell(self, text: str, *, color: bool = False, newline: bool = True) -> None:
         """Write to stderr; when nobody can read it any more, the work goes on without."""
+        if self.above is not None:
+            self.above(self.redact(text))
+            return
         try:
             click.echo(self.redact(text), file=self.stderr, color=color, nl=newline)
         except OSError:

@@ -1,19 +1,34 @@
-"""What ``run``, ``seed`` and ``build`` have in common."""
+"""What ``run``, ``seed`` and ``build`` have in common, and what ``retry`` shares with them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from flowforge.cli.console import Console
 from flowforge.cli.context import Context, with_context
-from flowforge.cli.options import project_argument, run_options, selection_options, vars_option
+from flowforge.cli.options import (
+    changed_since_option,
+    project_argument,
+    rebuild_options,
+    run_options,
+    selection_options,
+    vars_option,
+)
+from flowforge.cli.plan import print_plan
 from flowforge.cli.shield import shielded_output
+from flowforge.cli.steering import project_or_selector, run_options_of, selection_of
 from flowforge.cli.summary import report
 from flowforge.errors import NothingSelectedError, UsageError
+
+if TYPE_CHECKING:
+    from flowforge.api import Project
+    from flowforge.events import Event
+    from flowforge.run.result import RunResult
 
 
 def running_command(name: str, help: str) -> click.Command:
@@ -22,58 +37,62 @@ def running_command(name: str, help: str) -> click.Command:
     @click.command(name, help=help)
     @project_argument
     @selection_options
+    @changed_since_option
     @vars_option
     @run_options
+    @rebuild_options
     @with_context
     def command(
         context: Context,
         project: Path | None,
         select: tuple[str, ...],
         exclude: tuple[str, ...],
+        state: Path | None,
+        changed_since: str | None,
         vars: tuple[str, ...],
+        rebuild: tuple[str, ...],
+        rebuild_only: tuple[str, ...],
         allow_empty: bool,
+        dry_run: bool,
         **steering: Any,
     ) -> int:
-        from flowforge.run.runner import RunOptions
-        from flowforge.run.scheduler import FailPolicy
-
-        if steering["keep_going"] and steering["fail_fast"]:
-            raise UsageError("--keep-going and --fail-fast contradict each other", help="give one of them")
-        options = RunOptions(
-            jobs=parse_jobs(steering["jobs"]),
-            policy=FailPolicy.KEEP_GOING
-            if steering["keep_going"]
-            else FailPolicy.FAIL_FAST
-            if steering["fail_fast"]
-            else FailPolicy.FINISH_RUNNING,
-            timeout=steering["timeout"],
-            lock_timeout=steering["lock_timeout"],
-            handle_signals=True,
-        )
-        with context.project(project, vars) as loaded:
+        project, forced = project_or_selector(project, rebuild)
+        if rebuild_only and changed_since is not None:
+            raise UsageError("--rebuild-only and --changed-since contradict each other", help="give one of them")
+        selected, forced = selection_of(select, exclude, forced, rebuild_only)
+        options = attrs.evolve(run_options_of(steering), rebuild=tuple(forced))
+        with context.project(project, vars, state) as loaded:
             context.connect(loaded)
-            console = Console(context.output)
-            step: Callable[..., Any] = getattr(loaded, name)
             try:
-                with console.show(), shielded_output():
-                    result = step(select, exclude, options=options, listener=console)
+                if dry_run:
+                    plan = loaded.plan(selected, exclude, command=name, options=options, changed_since=changed_since)
+                    print_plan(plan, context.output)
+                    return 0
+                step: Callable[..., RunResult] = getattr(loaded, name)
+                return run_and_report(
+                    context,
+                    loaded,
+                    lambda listener: step(
+                        selected, exclude, options=options, listener=listener, changed_since=changed_since
+                    ),
+                )
             except NothingSelectedError as error:
                 if not allow_empty:
                     raise
                 context.output.say(error.message)
                 return 0
-            report(result, context.output)
-            for note in loaded.plugins.notes:
-                context.output.note(note)
-        return int(result.exit_code)
 
     return command
 
 
-def parse_jobs(text: str | None) -> int | None:
-    """``--jobs``: a positive number, or ``auto``."""
-    if text is None or text == "auto":
-        return None
-    if text.isdecimal() and len(text) <= 4 and 0 < int(text) <= 1024:
-        return int(text)
-    raise UsageError(f"--jobs wants a number from 1 to 1024, or auto, not {text!r}", help="for example --jobs 4")
+def run_and_report(context: Context, project: Project, start: Callable[[Callable[[Event], None]], RunResult]) -> int:
+    """Show a run while it happens and what came of it; returns the exit code."""
+    console = Console(context.output)
+    with console.show(), shielded_output():
+        result = start(console)
+    for note in result.notes:
+        context.output.note(note)
+    report(result, context.output)
+    for note in project.plugins.notes:
+        context.output.note(note)
+    return int(result.exit_code)

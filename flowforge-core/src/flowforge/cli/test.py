@@ -24,6 +24,7 @@ def command(
     project: Path | None,
     select: tuple[str, ...],
     exclude: tuple[str, ...],
+    state: Path | None,
     vars: tuple[str, ...],
     allow_empty: bool,
 ) -> int:
@@ -31,7 +32,7 @@ def command(
     from flowforge.cli.console import Console
     from flowforge.run.runner import RunOptions
 
-    with context.project(project, vars) as loaded:
+    with context.project(project, vars, state) as loaded:
         context.connect(loaded)
         if not loaded.manifest.checks:
             context.output.say("No checks are declared.")

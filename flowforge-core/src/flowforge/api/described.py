@@ -1,0 +1,106 @@
+"""A project as others compare with it: what each node says of itself, without rows, places and secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from flowforge.run.definition import Definition, definitions
+
+if TYPE_CHECKING:
+    from flowforge.api.project import Project
+
+
+@attrs.frozen
+class NodeState:
+    """What one node says.
+
+    Parameters
+    ----------
+    digest:
+        Equal for equal definitions; ``None``: the node cannot be compiled, so nobody knows.
+    sql:
+        Its compiled SQL, with secrets masked.
+    config:
+        The settings that matter to its rows.
+    files:
+        Digests of the files that it is made from, by path.
+    """
+
+    kind: str
+    path: str
+    materialized: str
+    depends_on: tuple[str, ...]
+    digest: str | None
+    sql: str | None = None
+    config: Mapping[str, Any] = attrs.field(factory=dict)
+    files: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class ProjectState:
+    """All nodes of a project by name, as they are for one engine."""
+
+    project: str
+    engine: str
+    nodes: Mapping[str, NodeState]
+
+
+def definitions_of(project: Project, like: Project | None = None) -> Mapping[str, Definition]:
+    """The definitions of all nodes, wherever the profile puts them.
+
+    Parameters
+    ----------
+    like:
+        Take the engine and the environment of this project, to compare with it.
+    """
+    around = like or project
+    return definitions(
+        project.manifest,
+        project.dag,
+        project.root,
+        engine=around.engine,
+        dialect=around.compiler.dialect,
+        environ=around.environ,
+        vars=project.manifest.vars,
+        macros={macro.name: macro.function for macro in around.plugins.macros.values()},
+    )
+
+
+def describe(project: Project, like: Project | None = None) -> ProjectState:
+    """The state of a loaded project; nothing is run, and nothing is connected where the engine can do without.
+
+    Parameters
+    ----------
+    like:
+        As in :func:`definitions_of`.
+    """
+    redact = (like or project).redactor.redact
+    known = definitions_of(project, like)
+    nodes = {}
+    for name, node in project.manifest.nodes.items():
+        found = known[name]
+        nodes[name] = NodeState(
+            kind=node.kind.value,
+            path=node.path,
+            materialized=node.materialized,
+            depends_on=node.depends_on,
+            digest=found.digest,
+            sql=redact(found.sql) if found.sql is not None else None,
+            config={key: _redacted(value, redact) for key, value in found.config.items()},
+            files=dict(found.files),
+        )
+    return ProjectState(project.manifest.project, (like or project).engine.name, nodes)
+
+
+def _redacted(value: Any, redact: Any) -> Any:
+    """A setting as JSON can hold it, without secrets."""
+    if isinstance(value, Mapping):
+        return {str(key): _redacted(item, redact) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(item, redact) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return redact(str(value))

@@ -1,0 +1,194 @@
+"""The selection methods ``state:`` and ``result:``: what changed since the last build, and how the last run ended."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from flowforge.errors import Note, SelectionError, UsageError
+from flowforge.events import Status
+from flowforge.graph.methods import METHODS, Method
+from flowforge.project.manifest import Manifest
+from flowforge.state.process import is_gone
+from flowforge.state.records import RunRecord
+from flowforge.state.store import StateStore
+
+if TYPE_CHECKING:
+    from flowforge.api.project import Project
+
+STATE_WORDS = ("modified", "new", "unmodified")
+RESULT_WORDS = ("cached", "cancelled", "error", "fail", "ok", "skipped", "success", "warn")
+BUILDING = ("run", "build", "seed")
+"""The commands whose runs ``result:`` and ``retry`` look at."""
+
+
+def methods_of(project: Project, manifest_file: Path | None) -> Mapping[str, Method]:
+    """All selection methods of a loaded project.
+
+    Parameters
+    ----------
+    manifest_file:
+        What ``state:`` compares with, in place of the last builds.
+    """
+    return {**METHODS, **_History(project, manifest_file).methods}
+
+
+@attrs.frozen
+class LastRun:
+    """The latest run of a profile that built something, if any is known.
+
+    Parameters
+    ----------
+    alive:
+        True when it has not ended, and its process seems to be at work on this machine.
+    notes:
+        Warnings about the memory of runs.
+    """
+
+    record: RunRecord | None
+    alive: bool
+    notes: tuple[Note, ...]
+
+
+def last_run(project: Project) -> LastRun:
+    """Look the latest run of the project's profile up; nothing is written."""
+    host = socket.gethostname()
+    with _Store(project) as (store, notes):
+        record = store.last_run(project.profile.name, BUILDING)
+        alive = (
+            record is not None
+            and record.finished_at is None
+            and record.host == host
+            and record.run_id not in {run.run_id for run in store.unfinished_runs(host)}
+            and record.pid != os.getpid()  # containers give the same ids again
+            and not is_gone(record.pid, "")
+        )
+        return LastRun(record, alive, tuple(notes))
+
+
+class _Store:
+    """The project's memory, opened to read."""
+
+    def __init__(self, project: Project) -> None:
+        self._notes: list[Note] = []
+        self._store = StateStore.open(project.root / ".flowforge", self._notes.append, write=False)
+
+    def __enter__(self) -> tuple[StateStore, list[Note]]:
+        return self._store, self._notes
+
+    def __exit__(self, *exc: object) -> None:
+        self._store.close()
+
+
+class _History:
+    """Answers for one selection; what it needs is read when it is first asked for."""
+
+    def __init__(self, project: Project, manifest_file: Path | None) -> None:
+        self._project = project
+        self._file = manifest_file
+        self._states: Mapping[str, str] | None = None
+        self._results: Mapping[str, frozenset[str]] | None = None
+
+    @property
+    def methods(self) -> Mapping[str, Method]:
+        """The methods by name."""
+        return {"state": self._by_state, "result": self._by_result}
+
+    def _by_state(self, manifest: Manifest, key: str, value: str) -> frozenset[str]:
+        """``modified`` (which includes new nodes), ``new`` or ``unmodified``."""
+        _check("state", key, value, STATE_WORDS)
+        if self._states is None:
+            self._states = self._from_file(self._file) if self._file is not None else self._from_store()
+        meant = {"modified": ("modified", "new")}.get(value, (value,))
+        return frozenset(name for name, word in self._states.items() if word in meant)
+
+    def _by_result(self, manifest: Manifest, key: str, value: str) -> frozenset[str]:
+        """How a node ended in the last run; ``ok`` means ``success`` or ``cached``."""
+        _check("result", key, value, RESULT_WORDS)
+        if self._results is None:
+            last = last_run(self._project)
+            if last.record is None:
+                raise _no_history(self._project, "no run", "result:", last.notes)
+            self._results = _words_of(last.record, manifest)
+        return frozenset(name for name, words in self._results.items() if value in words and name in manifest.nodes)
+
+    def _from_file(self, path: Path) -> Mapping[str, str]:
+        from flowforge.api.changes import is_changed
+        from flowforge.api.comparison import load_manifest_file
+        from flowforge.api.described import describe
+
+        before, after = load_manifest_file(self._project, path), describe(self._project)
+        return {
+            name: "new"
+            if name not in before.nodes
+            else "modified"
+            if is_changed(before.nodes[name], node)
+            else "unmodified"
+            for name, node in after.nodes.items()
+        }
+
+    def _from_store(self) -> Mapping[str, str]:
+        from flowforge.api.preparation import definer_of
+
+        with _Store(self._project) as (store, notes):
+            noted = store.last_definitions(self._project.profile.name)
+        if not noted:
+            raise _no_history(self._project, "no build", "state:", notes)
+        definer, words = definer_of(self._project), {}
+        for name, node in self._project.manifest.nodes.items():
+            if node.materialized == "ephemeral":
+                words[name] = "unmodified"  # it is part of the text of its readers, and never built itself
+            elif name not in noted:
+                words[name] = "new"
+            else:
+                words[name] = "unmodified" if definer.of(name).digest == noted[name] else "modified"
+        return words
+
+
+def _words_of(record: RunRecord, manifest: Manifest) -> Mapping[str, frozenset[str]]:
+    """By node, the words that fit how it ended; checks that failed or warned count for their node."""
+
+    def found() -> Iterator[tuple[str, str]]:
+        for name, node in record.nodes.items():
+            yield name, node.status.value
+            if node.status in (Status.SUCCESS, Status.CACHED):
+                yield name, "ok"
+        for name in record.never_finished:
+            yield name, "cancelled"
+        for check in manifest.checks:
+            status = record.checks.get(check.id)
+            if check.node is not None and status in (Status.FAIL, Status.WARN, Status.ERROR):
+                yield check.node, status.value
+
+    words: dict[str, set[str]] = {}
+    for name, word in found():
+        words.setdefault(name, set()).add(word)
+    return {name: frozenset(some) for name, some in words.items()}
+
+
+def _check(method: str, key: str, value: str, known: Iterable[str]) -> None:
+    if key:
+        raise UsageError(f"{method}: takes no setting, but got {key!r}", code="FF6402", help=f"write {method}:VALUE")
+    if value not in known:
+        close = difflib.get_close_matches(value, known, n=1)
+        raise UsageError(
+            f"{method}: knows no {value!r}",
+            code="FF6404",
+            help=f"did you mean {method}:{close[0]}?" if close else f"one of {', '.join(known)}",
+        )
+
+
+def _no_history(project: Project, what: str, method: str, notes: Iterable[Note]) -> SelectionError:
+    other = " or give `--state FILE`" if method == "state:" else ""
+    return SelectionError(
+        f"{method} compares with earlier runs, but {what} under the profile {project.profile.name!r} is known here",
+        code="FF5003",
+        help=f"run `flowforge build` first{other}; the memory of runs is .flowforge/state.db in the project",
+        notes=[note.message for note in notes],
+    )

@@ -1,0 +1,94 @@
+"""The file that ``flowforge compile --manifest`` writes: a project's state, to be compared with later.
+
+JSON with a version and a checksum. It holds compiled SQL and no secret.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from flowforge.api.described import NodeState, ProjectState
+from flowforge.errors import StateError
+
+FORMAT = "flowforge-manifest"
+VERSION = 1
+
+
+def write_manifest(path: Path, state: ProjectState) -> None:
+    """Write *state*; a file that stands there is replaced at once or not at all.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written.
+    """
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "project": state.project,
+        "engine": state.engine,
+        "nodes": {name: attrs.asdict(node) for name, node in sorted(state.nodes.items())},
+    }
+    content["checksum"] = _checksum(content)
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def read_manifest(path: Path) -> ProjectState:
+    """Read what :func:`write_manifest` wrote.
+
+    Raises
+    ------
+    StateError
+        ``FF2341`` when the file is missing, damaged, of another kind, or of a newer version.
+    """
+    again = "write it anew: `flowforge compile --manifest FILE`"
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise StateError(
+            f"the manifest {str(path)!r} cannot be read: {error.strerror or error}", code="FF2341", help=again
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise StateError(f"{str(path)!r} is no JSON file, or was cut", code="FF2341", help=again) from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise StateError(f"{str(path)!r} is no manifest of FlowForge", code="FF2341", help=again)
+    version = content.get("version")
+    if version != VERSION:
+        raise StateError(
+            f"{str(path)!r} is a manifest of version {version!r}, and this FlowForge reads version {VERSION}",
+            code="FF2341",
+            help="use the FlowForge that wrote it, or " + again,
+        )
+    if content.pop("checksum", None) != _checksum(content):
+        raise StateError(f"{str(path)!r} was changed or damaged: its checksum is wrong", code="FF2341", help=again)
+    try:
+        nodes = {
+            name: NodeState(**{**node, "depends_on": tuple(node["depends_on"])})
+            for name, node in content["nodes"].items()
+        }
+        return ProjectState(content["project"], content["engine"], nodes)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise StateError(f"{str(path)!r} lacks what a manifest needs", code="FF2341", help=again) from error
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,71 @@
+"""``flowforge diff``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from flowforge.cli.changes import as_markdown, as_text
+from flowforge.cli.context import Context, with_context
+from flowforge.cli.options import project_argument, vars_option
+from flowforge.errors import UsageError
+
+
+@click.command(
+    "diff",
+    help="Show which models and seeds differ from a git revision or from a manifest, and what is built from them. "
+    "Needs no connection. Files that are not committed count as they are.",
+)
+@project_argument
+@click.option(
+    "--since",
+    metavar="REF",
+    envvar=["FLOWFORGE_SINCE"],
+    show_envvar=True,
+    help="Compare with this git revision (default: HEAD).",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    envvar=["FLOWFORGE_STATE"],
+    show_envvar=True,
+    help="Compare with a file of `compile --manifest` instead.",
+)
+@click.option("-s", "--select", multiple=True, metavar="SELECTOR", help="Show only these; same grammar as everywhere.")
+@click.option("--exclude", multiple=True, metavar="SELECTOR", help="Leave these out.")
+@vars_option
+@click.option("--format", "shape", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@with_context
+def command(
+    context: Context,
+    project: Path | None,
+    since: str | None,
+    state: Path | None,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    vars: tuple[str, ...],
+    shape: str,
+) -> int:
+    """Print the differences; exit code 0 whether there are any or not."""
+    from flowforge.api.changes import as_data, only
+
+    if since is not None and state is not None:
+        raise UsageError("--since and --state contradict each other", help="give one of them")
+    with context.project(project, vars, state) as loaded:
+        context.mask(loaded)
+        compared = loaded.compare(since=since or "HEAD", state=state)
+        changes = compared.changes
+        if select or exclude:
+            changes = only(changes, (node.name for node in loaded.select(select, exclude)))
+    against = str(state) if state is not None else since or "HEAD"
+    if shape == "json":
+        data = as_data(changes, compared.after.nodes, compared.before.nodes)
+        context.output.answer(json.dumps({"version": 1, "against": against, **data}, ensure_ascii=False))
+    else:
+        write = as_markdown if shape == "markdown" else as_text
+        for line in write(changes, against, context.output.verbosity >= 0):
+            context.output.answer(line)
+    return 0

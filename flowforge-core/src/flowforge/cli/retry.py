@@ -1,0 +1,55 @@
+"""``flowforge retry``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flowforge.cli.context import Context, parse_vars, with_context
+from flowforge.cli.options import project_argument, run_options, vars_option
+from flowforge.cli.plan import print_plan
+from flowforge.cli.running import run_and_report
+from flowforge.cli.steering import run_options_of
+from flowforge.errors import UsageError
+
+
+@click.command(
+    "retry",
+    help="Go on with the last run if it did not end well: build what failed, was skipped, cancelled or never ended, "
+    "with the options that it had. Options given here outweigh them.",
+)
+@project_argument
+@vars_option
+@run_options
+@with_context
+def command(context: Context, project: Path | None, vars: tuple[str, ...], dry_run: bool, **steering: Any) -> int:
+    """Run what is left."""
+    with context.project(project, vars) as loaded:
+        context.connect(loaded)
+        found = loaded.last_failure()
+        if found is None or not found.names:
+            context.output.say("nothing to retry: the last run ended well, or no run is known here")
+            return 0
+        given = parse_vars(vars)
+        missing = [name for name in found.withheld if name not in given]
+        if missing:
+            raise UsageError(
+                f"the run was given variables whose values were not kept: {', '.join(missing)}",
+                help=f"give them again: --vars {missing[0]}=...",
+            )
+        for note in found.notes:
+            context.output.note(note)
+        options = run_options_of(steering, found.options)
+        count = len(found.names)
+        nodes = "1 node" if count == 1 else f"{count} nodes"
+        context.output.say(f"retrying {nodes} of the {found.command} {found.run_id}")
+        engine = context.given.engine or found.engine
+        with loaded.reloaded(engine=engine, vars={**found.vars, **given}) as again:
+            if dry_run:
+                print_plan(again.plan_retry(found, options=options), context.output)
+                return 0
+            return run_and_report(
+                context, again, lambda listener: again.retry(found, options=options, listener=listener)
+            )
