@@ -55,7 +55,8 @@ def publish_stepwise(
         steps.audit(session, publication, staged, audit)
         if staged is not None:
             staged = steps.hashed(session, publication, staged)
-        if staged is not None and row is not None and steps.are_equal(session, publication, staged, row):
+        kept = staged is not None and steps.are_equal(session, publication, staged, row)
+        if staged is not None and row is not None and kept:
             lease.confirm(session)
             session.drop(staged.relation, RelationKind.TABLE)
             noted = steps.kept_row(publication, row)
@@ -69,7 +70,7 @@ def publish_stepwise(
         raise
     forget(session, steps.dialect, steps.meta_table, noted.relation, before=noted.sequence)
     crash_point("open.cleaned")
-    return Published(noted, staged.rows if staged else None, kept=row is not None and noted.data_id == row.data_id)
+    return Published(noted, staged.rows if staged else None, kept)
 
 
 def _stage(steps: Steps, session: Session, publication: Publication) -> Staged:

@@ -1,0 +1,1 @@
+"""An engine without transactions and locks; see :mod:`flowforge_plain.plugin`."""

@@ -1,0 +1,71 @@
+"""SQLite, but every statement commits by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from flowforge.contract import LoadMode, Session
+from flowforge.errors import UnsupportedError
+from flowforge_plain.settings import PlainSettings
+from flowforge_sqlite.dialect import SQLiteDialect
+from flowforge_sqlite.executor import SQLiteExecutor
+from flowforge_sqlite.session import SQLiteSession
+from flowforge_sqlite.settings import SQLiteSettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from flowforge.values import Relation
+
+
+class PlainDialect(SQLiteDialect):
+    """The same text rules."""
+
+    name = "plain"
+
+
+class PlainSession(SQLiteSession):
+    """A replacement is one step, and so is each statement; nothing else holds together."""
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """No transaction at all."""
+        yield
+
+    def _atomically(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._inside else super().transaction()
+
+    def load(self, relation: Relation, reader: pa.RecordBatchReader, mode: LoadMode) -> int:
+        """First the table, then its rows: who dies in between leaves an empty table."""
+        if mode is LoadMode.CREATE:
+            types = [self._dialect.type_name(field.type) for field in reader.schema]
+            self._create_table(relation, list(zip(reader.schema.names, types, strict=True)))
+        return super().load(relation, reader, LoadMode.APPEND)
+
+    def content_hash(self, relation: Relation) -> str | None:
+        """Every row as text, in order: slow, but the tables of tests are small."""
+        rows = sorted(map(repr, self._rows(f"SELECT * FROM {self._dialect.render(relation)}")))
+        return hashlib.blake2b(repr((self.layout(relation), rows)).encode(), digest_size=16).hexdigest()
+
+    def lock(self, name: str, *, timeout: float | None) -> None:
+        """Not to be had."""
+        raise UnsupportedError("this engine has no locks")
+
+
+class PlainExecutor(SQLiteExecutor):
+    """Opens the file so that readers and a writer do not wait for each other."""
+
+    def __init__(self, settings: PlainSettings) -> None:
+        super().__init__(SQLiteSettings(path=settings.path))
+        self.dialect = PlainDialect()
+
+    def session(self, *, label: str, timeout: float | None = None) -> Session:
+        """A connection; writers wait for each other, one statement long."""
+        connection = sqlite3.connect(self._path, timeout=30.0, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA legacy_alter_table = ON")
+        return PlainSession(connection, self.dialect, timeout)
