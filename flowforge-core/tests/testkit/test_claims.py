@@ -29,6 +29,7 @@ WITNESS = {
     Capability.TIMEOUT: "test_sessions.py::test_a_statement_that_takes_too_long_is_stopped",
     Capability.LOCKS: "test_locks.py::test_a_held_lock_is_refused_after_the_time",
     Capability.SOURCE_STATE: "test_source_state.py::test_it_stays_while_nothing_is_written",
+    Capability.CONTENT_HASH: "test_content_hash.py::test_equal_rows_have_one_token",
     Capability.COMMENTS: "test_comments.py::test_comments_are_replaced_and_removed",
     Capability.VIEWS: "test_replace.py::test_a_dependent_view_shows_the_new_rows",
     Capability.SCHEMAS: "test_catalogue.py::test_schemas_keep_relations_apart",
@@ -46,6 +47,7 @@ NOT_IN_SQLITE = [
     in [
         "merge",
         "source_state",
+        "content_hash",
         "comments",
         "schemas",
         "parallel_sessions",
@@ -237,6 +239,50 @@ FAULTS = {
             found = super(Broken, self).relations(namespace)
             return [attrs.evolve(one, kind=RelationKind.TABLE) for one in found]
     """,
+    "replaces a view in two steps": """
+        test_replace_view.py
+        def replace_view(self, target, select):
+            standing = self.kind_of(target)
+            if standing:
+                self.drop(target, standing)
+            return self.create_as(target, select, CreateKind.VIEW)
+    """,
+    "replaces only views by views": """
+        test_replace_view.py
+        def replace_view(self, target, select):
+            self.drop(target, RelationKind.VIEW)
+            return self.create_as(target, select, CreateKind.VIEW)
+    """,
+    "gives no types in the layout": """
+        test_layouts.py
+        def layout(self, relation):
+            schema = self.schema_of(relation)
+            return None if schema is None else ", ".join(schema.names)
+    """,
+    "sorts the layout": """
+        test_layouts.py
+        def layout(self, relation):
+            text = super(Broken, self).layout(relation)
+            return text and ", ".join(sorted(text.split(", ")))
+    """,
+    "counts rows in the layout": """
+        test_layouts.py
+        def layout(self, relation):
+            text = super(Broken, self).layout(relation)
+            return text and f"{text} {self._rows(f'SELECT count(*) FROM {self._dialect.render(relation)}')}"
+    """,
+    "says other words in layouts than in layout": """
+        test_layouts.py
+        def layouts(self, namespace):
+            return {name: text.lower() for name, text in super(Broken, self).layouts(namespace).items()}
+    """,
+    "forgets views in layouts": """
+        test_layouts.py
+        def layouts(self, namespace):
+            found = super(Broken, self).layouts(namespace)
+            views = {one.relation.name for one in self.relations(namespace) if one.kind is RelationKind.VIEW}
+            return {name: text for name, text in found.items() if name not in views}
+    """,
     "locks nothing": """
         test_locks.py
         def lock(self, name, *, timeout):
@@ -266,6 +312,89 @@ def test_a_fault_fails(run_suite: Run, fault: str) -> None:
     module = SQLITE + SABOTAGE.format(body=textwrap.indent(body, " " * 8))
     done = run_suite(module, "-x", case(file))
     assert done.returncode == 1, f"the suite does not see an engine that {fault}\n{done.output}"
+    assert "FAILED" in done.output, done.output
+
+
+HASHED = """
+        def content_hash(self, relation):
+            rows = self._rows(f"SELECT * FROM {{self._dialect.render(relation)}}")
+            token = {token}
+            return token and str(token)
+"""
+CLAIMS_HASH = CLAIM.format(capability="CONTENT_HASH", support="FULL")
+EXACT = "(self.layout(relation), sorted(map(repr, rows)))"
+WRONG_HASHES = {
+    "ignores doubled rows": "(self.layout(relation), sorted(set(map(repr, rows))))",
+    "depends on the order": "(self.layout(relation), rows)",
+    "ignores the layout": "sorted(map(repr, rows))",
+    "takes NULL for an empty text": "(self.layout(relation), sorted(repr([v or '' if v != 0 else v for v in r]) for r in rows))",
+    "rounds": "(self.layout(relation), sorted(repr([f'{v:.6g}' if type(v) is float else v for v in r]) for r in rows))",
+    "only counts": "(self.layout(relation), len(rows))",
+    "knows no borders": "(self.layout(relation), ''.join(sorted(str(v) for r in rows for v in r)))",
+    "knows nothing": "None",
+    "is another one each time": "(self.layout(relation), sorted(map(repr, rows)), object())",
+}
+
+
+@pytest.mark.parametrize("fault", list(WRONG_HASHES))
+def test_a_wrong_hash_fails(run_suite: Run, fault: str) -> None:
+    body = HASHED.format(token=WRONG_HASHES[fault])
+    done = run_suite(SQLITE + CLAIMS_HASH + SABOTAGE.format(body=body), "-x", case("test_content_hash.py"))
+    assert done.returncode == 1, f"the suite does not see a hash that {fault}\n{done.output}"
+    assert "FAILED" in done.output, done.output
+
+
+NAIVE = """
+import attrs
+
+def load():
+    from flowforge_duckdb.executor import DuckDBExecutor
+    from flowforge_duckdb.session import DuckDBSession
+
+    def content_hash(self, relation):
+        (found,) = self._rows(f"SELECT count(*), sum(hash(t)) FROM {self._dialect.render(relation)} AS t")
+        return f"{self.layout(relation)} {found}"
+
+    DuckDBSession.content_hash = content_hash
+    return DuckDBExecutor
+
+SPEC = attrs.evolve(SPEC, load=load)
+"""
+
+
+@pytest.mark.parametrize("pair", ["negative-zero", "month-or-thirty-days", "list-empty-null", "decimal-zero-or-less"])
+def test_a_hash_that_was_made_for_joins_fails(run_suite: Run, pair: str) -> None:
+    pytest.importorskip("duckdb", reason="its own hash is what is tried here")
+    done = run_suite(DUCKDB + NAIVE, case(f"test_content_hash.py::test_rows_that_differ_in_one_thing[{pair}]"))
+    assert done.returncode == 1, done.output
+    assert "FAILED" in done.output, done.output
+
+
+def test_a_slow_and_exact_hash_is_right(run_suite: Run) -> None:
+    body = HASHED.format(token=EXACT)
+    done = run_suite(SQLITE + CLAIMS_HASH + SABOTAGE.format(body=body), case("test_content_hash.py"))
+    assert done.returncode == 0, done.output
+
+
+STATE = """
+        def source_state(self, relation):
+            if self.kind_of(relation) is None:
+                return None
+            return str({token})
+"""
+WRONG_STATES = {
+    "sees only how many rows there are": "self._rows(f'SELECT count(*) FROM {self._dialect.render(relation)}')",
+    "changes with every look": "time.monotonic_ns()",
+    "sees only its own changes": "self._connection.total_changes",
+}
+
+
+@pytest.mark.parametrize("fault", list(WRONG_STATES))
+def test_a_wrong_state_fails(run_suite: Run, fault: str) -> None:
+    claim = CLAIM.format(capability="SOURCE_STATE", support="FULL") + "import time\n"
+    module = SQLITE + claim + SABOTAGE.format(body=STATE.replace("{token}", WRONG_STATES[fault]))
+    done = run_suite(module, "-x", case("test_source_state.py"))
+    assert done.returncode == 1, f"the suite does not see a state that {fault}\n{done.output}"
     assert "FAILED" in done.output, done.output
 
 

@@ -67,6 +67,29 @@ def read_cases(folder: Path) -> list[TypeCase]:
     return cases
 
 
+@attrs.frozen
+class RowPair:
+    """The rows of two tables of one column, which are not the same."""
+
+    id: str
+    type: pa.DataType
+    one: Sequence[Any]
+    other: Sequence[Any]
+    requires: tuple[Capability, ...]
+
+
+def read_pairs(folder: Path) -> list[RowPair]:
+    """All pairs of the ``*.toml`` files of a folder, in order of their names."""
+    pairs = []
+    for file in sorted(folder.glob("*.toml")):
+        for raw in tomllib.loads(file.read_text("utf-8"))["pair"]:
+            type_ = parse_type(raw["type"])
+            one, other = ([parse_value(value, type_) for value in json.loads(raw[key])] for key in ("one", "other"))
+            requires = tuple(Capability(name) for name in raw.get("requires", ()))
+            pairs.append(RowPair(raw["name"], type_, one, other, requires))
+    return pairs
+
+
 def parse_type(text: str) -> pa.DataType:
     """An Arrow type from its name: ``int64``, ``decimal128(18, 4)``, ``list<int32>``, ``struct<a: int32, b: string>``."""
     text = text.strip()
@@ -118,6 +141,8 @@ def parse_value(value: Any, type_: pa.DataType) -> Any:
         return dt.datetime.fromisoformat(value)
     if types.is_time(type_):
         return dt.time.fromisoformat(value)
+    if types.is_interval(type_):
+        return pa.MonthDayNano(value)
     if types.is_map(type_):
         return [(parse_value(key, type_.key_type), parse_value(item, type_.item_type)) for key, item in value]
     if types.is_struct(type_):
@@ -164,18 +189,19 @@ def differences(case: TypeCase, actual: pa.ChunkedArray) -> str | None:
     """
     if not pa.types.is_null(case.type) and family(actual.type) != family(case.type):
         return f"{case.type} came back as {actual.type}"
-    found = [_comparable(value) for value in actual.to_pylist()]
-    expected = [_comparable(value) for value in case.array.to_pylist()]
+    found = [comparable(value) for value in actual.to_pylist()]
+    expected = [comparable(value) for value in case.array.to_pylist()]
     return None if found == expected else f"{expected} came back as {found}"
 
 
-def _comparable(value: Any) -> Any:
+def comparable(value: Any) -> Any:
+    """*value* in a form in which only what is the same to the last bit is equal; all NaNs are one."""
     if isinstance(value, float):
         return "NaN" if math.isnan(value) else (value, math.copysign(1.0, value))
     if isinstance(value, dt.datetime) and value.tzinfo is not None:
         return value.astimezone(dt.UTC)
     if isinstance(value, dict):
-        return {key: _comparable(item) for key, item in value.items()}
+        return {key: comparable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_comparable(item) for item in value]
+        return [comparable(item) for item in value]
     return value

@@ -50,7 +50,9 @@ def test_settings_are_a_frozen_class_of_named_fields(ff_spec: EngineSpec) -> Non
     assert attrs.has(ff_spec.settings)
     for field in attrs.fields(ff_spec.settings):
         assert field.kw_only, field.name
-        assert {"env", "secret", "path", "aliases", "help"} <= set(field.metadata), f"{field.name}: made by setting()?"
+        assert {"env", "secret", "path", "aliases", "help", "affects_data"} <= set(field.metadata), (
+            f"{field.name}: made by setting()?"
+        )
         assert field.metadata["help"], f"{field.name} has no help"
         env = field.metadata["env"]
         assert env is None or re.fullmatch(r"FF_[A-Z0-9_]+", env), env

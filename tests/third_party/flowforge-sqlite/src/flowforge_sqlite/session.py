@@ -165,6 +165,11 @@ class SQLiteSession(Session):
                 self.drop(target, standing)
             self._run(f"ALTER TABLE {self._dialect.render(staged)} RENAME TO {self._dialect.quote(target.name)}")
 
+    def replace_view(self, target: Relation, select: str) -> Stats:
+        """Both steps or none; SQLite has no CREATE OR REPLACE."""
+        with self._atomically():
+            return super().replace_view(target, select)
+
     # looking
 
     def schema_of(self, what: Relation | str) -> pa.Schema | None:
@@ -194,6 +199,16 @@ class SQLiteSession(Session):
         )
         rows = self._rows(sql, relation.name)
         return RelationKind(rows[0][0]) if rows else None
+
+    def layout(self, relation: Relation) -> str | None:
+        """The declared types, which tell more than Arrow's do; ``None`` also for a view that reads what is gone."""
+        if self.kind_of(relation) is None:
+            return None
+        try:
+            columns = self._rows("SELECT name, type FROM pragma_table_info(?)", relation.name)
+        except sqlite3.OperationalError:
+            return None
+        return ", ".join(f"{self._dialect.quote(name)} {declared}".rstrip() for name, declared in columns)
 
     # control
 
