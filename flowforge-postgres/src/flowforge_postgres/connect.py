@@ -15,7 +15,7 @@ from flowforge_postgres.reading import loaders
 from flowforge_postgres.settings import PostgresSettings, plain_dsn
 
 OLDEST = 15
-_NETWORK = {
+_NETWORK: dict[str, Any] = {
     "keepalives": 1,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -64,7 +64,7 @@ def address_of(settings: PostgresSettings) -> Address:
     }
     given = {key: value for key, value in parts.items() if value is not None}
     try:
-        words = conninfo.conninfo_to_dict(plain_dsn(settings.dsn) if settings.dsn else "", **given)
+        words: dict[str, Any] = conninfo.conninfo_to_dict(plain_dsn(settings.dsn) if settings.dsn else "", **given)
     except psycopg.Error:
         raise EngineError(
             "the dsn cannot be understood",

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg import adapt, postgres
+from psycopg import abc, adapt, postgres
 from psycopg.types import array as psycopg_array
 from psycopg.types import bool as psycopg_bool
 from psycopg.types import datetime as psycopg_datetime
@@ -65,11 +65,12 @@ class _IntervalLoader(adapt.Loader):
 
 
 @functools.cache
-def loaders() -> adapt.AdaptContext:
+def loaders() -> abc.AdaptContext:
     """How the driver turns text into Python values: few types are anything but text."""
     context = _Context()
     adapters = context.adapters
     adapters.register_loader(_ANY, psycopg_string.TextLoader)
+    adapters.register_loader(_ANY, psycopg_string.ByteaBinaryLoader)  # never read, but looked for
     for name, loader in _LOADERS.items():
         adapters.register_loader(name, loader)
     adapters.register_loader("interval", _IntervalLoader)
@@ -82,7 +83,11 @@ class _Context:
 
     def __init__(self) -> None:
         self.adapters = adapt.AdaptersMap(types=postgres.types)
-        self.connection = None
+
+    @property
+    def connection(self) -> None:
+        """There is none yet."""
+        return None
 
 
 def schema_of(result: psycopg.pq.abc.PGresult) -> pa.Schema:
