@@ -13,7 +13,7 @@ class Capability(enum.Enum):
     TRANSACTIONAL_DDL = "transactional_ddl"
     """CREATE, DROP and RENAME are part of a transaction, and a rollback undoes them."""
     ATOMIC_REPLACE = "atomic_replace"
-    """``Session.replace`` is one atomic step even outside of a transaction."""
+    """``Session.replace`` is one atomic step even outside of a transaction. Without ``TRANSACTIONAL_DDL`` it is needed."""
     MERGE = "merge"
     """``Session.merge`` updates and inserts by key in one step."""
     ZERO_COPY_CLONE = "zero_copy_clone"

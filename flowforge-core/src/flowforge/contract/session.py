@@ -104,6 +104,11 @@ class Session(ABC):
 
         Inside :meth:`transaction` it becomes visible with the commit. *staged* is gone afterwards. Views that read
         *target* go on working, and show the new rows.
+
+        With ``ATOMIC_REPLACE`` it is one step outside of a transaction too: whoever is killed in the middle leaves what
+        stood there or the new rows. That includes a view under *target*; an engine that needs two steps for a change
+        of kind says so in the reason of a partial ``ATOMIC_REPLACE``. The note in ``_ff_meta`` says meanwhile that
+        nobody knows what stands there, so that the next run repairs it.
         """
 
     def replace_view(self, target: Relation, select: str) -> Stats:
