@@ -100,7 +100,9 @@ class Definer:
     def _sql(self, node: Node) -> Definition:
         compiled = self._compiler.compile(node.name)
         config, files = self._settings(node), self._declared(node.config.inputs)
-        notes = sql_notes(compiled, self._compiler.dialect) if node.config.cache is None else ()
+        notes: tuple[Note, ...] = ()
+        if node.config.cache is None:
+            notes = sql_notes(compiled, self._compiler.dialect, files_declared=bool(node.config.inputs))
         return Definition(
             digest=digest([self._around, compiled.unrevealed, config, files]),
             sql=compiled.sql,

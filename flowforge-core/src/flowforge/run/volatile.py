@@ -8,14 +8,56 @@ from flowforge.contract import Dialect
 from flowforge.errors import Note
 from flowforge.project.closure import Closure
 from flowforge.project.manifest import Node
+from flowforge.project.volatile_python import volatile_reasons
+from flowforge.project.volatile_sql import scan_rendered
 from flowforge.run.compile import Compiled
 
 
-def sql_notes(compiled: Compiled, dialect: Dialect) -> tuple[Note, ...]:
-    """One note for each volatile function and each relation that is read without ``ref`` or ``source``."""
-    return ()
+def sql_notes(compiled: Compiled, dialect: Dialect, *, files_declared: bool) -> tuple[Note, ...]:
+    """One note for each volatile function and each relation that is read without ``ref`` or ``source``.
+
+    Parameters
+    ----------
+    files_declared:
+        The model says which files it reads.
+    """
+    known = [
+        tuple(dialect.fold(part) for part in (one.database, one.schema, one.name) if part) for one in compiled.inputs
+    ]
+    reads = scan_rendered(compiled.unrevealed, known, dialect.fold)
+    functions = {
+        one.text: Note(
+            f"uses {one.text}, so it is built in every run",
+            "FF2321",
+            compiled.locate_unrevealed(one.offset),
+            "config(cache=true) if that does not matter, config(cache=false) if it is wanted",
+        )
+        for one in reversed(reads.volatile)
+    }
+    relations = {
+        one.text: Note(
+            f"reads {one.text} without ref() or source(), so it is built in every run",
+            "FF2322",
+            compiled.locate_unrevealed(one.offset),
+            "declare it in sources.yml and read it by source(), or say config(cache=...)",
+        )
+        for one in reversed(reads.relations)
+        if not (one.files and files_declared)
+    }
+    return (*functions.values(), *relations.values())
 
 
 def python_notes(root: Path, node: Node, closure: Closure) -> tuple[Note, ...]:
     """One note for each thing that a Python model's files read besides their inputs."""
-    return ()
+    texts = {path: (root / path).read_text(encoding="utf-8", errors="replace") for path in closure.reached}
+    silent = ("files",) if node.config.inputs else ()
+    return tuple(
+        Note(
+            f"{one.text}, so {node.short_name} is built in every run",
+            "FF2323",
+            one.location,
+            "say cache=True or inputs=[...] in @model if that does not matter, cache=False if it is wanted",
+        )
+        for one in volatile_reasons(texts)
+        if one.kind not in silent
+    )
