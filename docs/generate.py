@@ -45,6 +45,7 @@ FIELDS = {
     "FF20": "running models",
     "FF21": "what an engine reports",
     "FF22": "seeds",
+    "FF23": "state and cache",
     "FF30": "checks",
     "FF40": "plugins",
     "FF50": "selection",

@@ -79,7 +79,7 @@ def test_verbose_before_and_after_the_command(call: Call) -> None:
         call("seed")
         ended = call(*args)
         assert "started total" in ended.err
-    assert "[sql] create table" in call("run", "-vv").err
+    assert "[sql] create table" in call("run", "--no-cache", "-vv").err
     assert "[sql]" not in call("run", "-v").err
     assert "[sql]" in call("run", "--sql-debug").err
 
