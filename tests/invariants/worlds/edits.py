@@ -77,8 +77,8 @@ class Edits:
         self.world.models[key] = model
 
     def _model(self, data: st.DataObject, fits: Callable[[Model], bool] = lambda model: True) -> Model | None:
-        found = [model for model in self.world.in_order() if fits(model)]
-        return data.draw(st.sampled_from(found), label="model") if found else None
+        found = {model.name: model for model in self.world.in_order() if fits(model)}
+        return found[data.draw(st.sampled_from(list(found)), label="model")] if found else None
 
     def _change(self, what: str, model: Model | None, **changes: Any) -> None:
         """Change a model, unless the result would be no project."""
