@@ -127,3 +127,61 @@ def test_two_spellings_of_one_id_are_found(tmp_path: Path) -> None:
 def test_awkward_names_are_kept_as_they_are(tmp_path: Path) -> None:
     (entry,) = good(tmp_path, "sources: [{name: a, tables: [{name: t, identifier: 'x\"; drop table y; --'}]}]")
     assert entry.identifier == 'x"; drop table y; --'
+
+
+CHANGES = """\
+version: 1
+sources:
+  - name: g
+    {group}
+    tables:
+      - name: t
+        {table}
+      - name: u
+"""
+
+
+@pytest.mark.parametrize(
+    ("group", "table", "first", "second"),
+    [
+        ("schema: s", "schema: s", (False, None), (False, None)),
+        ("assume_unchanged: true", "schema: s", (True, None), (True, None)),
+        ("assume_unchanged: true", "assume_unchanged: false", (False, None), (True, None)),
+        ("schema: s", "assume_unchanged: true", (True, None), (False, None)),
+        ("{append_only: true, loaded_at_field: at}", "schema: s", (False, "at"), (False, "at")),
+        ("{append_only: true, loaded_at: at}", "loaded_at: other", (False, "other"), (False, "at")),
+        ("{append_only: true, loaded_at: at}", "append_only: false", (False, None), (False, "at")),
+        ("loaded_at_field: at", "append_only: true", (False, "at"), (False, None)),
+    ],
+)
+def test_how_tables_change(
+    tmp_path: Path, group: str, table: str, first: tuple[bool, str | None], second: tuple[bool, str | None]
+) -> None:
+    group = group.strip("{}").replace(", ", "\n    ")
+    found = good(tmp_path, CHANGES.format(group=group, table=table))
+    assert [(entry.assume_unchanged, entry.loaded_at) for entry in found] == [first, second]
+
+
+def test_how_tables_change_in_the_bare_form(tmp_path: Path) -> None:
+    text = "g:\n  t: {append_only: true, loaded_at_field: at}\n  u: {assume_unchanged: true}\n"
+    assert [(entry.assume_unchanged, entry.loaded_at) for entry in good(tmp_path, text)] == [
+        (False, "at"),
+        (True, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("group", "table", "place"),
+    [
+        ("schema: s", "loaded_at_field: at", "sources.yml:7:9"),
+        ("loaded_at: at", "schema: s", "sources.yml:4:5"),
+        ("schema: s", "append_only: true", "sources.yml:7:9"),
+        ("schema: s", "{append_only: false, loaded_at: at}", "sources.yml:8:9"),
+        ("assume_unchanged: maybe", "schema: s", "sources.yml:4:23"),
+        ("append_only: true", "loaded_at: at", "sources.yml:4:5"),
+    ],
+)
+def test_keys_that_would_say_nothing(tmp_path: Path, group: str, table: str, place: str) -> None:
+    (flaw,) = flaws(tmp_path, CHANGES.format(group=group, table=table.strip("{}").replace(", ", "\n        ")))
+    assert str(flaw.location) == place
+    assert bool(flaw.help) is (flaw.code == "FF1006")

@@ -24,8 +24,7 @@ SOURCES_FILE = "sources.yml"
 _LATER: Mapping[str, str] = dict.fromkeys(
     (
         *("catalog", "project", "dataset", "location", "format", "options", "overrides", "freshness", "meta", "tags"),
-        *("loaded_at", "loaded_at_field", "loader", "quoting", "config", "assume_unchanged", "append_only"),
-        *("tests", "data_tests", "checks"),
+        *("loader", "quoting", "config", "tests", "data_tests", "checks"),
     ),
     "",
 )
@@ -45,6 +44,10 @@ class SourceDecl:
         ``None`` leaves the place to the profile.
     columns:
         Descriptions by name.
+    assume_unchanged:
+        Its rows count as always the same.
+    loaded_at:
+        The column that grows with every load, of a table that is only appended to.
     """
 
     group: str
@@ -56,6 +59,8 @@ class SourceDecl:
     columns: Mapping[str, str | None]
     _doc: YamlDocument = attrs.field(repr=False, eq=False)
     _at: KeyPath = attrs.field(repr=False)
+    assume_unchanged: bool = False
+    loaded_at: str | None = None
 
     @property
     def id(self) -> str:
@@ -77,7 +82,16 @@ class _Column:
 
 
 @attrs.frozen
-class _BareTable:
+class _Changes:
+    """How a table changes, as a table says it or the group for all of its tables."""
+
+    assume_unchanged: bool | None = None
+    append_only: bool | None = None
+    loaded_at: str | None = attrs.field(default=None, validator=is_name, metadata={"aliases": ("loaded_at_field",)})
+
+
+@attrs.frozen
+class _BareTable(_Changes):
     later_keys: ClassVar[Mapping[str, str]] = _LATER
 
     identifier: str | None = attrs.field(default=None, validator=is_name)
@@ -92,8 +106,8 @@ class _Table(_BareTable):
     name: str = attrs.field(validator=is_name)
 
 
-@attrs.frozen
-class _Group:
+@attrs.frozen(kw_only=True)
+class _Group(_Changes):
     later_keys: ClassVar[Mapping[str, str]] = _LATER
 
     name: str = attrs.field(validator=is_name)
@@ -154,7 +168,9 @@ def _versioned(doc: YamlDocument, problems: Problems) -> Iterator[SourceDecl]:
                 _columns(table, doc, at, problems),
                 doc,
                 at,
+                *_changes(table, group, doc, at, problems),
             )
+        _check_group_changes(group, doc, ("sources", number), problems)
 
 
 def _bare(doc: YamlDocument, problems: Problems) -> Iterator[SourceDecl]:
@@ -179,7 +195,46 @@ def _bare(doc: YamlDocument, problems: Problems) -> Iterator[SourceDecl]:
                 _columns(table, doc, at, problems),
                 doc,
                 at,
+                *_changes(table, _Changes(), doc, at, problems),
             )
+
+
+def _changes(
+    table: _Changes, group: _Changes, doc: YamlDocument, at: KeyPath, problems: Problems
+) -> tuple[bool, str | None]:
+    """Whether a table counts as unchanged, and the column that tells whether it has grown."""
+    unchanged = table.assume_unchanged if table.assume_unchanged is not None else group.assume_unchanged
+    append_only = table.append_only if table.append_only is not None else group.append_only
+    loaded_at = table.loaded_at or group.loaded_at
+    if append_only and loaded_at is None:
+        place = doc.locate((*at, "append_only") if table.append_only else (*at[:2], "append_only"), key=True)
+        problems.add(
+            ConfigFileError(
+                "'append_only' says nothing without 'loaded_at_field'",
+                code="FF1006",
+                location=place,
+                help="name the column that grows with every load: loaded_at_field: loaded_at",
+            )
+        )
+    if table.loaded_at is not None and not append_only:
+        problems.add(_only_appended(doc, at))
+    return bool(unchanged), loaded_at if append_only else None
+
+
+def _check_group_changes(group: _Group, doc: YamlDocument, at: KeyPath, problems: Problems) -> None:
+    used = [group.append_only if table.append_only is None else table.append_only for table in group.tables]
+    if group.loaded_at is not None and not any(used):
+        problems.add(_only_appended(doc, at))
+
+
+def _only_appended(doc: YamlDocument, at: KeyPath) -> ConfigFileError:
+    key = "loaded_at" if "loaded_at" in doc.at(at) else "loaded_at_field"
+    return ConfigFileError(
+        f"'{key}' counts only for a table whose rows are never changed or deleted",
+        code="FF1006",
+        location=doc.locate((*at, key), key=True),
+        help="add append_only: true if that is so, otherwise remove it",
+    )
 
 
 def _columns(table: _BareTable, doc: YamlDocument, at: KeyPath, problems: Problems) -> Mapping[str, str | None]:

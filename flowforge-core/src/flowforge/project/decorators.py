@@ -29,6 +29,9 @@ def model(
     schema: str | None = None,
     enabled: bool = True,
     frame: str = "pandas",
+    timeout: float | str | None = None,
+    cache: bool | None = None,
+    inputs: Iterable[str] | str = (),
 ) -> Callable[[F], F]: ...
 def model(name: Any = None, *args: Any, **keywords: Any) -> Any:
     """Mark a function as a model. All arguments must be literals, because they are read without running the file.
@@ -48,6 +51,14 @@ def model(name: Any = None, *args: Any, **keywords: Any) -> Any:
         ``table`` (default) or ``view``.
     frame:
         ``pandas`` (default), ``arrow``, or a kind that the engine brings.
+    timeout:
+        How long a statement of the model may take: seconds, or a text such as ``"90s"``, ``"5m"``, ``"1.5h"``.
+    cache:
+        ``False`` builds the model in every run. ``True`` says that what it reads besides its inputs (the clock, chance,
+        the environment, files, the network) does not matter.
+    inputs:
+        Files of the project that the function reads, as patterns relative to the project's folder
+        (``"data/*.csv"``); when their content changes, the model is out of date.
     """
     if callable(name):
         return name

@@ -108,6 +108,8 @@ def _sources(declared: Sequence[SourceDecl], nodes: Mapping[str, Node]) -> Itera
             description=entry.description,
             columns={name: ColumnInfo(name, text) for name, text in entry.columns.items()},
             node=own,
+            assume_unchanged=entry.assume_unchanged,
+            loaded_at=entry.loaded_at,
         )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, ClassVar, Literal
 
 import attrs
@@ -36,7 +39,6 @@ _LATER = (
     "database",
     "group",
     "dialect",
-    "timeout",
     "partition_by",
     "cluster_by",
     "grants",
@@ -45,6 +47,38 @@ _LATER = (
     "checks",
     "on_fail",
 )
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def _seconds(value: float | str | None) -> float | None:
+    """``90``, ``"90s"``, ``"5m"`` or ``"1.5h"`` in seconds."""
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip().lower())
+        if match is None:
+            raise ValueError(
+                f"'{value}' is no duration; write seconds as a number, or a text such as '90s', '5m', '1.5h'"
+            )
+        value = float(match[1]) * _SECONDS[match[2]]
+    if value is not None and not (value > 0 and math.isfinite(value)):
+        raise ValueError("a duration has to be more than nothing")
+    return value
+
+
+def _inside(instance: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
+    """Patterns of files stay inside of the project."""
+    for pattern in value:
+        if not pattern.strip():
+            raise ValueError("a pattern is empty")
+        if "\x00" in pattern:
+            raise ValueError("a path cannot contain a NUL character")
+        path = PurePosixPath(pattern.replace("\\", "/"))
+        if path.is_absolute() or pattern.startswith("~") or PureWindowsPath(pattern).drive:
+            raise ValueError(f"'{pattern}' has to be relative to the project folder")
+        if ".." in path.parts:
+            raise ValueError(f"'{pattern}' is outside the project")
 
 
 def _words(value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -72,6 +106,11 @@ class _Written:
     enabled: bool = True
     deps: tuple[str, ...] = attrs.field(default=(), converter=_words, metadata={"accepts": str | tuple[str, ...]})
     frame: str = attrs.field(default="pandas", validator=_not_blank)
+    timeout: float | None = attrs.field(default=None, converter=_seconds, metadata={"accepts": float | str | None})
+    cache: bool | None = None
+    inputs: tuple[str, ...] = attrs.field(
+        default=(), converter=_words, validator=_inside, metadata={"accepts": str | tuple[str, ...]}
+    )
 
 
 def structure_config(

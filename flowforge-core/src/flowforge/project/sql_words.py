@@ -83,4 +83,11 @@ PURE_TABLE_FUNCTIONS = _words(
 )
 """Table functions that read nothing but their arguments."""
 
+FILE_FUNCTIONS = _words(
+    "read_csv read_csv_auto read_parquet parquet_scan read_json read_json_auto read_json_objects read_json_objects_auto",
+    "read_ndjson read_ndjson_auto read_ndjson_objects read_text read_blob read_xlsx read_avro sniff_csv glob st_read",
+    "parquet_metadata parquet_schema parquet_file_metadata csv_scan arrow_scan read_files",
+)
+"""Table functions that read files."""
+
 STRING_PREFIXES = _words("e b x n r u rb br")

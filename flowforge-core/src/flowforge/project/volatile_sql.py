@@ -8,6 +8,7 @@ a finding too many costs a build and a warning, one too few leaves old rows stan
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection
 
@@ -19,6 +20,7 @@ from flowforge.project.sql_words import (
     CONSTANTS,
     DESCRIBING,
     END_OF_FROM,
+    FILE_FUNCTIONS,
     FUNCTIONS,
     FUNCTIONS_OF_ONE_ARGUMENT,
     FUNCTIONS_WITHOUT_ARGUMENTS,
@@ -39,6 +41,8 @@ _CATALOGUES = frozenset({"pg_catalog", "system", "main"})
 # What a level of parentheses is in the middle of.
 _START, _SELECT, _FROM, _OTHER, _DEAD = "start", "select", "from", "other", "no query"
 
+_FILE = re.compile(r"[/*]|\.(?:csv|tsv|txt|json|jsonl|ndjson|parquet|arrow|xlsx|avro|orc)(?:\.gz|\.zst)?$", re.I)
+
 _BEHIND_A_RELATION = NO_ALIAS - {"select", "from", "with", "values", "table"}
 
 Key = tuple[bool, str]
@@ -47,10 +51,11 @@ Key = tuple[bool, str]
 
 @attrs.frozen
 class Found:
-    """A finding: how to call it, and its offset in the SQL, counted from 0."""
+    """A finding: how to call it, its offset in the SQL, counted from 0, and whether it is files that are read."""
 
     text: str
     offset: int
+    files: bool = False
 
 
 @attrs.frozen
@@ -366,7 +371,7 @@ class _Scan:
         if token.kind in (STRING, NUMBER):
             level.expects = False
             if token.kind == STRING:
-                self._relations.append(Found(self._text(token), token.start))
+                self._relations.append(Found(self._text(token), token.start, files=True))
                 return self._alias(at + 1, level)
             return at + 1
         if token.kind == WORD:
@@ -427,11 +432,12 @@ class _Scan:
         level.expects = False
         if after.value == "(" and after.kind == SIGN:
             if not self._is_pure(parts):
-                self._relations.append(Found(f"{text}()", first.start))
+                files = parts[-1].value in FILE_FUNCTIONS
+                self._relations.append(Found(f"{text}()", first.start, files))
             self._open(end, callee=parts[-1].value, aliased=True)
             return end + 1
         if not self._is_known(parts, level):
-            self._relations.append(Found(text, first.start))
+            self._relations.append(Found(text, first.start, first.kind == NAME and bool(_FILE.search(first.value))))
         self._alias_of(level, self._keys(parts[-1]))
         return self._alias(end, level)
 
