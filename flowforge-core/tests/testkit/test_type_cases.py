@@ -13,7 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowforge.testkit.cases import TypeCase, differences, family, parse_type, parse_value, read_cases
+from flowforge.testkit.cases import (
+    TypeCase,
+    comparable,
+    differences,
+    family,
+    parse_type,
+    parse_value,
+    read_cases,
+    read_pairs,
+)
 from flowforge.testkit.plugin import SUITE
 
 SCALARS = [
@@ -45,6 +54,17 @@ def written(type_: pa.DataType) -> str:
     if pa.types.is_timestamp(type_):
         return f"timestamp[{type_.unit}, {type_.tz}]" if type_.tz else f"timestamp[{type_.unit}]"
     return str(type_).replace("date32[day]", "date32")
+
+
+def test_all_pairs_are_pairs() -> None:
+    pairs = read_pairs(SUITE / "cases" / "rows")
+    assert len({pair.id for pair in pairs}) == len(pairs)
+    for pair in pairs:
+        one, other = (pa.array(values, pair.type).to_pylist() for values in (pair.one, pair.other))
+        assert sorted(repr(comparable(value)) for value in one) != sorted(repr(comparable(value)) for value in other)
+    wanted = {pair.id: [comparable(value) for value in (*pair.one, *pair.other)] for pair in pairs}
+    assert wanted["negative-zero"] == [(0.0, 1.0), (0.0, -1.0)]
+    assert wanted["month-or-thirty-days"] == [[1, 0, 0], [0, 30, 0]]
 
 
 @given(types())
