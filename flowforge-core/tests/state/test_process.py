@@ -93,4 +93,4 @@ def test_unfinished_runs_are_those_whose_process_is_gone(tmp_path: Path) -> None
         assert store.unfinished_runs("here") == ()
         last = store.last_run("dev")
         assert last is not None
-        assert attrs.evolve(last, host="") == record("dead too", last.pid, "")  # history keeps it, for retry
+        assert attrs.evolve(last, birth="") == record("dead too", last.pid)  # history keeps it, for retry

@@ -16,6 +16,7 @@ import pytest
 from flowforge.errors import Note
 from flowforge.events import Status
 from flowforge.state import store as store_module
+from flowforge.state.process import birth_of
 from flowforge.state.records import BuildRecord, NodeRecord, RunRecord
 from flowforge.state.store import StateStore
 
@@ -36,6 +37,7 @@ def run(run_id: str = "r1", **changes: Any) -> RunRecord:
         exit_code=None,
         host="here",
         pid=os.getpid(),
+        birth=birth_of(os.getpid()),
     )
     return attrs.evolve(plain, **changes)
 

@@ -154,12 +154,28 @@ def test_damage_that_shows_later_is_handled_too(tmp_path: Path) -> None:
     assert [note.code for note in notes] == ["FF2312"]
 
 
-@settings(max_examples=60, deadline=None)
+def test_damage_that_sqlite_quotes_in_a_message_that_is_no_text(tmp_path: Path) -> None:
+    path = filled(tmp_path / ".flowforge")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"CREATE TABLE checks", b"CREATE T\x80BLE checks"))
+    notes: list[Note] = []
+    with StateStore.open(path.parent, notes.append) as store:
+        use(store)
+    assert [note.code for note in notes] == ["FF2312"]
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return filled(tmp_path_factory.mktemp("good") / ".flowforge").read_bytes()
+
+
+@settings(max_examples=100, deadline=None)
 @given(st.data())
-def test_no_damage_ever_raises(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_no_damage_ever_raises(tmp_path_factory: pytest.TempPathFactory, good: bytes, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("s") / ".flowforge"
-    path = filled(folder)
-    content = bytearray(path.read_bytes())
+    folder.mkdir()
+    path = folder / "state.db"
+    content = bytearray(good)
     for _ in range(data.draw(st.integers(1, 3))):
         start = data.draw(st.one_of(st.integers(0, 200), st.integers(0, len(content) - 1)))
         piece = data.draw(st.binary(min_size=1, max_size=60))

@@ -41,6 +41,9 @@ class RunRecord:
         ``None`` while it runs, and for ever when it was killed.
     host, pid:
         Who ran it.
+    birth:
+        Tells the process from a later one with the same id (:func:`flowforge.state.process.birth_of`); the store
+        fills it in when the run begins.
     nodes:
         What had ended when it was last heard of, by node name, in that order.
     checks:
@@ -61,6 +64,7 @@ class RunRecord:
     pid: int
     nodes: Mapping[str, NodeRecord] = attrs.field(factory=dict)
     checks: Mapping[str, Status] = attrs.field(factory=dict)
+    birth: str = ""
 
     @property
     def never_finished(self) -> tuple[str, ...]:

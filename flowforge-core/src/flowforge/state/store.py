@@ -33,7 +33,9 @@ _PAUSE = 5.0  # seconds before another attempt, after a write has failed
 _WAITING = 100_000  # statements that wait for the file to be writable again
 _MESSAGE = 2_000  # characters of a message that are kept
 
-_RUN = "id, run_id, project, env, engine, command, options, planned, started_at, finished_at, exit_code, host, pid"
+_RUN = (
+    "id, run_id, project, env, engine, command, options, planned, started_at, finished_at, exit_code, host, pid, birth"
+)
 
 _BEGIN = """
     INSERT INTO runs (run_id, project, env, engine, command, options, planned, size, started_at, finished_at, exit_code,
@@ -111,7 +113,7 @@ class StateStore:
             record.exit_code,
             _text(record.host),
             record.pid,
-            birth_of(record.pid),
+            record.birth or birth_of(record.pid),
         )
         self._write((_BEGIN, values))
         crash_point("state.run_begun")
@@ -205,11 +207,8 @@ class StateStore:
 
         A run of which nobody can say whether it still goes on is not named.
         """
-        births = dict(
-            self._rows("SELECT run_id, birth FROM runs WHERE host = ? AND finished_at IS NULL", (host,)),
-        )
         runs = self._runs("host = ? AND finished_at IS NULL AND forgotten = 0 ORDER BY id", [host])
-        return tuple(run for run in runs if is_gone(run.pid, births.get(run.run_id, "")))
+        return tuple(run for run in runs if is_gone(run.pid, run.birth))
 
     # -- the connection
 
@@ -251,14 +250,14 @@ class StateStore:
                 for sql, values in self._waiting:
                     connection.execute(sql, values)
                 connection.execute("COMMIT")
-        except (sqlite3.Error, OverflowError) as error:
+        except (sqlite3.Error, UnicodeError, OverflowError) as error:
             return self._failed(connection, error)
         self._waiting.clear()
         return None
 
     def _failed(self, connection: sqlite3.Connection, error: Exception) -> Note | None:
         """Go on after *error*; the lock is held."""
-        if isinstance(error, sqlite3.Error) and damaged(error) and self._path is not None:
+        if damaged(error) and self._path is not None:
             connection.close()
             opened = begin_anew(self._path) if self._write_allowed else in_memory(None)
             self._connection, self._path = opened.connection, opened.path
@@ -290,7 +289,7 @@ class StateStore:
             if self._connection is not None:
                 try:
                     rows = self._connection.execute(sql, values).fetchall()
-                except sqlite3.Error as error:
+                except (sqlite3.Error, UnicodeDecodeError) as error:
                     note = self._failed(self._connection, error)
         self._tell(note)
         return rows
@@ -298,7 +297,8 @@ class StateStore:
     def _runs(self, where: str, values: Sequence[Any]) -> list[RunRecord]:
         found = []
         for row in self._rows(f"SELECT {_RUN} FROM runs WHERE {where}", values):
-            number, run_id, project, env, engine, command, options, planned, started, finished, code, host, pid = row
+            number, run_id, project, env, engine, command, options, planned, started, finished, code, *process = row
+            host, pid, birth = process
             nodes = self._rows(
                 "SELECT node, status, started_at, duration, rows, message, code FROM nodes WHERE run = ?"
                 " ORDER BY position",
@@ -325,6 +325,7 @@ class StateStore:
                             for name, status, at, *rest in nodes
                         },
                         checks={name: Status(status) for name, status in checks},
+                        birth=birth,
                     )
                 )
             except (ValueError, TypeError):

@@ -40,8 +40,10 @@ class Opened:
     path: Path | None
 
 
-def damaged(error: sqlite3.Error) -> bool:
+def damaged(error: Exception) -> bool:
     """Whether *error* means that the file is broken, not that the disk or another process is in the way."""
+    if isinstance(error, UnicodeDecodeError):
+        return True  # SQLite quotes the broken place in its message, and Python cannot read that
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
@@ -69,21 +71,17 @@ def open_database(folder: Path, *, write: bool) -> Opened:
     try:
         if write:
             _make_folder(folder)
-        was_empty = path.exists() and path.stat().st_size == 0
-        opened = _open(path, write)
+        return _open(path, write)
     except NewerSchemaError:
         return in_memory(_note(path, "was written by a newer version of FlowForge, so it is left as it is", "FF2311"))
     except ForeignSchemaError:
         return _begin_anew(path, "is not the state of a FlowForge project") if write else in_memory(None)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         if write and damaged(error):
             return _begin_anew(path, "is damaged")
         return in_memory(_note(path, f"cannot be used ({shown(str(error))})", "FF2310"))
     except OSError as error:
         return in_memory(_note(path, f"cannot be used ({error.strerror or type(error).__name__})", "FF2310"))
-    if was_empty and opened.note is None and write:
-        return attrs.evolve(opened, note=_note(path, "was empty: the history of earlier runs is lost", "FF2312"))
-    return opened
 
 
 def begin_anew(path: Path) -> Opened:
@@ -95,7 +93,7 @@ def _begin_anew(path: Path, what: str) -> Opened:
     try:
         aside = _move_aside(path)
         opened = _open(path, write=True)
-    except (NewerSchemaError, ForeignSchemaError, sqlite3.Error, OSError):
+    except (NewerSchemaError, ForeignSchemaError, sqlite3.Error, UnicodeDecodeError, OSError):
         return in_memory(_note(path, f"{what} and cannot be replaced", "FF2312"))
     return attrs.evolve(opened, note=_note(path, f"{what}: it was moved to {aside.name}, a new one is begun", "FF2312"))
 
@@ -103,11 +101,15 @@ def _begin_anew(path: Path, what: str) -> Opened:
 def _open(path: Path, write: bool) -> Opened:
     if _noted_version(path) > VERSION:
         raise NewerSchemaError  # seen before SQLite touches anything
+    stood = path.exists()
+    note = None
     connection = _connect(path)
     try:
         if write:
             if migrate(connection):
                 crash_point("state.created")
+                if stood:
+                    note = _note(path, "was empty: the history of earlier runs is lost", "FF2312")
             _set_journal(connection)
         elif version_of(connection) != VERSION:
             raise ForeignSchemaError
@@ -118,7 +120,7 @@ def _open(path: Path, write: bool) -> Opened:
     except BaseException:
         connection.close()
         raise
-    return Opened(connection, None, path)
+    return Opened(connection, note, path)
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:
