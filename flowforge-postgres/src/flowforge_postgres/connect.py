@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import attrs
@@ -36,6 +37,7 @@ _SAME_EVERYWHERE = {
     "default_transaction_isolation": "read committed",
 }
 _LABEL_BYTES = 63
+_REASON = re.compile(r" failed: (?:FATAL: )?(?!connection to server)([^\n]+)")
 
 
 @attrs.frozen
@@ -111,9 +113,9 @@ def connect(address: Address) -> psycopg.Connection[tuple[Any, ...]]:
 
 
 def _refused(exc: psycopg.Error, place: str) -> EngineError:
-    # Several addresses of one host are tried in turn; the last line tells of the last one.
-    lines = [line.strip() for line in str(exc).splitlines() if line.strip()] or ["no reason given"]
-    reason = lines[-1].rpartition(" failed: ")[2]
+    # Several addresses of one host may have been tried in turn; what is said of the last one counts.
+    reasons = _REASON.findall(str(exc)) or [line for line in str(exc).splitlines() if line] or ["no reason given"]
+    reason = reasons[-1].strip()
     low = reason.lower()
     kind, help_ = ErrorKind.CONNECTION, "check that the server runs and can be reached, then run again"
     if any(word in low for word in ("password", "authentication", "pg_hba", "role ")):
