@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from flowforge.contract import (
     FULL,
@@ -15,7 +18,7 @@ from flowforge.contract import (
 )
 from flowforge.hookspecs import hookimpl
 from flowforge.values import Namespace
-from flowforge_duckdb.settings import DuckDBSettings, database_name
+from flowforge_duckdb.settings import MEMORY, DuckDBSettings, database_name
 
 if TYPE_CHECKING:
     from flowforge.contract import Support
@@ -35,6 +38,14 @@ def _offline(settings: DuckDBSettings) -> tuple[Dialect, Namespace]:
     if database is None and settings.schema.lower() == database_name(settings.path).lower():
         database = database_name(settings.path)
     return DuckDBDialect(), Namespace(settings.schema, database)
+
+
+def _stand_in(settings: DuckDBSettings, folder: Path) -> DuckDBSettings | None:
+    """DuckDB makes a file by opening it; one of the same name elsewhere has the same name inside, too."""
+    path = Path(settings.path)
+    if not settings.path or settings.path.startswith(MEMORY) or path.exists():
+        return None
+    return attrs.evolve(settings, path=str(folder / path.name))
 
 
 CAPABILITIES: dict[Capability, Support] = {
@@ -68,6 +79,7 @@ ENGINE = EngineSpec(
     capabilities=CAPABILITIES,
     zero_config=True,
     offline=_offline,
+    stand_in=_stand_in,
     abbreviation="DUCK",
     testkit_settings={"path": "{tmp}/conformance.duckdb"},
 )

@@ -221,14 +221,16 @@ class Project:
         EngineError
             When it cannot be reached; names the profile, never a secret.
         """
-        if self._executor is None:
-            make = self.engine.load()
-            try:
-                self._executor = make(self.profile.settings)
-            except EngineError as error:
-                raise self.redactor.clean(error) from None  # the driver's own words may hold what was masked
-            self._closer = weakref.finalize(self, self._executor.close)
-        return self._executor
+        return self._executor if self._executor is not None else self._open(self.profile.settings)
+
+    def _open(self, settings: Any) -> Executor:
+        make = self.engine.load()
+        try:
+            self._executor = executor = make(settings)
+        except EngineError as error:
+            raise self.redactor.clean(error) from None  # the driver's own words may hold what was masked
+        self._closer = weakref.finalize(self, executor.close)
+        return executor
 
     @contextlib.contextmanager
     def session(self, label: str) -> Iterator[Session]:
@@ -553,7 +555,28 @@ class Project:
     def _plan(self, names: Sequence[str], options: RunOptions | None) -> Plan:
         from flowforge.api.execution import plan_nodes
 
-        return plan_nodes(self, names, self._resolved(options, None))
+        with self._looking():
+            return plan_nodes(self, names, self._resolved(options, None))
+
+    @contextlib.contextmanager
+    def _looking(self) -> Iterator[None]:
+        """While the block runs, a database that does not exist yet is not made by looking into it."""
+        make_settings = self.engine.stand_in
+        if self._executor is not None or make_settings is None:
+            yield
+            return
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="flowforge-") as folder:
+            settings = make_settings(self.profile.settings, Path(folder))
+            if settings is None:
+                yield
+                return
+            self._open(settings)
+            try:
+                yield
+            finally:
+                self.close()
 
     def _resolved(self, options: RunOptions | None, jobs: int | None) -> RunOptions:
         """The options with names of nodes in place of selectors."""

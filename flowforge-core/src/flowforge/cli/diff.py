@@ -56,7 +56,7 @@ def command(
         raise UsageError("--since and --state contradict each other", help="give one of them")
     with context.project(project, vars, state) as loaded:
         context.mask(loaded)
-        compared = loaded.compare(since=since or "HEAD", state=state)
+        compared = loaded.compare(since="HEAD" if since is None else since, state=state)
         changes = compared.changes
         if select or exclude:
             changes = only(changes, (node.name for node in loaded.select(select, exclude)))

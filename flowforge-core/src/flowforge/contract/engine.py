@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -69,6 +70,10 @@ class EngineSpec:
     offline:
         Called with settings, gives the text rules and the name space that an executor would have, without a driver or
         a connection. Without it, ``compile`` and ``validate`` have to connect.
+    stand_in:
+        For engines that make a database by connecting to it. Called with settings and an empty folder; gives settings
+        for an empty database there when the one that is meant does not exist yet, else ``None``. A command that must
+        not write connects to that one.
     abbreviation:
         A few letters for narrow output; the name itself when empty.
     testkit_settings:
@@ -85,6 +90,7 @@ class EngineSpec:
     zero_config: bool = False
     frames: tuple[str, ...] = ()
     offline: Callable[[Any], tuple[Dialect, Namespace]] | None = None
+    stand_in: Callable[[Any, Path], Any | None] | None = None
     abbreviation: str = ""
     testkit_settings: Mapping[str, str] = attrs.field(factory=dict)
     api: int = API_VERSION

@@ -1,0 +1,85 @@
+"""``--dry-run``: what would be done and why, and nothing is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+
+def contents(root: Path) -> dict[str, str]:
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def actions(shop, *args: str) -> dict[str, str]:
+    lines = [json.loads(line) for line in shop(*args, "--dry-run", "--log-format", "json").out.splitlines()]
+    return {line["node"]: line["action"] for line in lines if line["event"] == "plan_node"}
+
+
+def test_it_says_what_and_why_in_plan_order(shop) -> None:
+    shop("build")
+    shop.write("models/b.ff.sql", "select id,\n  v * 2 as v\nfrom {{ ref('a') }}\n")
+    ended = shop("build", "--dry-run")
+    assert (ended.code, ended.err) == (0, "")
+    lines = [line.split(None, 2) for line in ended.out.splitlines()]
+    assert [line[:2] for line in lines[:-1]] == [
+        ["skip", "lone"],
+        ["skip", "raw"],
+        ["skip", "a"],
+        ["build", "b"],
+        ["maybe", "c"],
+    ]
+    assert "b" in lines[4][2]
+    assert ended.out.splitlines()[-1] == "dry run: 1 to build, 1 to build if what they read changes, 3 up to date"
+    assert "v * 2" not in ended.out
+    detailed = shop("build", "--dry-run", "-v").out
+    assert "-   v\n" in detailed
+    assert "+   v * 2 as v\n" in detailed
+
+
+def test_it_writes_nothing(shop) -> None:
+    shop("build")
+    shop.write("models/b.ff.sql", "select 1 as id, 2 as v")
+    shop.write("seeds/raw.csv", "id,v\n7,7\n")
+    before = contents(shop.root)
+    for args in (("build",), ("run", "--full-refresh"), ("seed",), ("build", "--no-cache"), ("run", "-R", "b")):
+        shop(*args, "--dry-run")
+    assert contents(shop.root) == before
+
+
+def test_the_first_time_nothing_is_made_either(shop) -> None:
+    before = contents(shop.root)
+    ended = shop("build", "--dry-run")
+    assert ended.out.splitlines()[-1] == "dry run: 5 to build"
+    assert contents(shop.root) == before
+
+
+def test_it_foretells_what_the_run_does(shop) -> None:
+    shop("build")
+    shop.write("models/lone.ff.sql", "select 2 as one")
+    shop.write("seeds/raw.csv", "id,v\n1,10\n2,20\n3,30\n")
+    foretold = actions(shop, "build")
+    came = shop.statuses("build")
+    for node, action in foretold.items():
+        if action != "maybe":
+            assert came[node] == {"build": "success", "skip": "cached"}[action], node
+    assert foretold["lone"] == "build"
+    assert set(actions(shop, "build").values()) == {"skip"}
+
+
+def test_records_have_a_version_and_a_summary(shop) -> None:
+    lines = [json.loads(line) for line in shop("build", "--dry-run", "--log-format", "json").out.splitlines()]
+    assert {line["version"] for line in lines} == {1}
+    assert [line["event"] for line in lines] == ["plan_node"] * 5 + ["plan_summary"]
+    assert lines[-1]["counts"] == {"build": 5, "maybe": 0, "skip": 0}
+    assert lines[0]["reason"]
+
+
+def test_an_empty_selection_is_one_here_too(shop) -> None:
+    assert shop("build", "--dry-run", "-s", "x*", ok=False).code == 5
+    assert shop("build", "--dry-run", "-s", "x*", "--allow-empty").code == 0
+    assert not (shop.root / "demo.duckdb").exists()
