@@ -63,8 +63,6 @@ def volatile(sql: str) -> list[str]:
         "select * from ((select * from main.orders) union all (select * from main.orders)) x",
         "select * from (main.orders o join main.users u on o.id = u.id)",
         "select * from ((main.orders o join main.users u using (id)) cross join main.users w)",
-        "select * from main.orders o, o.items",
-        "select * from main.orders as o cross join o.items i",
         "select * from main.orders o, lateral (select o.a + 1 as b) l",
         "select * from main.orders, unnest(items) as t(x)",
         "select * from main.orders cross join unnest(items) with ordinality as t(x, n)",
@@ -226,6 +224,23 @@ def test_functions_that_change_by_themselves(sql: str, found: list[str]) -> None
 def test_names_that_only_look_like_them(sql: str) -> None:
     assert volatile(sql) == []
     assert relations(sql) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ("select * from main.orders o, o.items", []),
+        ("select * from main.orders as o cross join o.items i, i.parts", []),
+        ("select * from main.orders, orders.items", []),
+        ("select * from main.orders o join o.items i on true", ["o.items"]),
+        ("select * from o.items, main.orders o", ["o.items"]),
+        ("select * from (select * from main.orders o) x, o.items", ["o.items"]),
+    ],
+)
+def test_items_of_rows_where_the_engine_has_them(sql: str, found: list[str]) -> None:
+    assert [one.text for one in scan_rendered(sql, KNOWN, str.lower, items=True).relations] == found
+    if found == []:
+        assert relations(sql)[0] in ("o.items", "orders.items")
 
 
 def test_offsets_and_order() -> None:

@@ -66,7 +66,9 @@ class SqlReads:
     relations: tuple[Found, ...]
 
 
-def scan_rendered(sql: str, known: Collection[tuple[str, ...]], fold: Callable[[str], str]) -> SqlReads:
+def scan_rendered(
+    sql: str, known: Collection[tuple[str, ...]], fold: Callable[[str], str], *, items: bool = False
+) -> SqlReads:
     """Read one rendered query. Any thread.
 
     Parameters
@@ -77,8 +79,11 @@ def scan_rendered(sql: str, known: Collection[tuple[str, ...]], fold: Callable[[
         The relations that ``ref`` and ``source`` stand for: the parts of their names, folded.
     fold:
         The dialect's: an unquoted name as the engine stores it.
+    items:
+        The engine takes ``t.items`` beside ``t`` for what is inside of the rows of ``t``. Others take it for a table of
+        a schema ``t``.
     """
-    return _Scan(sql, frozenset(known), fold).run()
+    return _Scan(sql, frozenset(known), fold, items).run()
 
 
 @attrs.define(slots=True)
@@ -127,10 +132,11 @@ class _Level:
 
 
 class _Scan:
-    def __init__(self, sql: str, known: frozenset[tuple[str, ...]], fold: Callable[[str], str]) -> None:
+    def __init__(self, sql: str, known: frozenset[tuple[str, ...]], fold: Callable[[str], str], items: bool) -> None:
         self._sql = sql
         self._known = known
         self._fold = fold
+        self._items = items
         self._tokens = sql_tokens(sql)
         self._levels = [_Level("", reads=True)]
         self._ends: dict[int, int] | None = None
@@ -451,7 +457,7 @@ class _Scan:
         if len(parts) == 1:
             if any(self._names[key] > 0 for key in self._keys(parts[0])):
                 return True
-        elif level.beside and any(self._aliases[key] > 0 for key in self._keys(parts[0])):
+        elif self._items and level.beside and any(self._aliases[key] > 0 for key in self._keys(parts[0])):
             return True  # items of the rows beside it
         names = tuple(part.value if part.kind == NAME else self._fold(self._text(part)) for part in parts)
         if names in self._known:
