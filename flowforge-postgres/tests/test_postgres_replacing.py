@@ -70,7 +70,9 @@ def test_the_tables_rights_comments_and_indexes_move_to_the_new_one(
     assert [name for name, _ in found] == ["by_name", "pk"]
     assert "lower(name)" in found[0][1]
     assert "WHERE (id > 0)" in found[0][1]
-    assert outside.execute("select conname from pg_constraint where contype = 'p'").fetchall() == [("pk",)]
+    assert outside.execute(
+        "select conname from pg_constraint where conrelid = 't'::regclass and contype = 'p'"
+    ).fetchall() == [("pk",)]
     assert session.comments(T) == ("people", {"name": "who"})
     assert outside.execute("select has_table_privilege('public', 't', 'select')").fetchone() == (True,)
     assert outside.execute("select has_column_privilege('public', 't', 'name', 'update')").fetchone() == (True,)

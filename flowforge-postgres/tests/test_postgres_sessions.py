@@ -69,7 +69,7 @@ def test_every_session_is_set_up_the_same(executor: PostgresExecutor, outside: p
         "DateStyle": "ISO, MDY",
         "bytea_output": "hex",
         "client_connection_check_interval": "1s",
-        "search_path": "public",
+        "search_path": '"public"',
         "statement_timeout": "1500ms",
         "standard_conforming_strings": "on",
     }
@@ -251,12 +251,17 @@ def test_a_table_that_somebody_has_locked(
     executor: PostgresExecutor, outside: psycopg.Connection[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     outside.execute("create table t (id int); set application_name = 'a foreign tool'")
-    with caplog.at_level(logging.WARNING, "flowforge.locks"), executor.session(label="flowforge/r/n") as session:
-        with outside.transaction():
-            outside.execute("lock table t")
-            with pytest.raises(EngineError) as refusal, session.transaction():
-                session.lock("t", timeout=2.5)
-                session.execute("insert into t values (1)")
+    session = executor.session(label="flowforge/r/n")
+
+    def write() -> None:
+        with session.transaction():
+            session.lock("t", timeout=2.5)
+            session.execute("insert into t values (1)")
+
+    with session, caplog.at_level(logging.WARNING, "flowforge.locks"), outside.transaction():
+        outside.execute("lock table t")
+        with pytest.raises(EngineError) as refusal:
+            write()
     error = refusal.value
     assert error.kind is ErrorKind.LOCKED
     for text in (error.message, caplog.text):

@@ -36,6 +36,7 @@ _SAME_EVERYWHERE = {
     "client_min_messages": "warning",
     "default_transaction_isolation": "read committed",
 }
+_ORPHANS = "client_connection_check_interval"
 _LABEL_BYTES = 63
 _REASON = re.compile(r" failed: (?:FATAL: )?(?!connection to server)([^\n]+)")
 
@@ -103,13 +104,18 @@ def connect(address: Address) -> psycopg.Connection[tuple[Any, ...]]:
             f"the server at {address.place} is PostgreSQL {version}; FlowForge needs {OLDEST} or newer",
             help="upgrade the server",
         )
+    return connection
+
+
+def looks_after_clients(connection: psycopg.Connection[tuple[Any, ...]]) -> bool:
+    """Can this server notice that a client is gone while it works for it? Only some platforms can."""
     try:
-        # A server that looks after its clients ends the work of a killed run; only some platforms can.
-        connection.execute("SELECT pg_catalog.set_config('client_connection_check_interval', '1s', false)")
+        connection.execute(f"SELECT pg_catalog.set_config('{_ORPHANS}', '1s', false)")
     except psycopg.Error:
         if connection.closed:
             raise
-    return connection
+        return False
+    return True
 
 
 def _refused(exc: psycopg.Error, place: str) -> EngineError:
@@ -133,9 +139,20 @@ def _refused(exc: psycopg.Error, place: str) -> EngineError:
 
 
 def prepare(
-    connection: psycopg.Connection[tuple[Any, ...]], settings: PostgresSettings, label: str, timeout: float | None
+    connection: psycopg.Connection[tuple[Any, ...]],
+    settings: PostgresSettings,
+    label: str,
+    timeout: float | None,
+    *,
+    looked_after: bool,
 ) -> None:
-    """Give a connection the settings of a session, in one statement; fails when the connection is dead."""
+    """Give a connection the settings of a session, in one statement; fails when the connection is dead.
+
+    Parameters
+    ----------
+    looked_after:
+        The answer of :func:`looks_after_clients`: then the server ends the work of a killed process within a second.
+    """
     path = ", ".join(exactly(name) for name in (settings.schema, *settings.search_path))
     values = {
         **_SAME_EVERYWHERE,
@@ -144,6 +161,8 @@ def prepare(
         "lock_timeout": _milliseconds(settings.lock_timeout),
         "search_path": path,
     }
+    if looked_after:
+        values[_ORPHANS] = "1s"
     if settings.role is not None:
         values["role"] = settings.role
     calls = ", ".join(f"pg_catalog.set_config('{key}', {_text(value)}, false)" for key, value in values.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,8 @@ def _writer(type_: pa.DataType) -> Callable[[Any], str] | None:
         return _hex
     if types.is_interval(type_):
         return _interval
+    if types.is_duration(type_):
+        return _span
     return None if str(type_) != "binary_view" else _hex
 
 
@@ -121,6 +124,14 @@ def _interval(value: Any) -> str:
             f"{value} has nanoseconds, and intervals in PostgreSQL end at microseconds", kind=ErrorKind.TYPE
         )
     return f"{value.months} mons {value.days} days {value.nanoseconds // 1000} microseconds"
+
+
+def _span(value: Any) -> str:
+    if getattr(value, "nanoseconds", 0):
+        raise EngineError(
+            f"{value} has nanoseconds, and intervals in PostgreSQL end at microseconds", kind=ErrorKind.TYPE
+        )
+    return f"{value // dt.timedelta(microseconds=1)} microseconds"
 
 
 def _microseconds(column: pa.Array) -> pa.Array:

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from flowforge.errors import EngineError
-from flowforge_postgres.connect import Address, connect, prepare
+from flowforge_postgres.connect import Address, connect, looks_after_clients, prepare
 from flowforge_postgres.settings import PostgresSettings
 
 _KEPT = 8
@@ -23,6 +23,7 @@ class Pool:
         self._settings = settings
         self._idle: list[psycopg.Connection[tuple[Any, ...]]] = []
         self._guard = threading.Lock()
+        self._looked_after: bool | None = None
         self._closed = False
 
     def take(self, label: str, timeout: float | None) -> psycopg.Connection[tuple[Any, ...]]:
@@ -45,7 +46,9 @@ class Pool:
                 kept = self._idle.pop() if self._idle else None
             connection = kept if kept is not None else connect(self._address)
             try:
-                prepare(connection, self._settings, label, timeout)
+                if self._looked_after is None:
+                    self._looked_after = looks_after_clients(connection)
+                prepare(connection, self._settings, label, timeout, looked_after=self._looked_after)
             except BaseException as exc:
                 connection.close()
                 if kept is None or not isinstance(exc, EngineError):

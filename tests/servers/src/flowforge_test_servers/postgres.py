@@ -32,7 +32,6 @@ _SETTINGS = {
     "full_page_writes": "off",
     "listen_addresses": "127.0.0.1",
     "max_connections": "60",
-    "synchronous_commit": "off",
     "unix_socket_directories": "",
 }
 
