@@ -1,0 +1,104 @@
+"""What a run's events and log lines look like on stderr."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from flowforge.cli.console import Console
+from flowforge.cli.context import _configure_logging
+from flowforge.cli.options import Globals
+from flowforge.cli.output import Output
+from flowforge.events import NodeFinished, Status
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    encoding = "utf-8"  # type: ignore[assignment]
+
+    def isatty(self) -> bool:
+        return True
+
+
+def finished(status: Status, message: str | None = None) -> NodeFinished:
+    now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    return NodeFinished(
+        "run", now, "id", "orders", "sql", "table", None, status, 3, 9, now, 0.5, rows=7, message=message
+    )
+
+
+def output(verbosity: int = 0, log_format: str = "text") -> tuple[Output, io.StringIO]:
+    made, stream = Output(color="never", verbosity=verbosity, log_format=log_format), io.StringIO()
+    made.stderr, made.unicode = stream, True
+    return made, stream
+
+
+def said(status: Status, message: str | None = None, verbosity: int = 0) -> str:
+    made, stream = output(verbosity)
+    Console(made)(finished(status, message))
+    return " ".join(stream.getvalue().split())
+
+
+@pytest.fixture
+def loggers() -> Iterator[None]:
+    """Leaves the program's loggers as they were."""
+    root = logging.getLogger("flowforge")
+    before = root.handlers, root.propagate, root.level, logging.getLogger("flowforge.sql").level
+    yield
+    root.handlers, root.propagate = before[0], before[1]
+    root.setLevel(before[2])
+    logging.getLogger("flowforge.sql").setLevel(before[3])
+
+
+def test_a_node_that_is_up_to_date_is_told_only_with_v() -> None:
+    assert said(Status.CACHED) == ""
+    assert said(Status.CACHED, verbosity=1) == "= 3/9 orders unchanged"
+
+
+def test_rows_that_stay_are_told_with_the_success() -> None:
+    assert said(Status.SUCCESS, "same rows") == "✓ 3/9 orders table 7 rows 500ms same rows"
+    assert said(Status.SUCCESS) == "✓ 3/9 orders table 7 rows 500ms"
+
+
+@pytest.mark.usefixtures("loggers")
+def test_warnings_of_loggers_are_plain_notes() -> None:
+    made, stream = output()
+    _configure_logging(Globals(), made)
+    logging.getLogger("flowforge.locks").warning("waiting for %s\x1b[2J", "orders")
+    logging.getLogger("flowforge.run").info("not told")
+    assert stream.getvalue() == "note: waiting for orders\\x1b[2J\n"
+
+
+@pytest.mark.usefixtures("loggers")
+def test_quiet_hides_them_and_json_makes_records_of_them() -> None:
+    made, stream = output(-1)
+    _configure_logging(Globals(quiet=1), made)
+    logging.getLogger("flowforge.run").warning("cleaned")
+    assert stream.getvalue() == ""
+    made, stream = output(0, "json")
+    _configure_logging(Globals(), made)
+    logging.getLogger("flowforge.run").warning("cleaned")
+    record = json.loads(stream.getvalue())
+    assert (record["event"], record["level"], record["message"]) == ("log", "warning", "cleaned")
+
+
+@pytest.mark.usefixtures("loggers")
+def test_what_is_said_during_a_live_table_goes_above_it() -> None:
+    made = Output(color="always")
+    stream = Terminal()
+    made.stderr = stream
+    _configure_logging(Globals(), made)
+    console = Console(made)
+    with console.show():
+        assert made.above is not None
+        logging.getLogger("flowforge.locks").warning("waiting for a lock")
+        console(finished(Status.SUCCESS))
+    assert made.above is None
+    assert "waiting for a lock" in stream.getvalue()
+    assert "orders" in stream.getvalue()
