@@ -48,7 +48,7 @@ def kept(lab: Lab, session: Session, relation: Relation) -> list[Any]:
 
 def test_equal_rows_have_one_token(lab: Lab) -> None:
     session = lab.session()
-    rows = {"id": [1, 2, None, 2], "name": ["a", None, "", "a"], "v": [0.5, -0.0, 0.0, None]}
+    rows: dict[str, list[Any]] = {"id": [1, 2, None, 2], "name": ["a", None, "", "a"], "v": [0.5, -0.0, 0.0, None]}
     first = token(session, lab.table(session, "one", rows))
     assert token(session, lab.table(session, "other", rows)) == first
     turned = {name: values[::-1] for name, values in rows.items()}
@@ -121,7 +121,7 @@ def test_the_order_of_the_rows_is_nothing(lab: Lab, case: TypeCase) -> None:
     assert session.content_hash(one) == session.content_hash(other)
 
 
-CHANGES = {
+CHANGES: dict[str, dict[str, Any]] = {
     "another value": {"id": [1, 2], "name": ["a", "c"]},
     "a row more": {"id": [1, 2, 3], "name": ["a", "b", "c"]},
     "a row less": {"id": [1], "name": ["a"]},
@@ -163,7 +163,7 @@ def test_uncommitted_rows_count(lab: Lab) -> None:
 def test_many_rows(lab: Lab) -> None:
     session = lab.session()
     rows = 20_000
-    columns = {
+    columns: dict[str, list[Any]] = {
         "id": list(range(rows)),
         "name": [f"n{nr % 100}" for nr in range(rows)],
         "v": [nr / 7 for nr in range(rows)],

@@ -34,7 +34,9 @@ SPEC = EngineSpec(
         Capability.PARALLEL_SESSIONS: unsupported("one transaction writes at a time"),
         Capability.MERGE: unsupported("SQLite has no MERGE, and its upsert needs a unique index"),
         Capability.SOURCE_STATE: not_implemented("the file's change counter is not read"),
-        Capability.CONTENT_HASH: unsupported("SQLite has no hash, and one in Python takes ten times as long as writing the rows"),
+        Capability.CONTENT_HASH: unsupported(
+            "SQLite has no hash, and one in Python takes ten times as long as writing the rows"
+        ),
         Capability.STRICT_CASTS: unsupported("SQLite makes 0 of a text that is no number"),
         Capability.EXACT_DECIMALS: unsupported("numbers with a fraction are binary floating point"),
         Capability.NESTED_TYPES: unsupported("a column holds one number, text or blob"),
