@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,7 +127,7 @@ def test_the_log_of_a_damaged_file_never_meets_the_new_one(tmp_path: Path) -> No
     with StateStore.open(crashed, notes.append) as store:
         assert store.last_run("dev") is None
         use(store)
-        assert store._rows("SELECT run_id FROM runs", ()) == [("new",)]
+        assert store._file.rows("SELECT run_id FROM runs", ()) == [("new",)]
     assert [note.code for note in notes] == ["FF2312"]
 
 
@@ -236,18 +237,26 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fills_up_while_the_run_goes_on(tmp_path: Path) -> None:
-    notes: list[Note] = []
-    with StateStore.open(tmp_path / ".flowforge", notes.append) as store:
+    notes, said = list[Note](), threading.Event()
+
+    def warn(note: Note) -> None:
+        notes.append(note)
+        said.set()
+
+    with StateStore.open(tmp_path / ".flowforge", warn) as store:
         use(store)
-        assert store._connection is not None
-        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
-        store._connection.execute(f"PRAGMA max_page_count = {pages}")  # SQLite then says that the disk is full
+        connection = store._file._connection
+        assert connection is not None
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")  # SQLite then says that the disk is full
         store.begin_run(record("full"))
         for number in range(500):
             store.note_node("full", NodeRecord(f"n{number}", Status.ERROR, NOW, 1.0, message="x" * 500))
+        assert said.wait(10)
         assert [note.code for note in notes] == ["FF2313"]
         assert "full" in notes[0].message
-        store._connection.execute("PRAGMA max_page_count = 1000000")
+        with store._file._lock:
+            connection.execute("PRAGMA max_page_count = 1000000")
         store.end_run("full", 1, NOW)  # space is free again: nothing was lost
         last = store.last_run("dev")
         assert last is not None

@@ -9,19 +9,17 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import json
-import sqlite3
-import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from flowforge.crash import crash_point
-from flowforge.errors import Note, shown
+from flowforge.errors import Note
 from flowforge.events import Status
 from flowforge.state.process import birth_of, is_gone
 from flowforge.state.records import BuildRecord, NodeRecord, RunRecord
-from flowforge.state.store_file import Opened, begin_anew, damaged, in_memory, open_database
+from flowforge.state.store_connection import Statement, StoreConnection
+from flowforge.state.store_file import Opened, open_database
 
 KEPT_RUNS = 200
 """Runs that are kept for each environment."""
@@ -29,8 +27,6 @@ KEPT_NODES = 300_000
 """Node results that are kept for each environment: runs of huge projects are forgotten sooner."""
 _ALWAYS_KEPT = 5
 
-_PAUSE = 5.0  # seconds before another attempt, after a write has failed
-_WAITING = 100_000  # statements that wait for the file to be writable again
 _MESSAGE = 2_000  # characters of a message that are kept
 
 _RUN = (
@@ -55,25 +51,17 @@ _PRUNE = """
             WINDOW newest AS (PARTITION BY env ORDER BY id DESC))
         WHERE n > ? OR (n > ? AND total > ?))"""
 
-Statement = tuple[str, tuple[Any, ...]]
-
 
 class StateStore:
     """Reads and writes ``.flowforge/state.db``. Safe from any thread; several processes at once are normal.
 
-    Every writing method commits before it returns. None raises for what is wrong with the disk or the file: the
-    first such failure is told to *warn*, what could not be written waits in memory and is tried again.
+    Beginnings and ends of runs are committed before the method returns, the rest within a twentieth of a second by a
+    thread of its own, so that nodes do not wait for the disk. Nothing raises for what is wrong with the disk or the
+    file: the first such failure is told to *warn*, what could not be written waits in memory and is tried again.
     """
 
     def __init__(self, opened: Opened, warn: Callable[[Note], None], *, write: bool = True) -> None:
-        self._connection: sqlite3.Connection | None = opened.connection
-        self._path = opened.path
-        self._write_allowed = write
-        self._warn = warn
-        self._warned = False
-        self._lock = threading.Lock()
-        self._waiting: list[Statement] = []
-        self._not_before = 0.0
+        self._file = StoreConnection(opened, warn, write=write)
         self._positions = itertools.count()
 
     @classmethod
@@ -97,7 +85,7 @@ class StateStore:
     @property
     def lasting(self) -> bool:
         """Whether what is noted will be there after the process has ended."""
-        return self._path is not None
+        return self._file.lasting
 
     # -- writing
 
@@ -115,7 +103,7 @@ class StateStore:
             record.pid,
             record.birth or birth_of(record.pid),
         )
-        self._write((_BEGIN, values))
+        self._file.write((_BEGIN, values))
         crash_point("state.run_begun")
 
     def note_node(self, run_id: str, record: NodeRecord) -> None:
@@ -135,12 +123,12 @@ class StateStore:
         statements: list[Statement] = [(_NODE, values)]
         if record.status is Status.SUCCESS:
             statements.append((_TIMING, (node, float(record.duration), run_id)))
-        self._write(*statements)
+        self._file.write_soon(*statements)
         crash_point("state.node_noted")
 
     def note_check(self, run_id: str, name: str, status: Status) -> None:
         """Note how a check of a run ended."""
-        self._write((_CHECK, (_text(name), status.value, run_id)))
+        self._file.write_soon((_CHECK, (_text(name), status.value, run_id)))
 
     def note_build(self, env: str, record: BuildRecord) -> None:
         """Note what a build was made from, after it was published."""
@@ -153,12 +141,11 @@ class StateStore:
             _json(record.inputs),
             _json(record.files),
         )
-        self._write((_BUILD, values))
+        self._file.write_soon((_BUILD, values))
 
     def end_run(self, run_id: str, exit_code: int, finished_at: dt.datetime) -> None:
         """Note that a run ended, and forget the oldest ones."""
-        self._not_before = 0.0
-        self._write(
+        self._file.write(
             (_END, (finished_at.isoformat(), exit_code, run_id)),
             (_PRUNE, (KEPT_RUNS, _ALWAYS_KEPT, KEPT_NODES)),
         )
@@ -166,7 +153,7 @@ class StateStore:
 
     def forget_dead(self, run_ids: Iterable[str]) -> None:
         """Stop naming these runs as unfinished, because what they left behind was dealt with. History keeps them."""
-        self._write(*(("UPDATE runs SET forgotten = 1 WHERE run_id = ?", (run_id,)) for run_id in run_ids))
+        self._file.write(*(("UPDATE runs SET forgotten = 1 WHERE run_id = ?", (run_id,)) for run_id in run_ids))
 
     # -- reading
 
@@ -181,7 +168,7 @@ class StateStore:
     def durations(self, env: str) -> Mapping[str, float]:
         """By node name, the median of its last five successful builds, in seconds."""
         found = {}
-        for node, *times in self._rows("SELECT node, d1, d2, d3, d4, d5 FROM timings WHERE env = ?", (env,)):
+        for node, *times in self._file.rows("SELECT node, d1, d2, d3, d4, d5 FROM timings WHERE env = ?", (env,)):
             known = sorted(time for time in times if isinstance(time, float))
             if known:
                 found[node] = (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2
@@ -190,7 +177,7 @@ class StateStore:
     def last_builds(self, env: str) -> Mapping[str, BuildRecord]:
         """By node name, what its last successful build was made from."""
         found = {}
-        for node, definition, sql, *texts in self._rows(
+        for node, definition, sql, *texts in self._file.rows(
             "SELECT node, definition, sql, config, inputs, files FROM builds WHERE env = ?", (env,)
         ):
             values = [_parsed(text, dict) for text in texts]
@@ -200,7 +187,7 @@ class StateStore:
 
     def last_definitions(self, env: str) -> Mapping[str, str]:
         """By node name, the definition that its last successful build had."""
-        return dict(self._rows("SELECT node, definition FROM builds WHERE env = ?", (env,)))
+        return dict(self._file.rows("SELECT node, definition FROM builds WHERE env = ?", (env,)))
 
     def unfinished_runs(self, host: str) -> tuple[RunRecord, ...]:
         """Runs of this host that have no end, and whose process is gone; oldest first.
@@ -210,17 +197,11 @@ class StateStore:
         runs = self._runs("host = ? AND finished_at IS NULL AND forgotten = 0 ORDER BY id", [host])
         return tuple(run for run in runs if is_gone(run.pid, run.birth))
 
-    # -- the connection
+    # -- the file
 
     def close(self) -> None:
-        """Try a last time to write what waits, and let go of the file; quiet when called twice."""
-        self._not_before = 0.0
-        with self._lock:
-            note = self._flush()
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
-        self._tell(note)
+        """Write what waits, and let go of the file; quiet when called twice."""
+        self._file.close()
 
     def __enter__(self) -> StateStore:
         return self
@@ -228,83 +209,17 @@ class StateStore:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _write(self, *statements: Statement) -> None:
-        with self._lock:
-            if self._connection is None or not self._write_allowed or not statements:
-                return
-            if len(self._waiting) < _WAITING:
-                self._waiting += statements
-            note = self._flush()
-        self._tell(note)
-
-    def _flush(self) -> Note | None:
-        """Write what waits in one transaction; the lock is held."""
-        connection = self._connection
-        if connection is None or not self._waiting or time.monotonic() < self._not_before:
-            return None
-        try:
-            if len(self._waiting) == 1:
-                connection.execute(*self._waiting[0])
-            else:
-                connection.execute("BEGIN IMMEDIATE")
-                for sql, values in self._waiting:
-                    connection.execute(sql, values)
-                connection.execute("COMMIT")
-        except (sqlite3.Error, UnicodeError, OverflowError) as error:
-            return self._failed(connection, error)
-        self._waiting.clear()
-        return None
-
-    def _failed(self, connection: sqlite3.Connection, error: Exception) -> Note | None:
-        """Go on after *error*; the lock is held."""
-        if damaged(error) and self._path is not None:
-            connection.close()
-            opened = begin_anew(self._path) if self._write_allowed else in_memory(None)
-            self._connection, self._path = opened.connection, opened.path
-            self._waiting.clear()
-            return opened.note
-        try:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        except sqlite3.Error:
-            pass  # the transaction is over in any case: it ended by itself with the error
-        if not isinstance(error, sqlite3.OperationalError):
-            self._waiting.clear()  # these values will never fit
-        self._not_before = time.monotonic() + _PAUSE
-        return Note(
-            f"the history of this run cannot be written: {shown(str(error))}",
-            "FF2313",
-            help="the run itself is not affected; `retry` and the order of nodes may know less",
-        )
-
-    def _tell(self, note: Note | None) -> None:
-        if note is not None and not self._warned:
-            self._warned = True
-            self._warn(note)
-
-    def _rows(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        note = None
-        rows: list[tuple[Any, ...]] = []
-        with self._lock:
-            if self._connection is not None:
-                try:
-                    rows = self._connection.execute(sql, values).fetchall()
-                except (sqlite3.Error, UnicodeDecodeError) as error:
-                    note = self._failed(self._connection, error)
-        self._tell(note)
-        return rows
-
     def _runs(self, where: str, values: Sequence[Any]) -> list[RunRecord]:
         found = []
-        for row in self._rows(f"SELECT {_RUN} FROM runs WHERE {where}", values):
+        for row in self._file.rows(f"SELECT {_RUN} FROM runs WHERE {where}", values):
             number, run_id, project, env, engine, command, options, planned, started, finished, code, *process = row
             host, pid, birth = process
-            nodes = self._rows(
+            nodes = self._file.rows(
                 "SELECT node, status, started_at, duration, rows, message, code FROM nodes WHERE run = ?"
                 " ORDER BY position",
                 (number,),
             )
-            checks = self._rows("SELECT name, status FROM checks WHERE run = ?", (number,))
+            checks = self._file.rows("SELECT name, status FROM checks WHERE run = ?", (number,))
             try:
                 found.append(
                     RunRecord(
