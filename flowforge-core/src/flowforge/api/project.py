@@ -22,7 +22,6 @@ from flowforge.contract import EngineSpec, Executor, Session
 from flowforge.errors import (
     EngineError,
     InternalError,
-    NothingSelectedError,
     Problems,
 )
 from flowforge.events import Event
@@ -44,11 +43,6 @@ if TYPE_CHECKING:
     from flowforge.run.runner import RunOptions
 
 Selectors = str | Sequence[str]
-_KINDS: Mapping[str, frozenset[NodeKind]] = {
-    "run": frozenset((NodeKind.SQL, NodeKind.PYTHON)),
-    "seed": frozenset((NodeKind.SEED,)),
-    "build": frozenset(NodeKind),
-}
 
 
 class Project:
@@ -231,6 +225,26 @@ class Project:
             raise self.redactor.clean(error) from None  # the driver's own words may hold what was masked
         self._closer = weakref.finalize(self, executor.close)
         return executor
+
+    @contextlib.contextmanager
+    def looking(self) -> Iterator[None]:
+        """While the block runs, a database that does not exist yet is not made by looking into it."""
+        stand_in = self.engine.stand_in
+        if self._executor is not None or stand_in is None:
+            yield
+            return
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="flowforge-") as folder:
+            settings = stand_in(self.profile.settings, Path(folder))
+            if settings is None:
+                yield
+                return
+            self._open(settings)
+            try:
+                yield
+            finally:
+                self.close()
 
     @contextlib.contextmanager
     def session(self, label: str) -> Iterator[Session]:
@@ -425,8 +439,7 @@ class Project:
         listener:
             Called with every event, one at a time, from worker threads.
         """
-        names = self._names("run", select, exclude, changed_since)
-        return self._execute("run", names, jobs, options, listener)
+        return self._execute("run", select, exclude, jobs, options, listener, changed_since)
 
     def seed(
         self,
@@ -439,8 +452,7 @@ class Project:
         listener: Callable[[Event], None] | None = None,
     ) -> RunResult:
         """Load the selected seed files into tables."""
-        names = self._names("seed", select, exclude, changed_since)
-        return self._execute("seed", names, jobs, options, listener)
+        return self._execute("seed", select, exclude, jobs, options, listener, changed_since)
 
     def build(
         self,
@@ -453,8 +465,7 @@ class Project:
         listener: Callable[[Event], None] | None = None,
     ) -> RunResult:
         """Load seeds, build models and check their rows before they are published, in the order of the DAG."""
-        names = self._names("build", select, exclude, changed_since)
-        return self._execute("build", names, jobs, options, listener)
+        return self._execute("build", select, exclude, jobs, options, listener, changed_since)
 
     def plan(
         self,
@@ -472,7 +483,9 @@ class Project:
         command:
             ``run``, ``build`` or ``seed``.
         """
-        return self._plan(self._names(command, select, exclude, changed_since), options)
+        from flowforge.api.asking import names_for, plan
+
+        return plan(self, names_for(self, command, _many(select), _many(exclude), changed_since), options)
 
     def last_failure(self) -> Retry | None:
         """What is left to do of the last run under this profile; ``None`` when it ended well, or there is none.
@@ -494,11 +507,15 @@ class Project:
         listener: Callable[[Event], None] | None = None,
     ) -> RunResult:
         """Run what :meth:`last_failure` found, with the options of that run unless others are given."""
-        return self._execute(found.command, found.names, None, options or found.options, listener)
+        from flowforge.api.asking import execute
+
+        return execute(self, found.command, found.names, options or found.options, listener)
 
     def plan_retry(self, found: Retry, *, options: RunOptions | None = None) -> Plan:
         """What :meth:`retry` would do; writes nothing."""
-        return self._plan(found.names, options or found.options)
+        from flowforge.api.asking import plan
+
+        return plan(self, found.names, options or found.options)
 
     def test(
         self,
@@ -526,69 +543,20 @@ class Project:
         """
         return select_checks(self.manifest, self.dag, _many(select), _many(exclude), self._methods())
 
-    def _names(self, command: str, select: Selectors, exclude: Selectors, changed_since: str | None) -> tuple[str, ...]:
-        """The nodes that *command* would build, parents first; never empty."""
-        kinds = _KINDS[command]
-        nodes = self.select(select, exclude, changed_since=changed_since)
-        names = tuple(node.name for node in nodes if node.kind in kinds)
-        if not names:
-            why = "the selection is empty" if _many(select) or _many(exclude) else "the project is empty"
-            if changed_since is not None:
-                why = f"nothing that is selected changed since {changed_since}"
-            raise NothingSelectedError(f"nothing to do: {why}", help="`flowforge ls` shows what there is")
-        return names
-
     def _execute(
         self,
         command: str,
-        names: Sequence[str],
+        select: Selectors,
+        exclude: Selectors,
         jobs: int | None,
         options: RunOptions | None,
         listener: Callable[[Event], None] | None,
+        changed_since: str | None,
     ) -> RunResult:
-        from flowforge.api.execution import run_nodes
-        from flowforge.api.retry import remember
+        from flowforge.api.asking import execute, names_for
 
-        options = self._resolved(options, jobs)
-        return run_nodes(self, names, listener, options, jobs=None, command=command, record=remember(self, options))
-
-    def _plan(self, names: Sequence[str], options: RunOptions | None) -> Plan:
-        from flowforge.api.execution import plan_nodes
-
-        with self._looking():
-            return plan_nodes(self, names, self._resolved(options, None))
-
-    @contextlib.contextmanager
-    def _looking(self) -> Iterator[None]:
-        """While the block runs, a database that does not exist yet is not made by looking into it."""
-        make_settings = self.engine.stand_in
-        if self._executor is not None or make_settings is None:
-            yield
-            return
-        import tempfile
-
-        with tempfile.TemporaryDirectory(prefix="flowforge-") as folder:
-            settings = make_settings(self.profile.settings, Path(folder))
-            if settings is None:
-                yield
-                return
-            self._open(settings)
-            try:
-                yield
-            finally:
-                self.close()
-
-    def _resolved(self, options: RunOptions | None, jobs: int | None) -> RunOptions:
-        """The options with names of nodes in place of selectors."""
-        import attrs
-
-        from flowforge.run.runner import RunOptions
-
-        options = options or RunOptions()
-        exact = [name for name in options.rebuild if name in self.manifest.nodes]
-        others = [text for text in options.rebuild if text not in self.manifest.nodes]
-        meant = [node.name for node in self.select(others)] if others else []
-        return attrs.evolve(options, jobs=jobs or options.jobs, rebuild=tuple(dict.fromkeys((*exact, *meant))))
+        names = names_for(self, command, _many(select), _many(exclude), changed_since)
+        return execute(self, command, names, options, listener, jobs)
 
 
 def _many(selectors: Selectors) -> Sequence[str]:

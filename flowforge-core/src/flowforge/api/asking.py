@@ -1,0 +1,75 @@
+"""From what a caller asks for (selectors, a git revision, options) to what a run or a plan gets: names of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+from flowforge.api.execution import plan_nodes, run_nodes
+from flowforge.api.retry import remember
+from flowforge.errors import NothingSelectedError
+from flowforge.events import Event
+from flowforge.project.manifest import NodeKind
+from flowforge.run.plan import Plan
+from flowforge.run.result import RunResult
+from flowforge.run.runner import RunOptions
+
+if TYPE_CHECKING:
+    from flowforge.api.project import Project
+
+_KINDS: Mapping[str, frozenset[NodeKind]] = {
+    "run": frozenset((NodeKind.SQL, NodeKind.PYTHON)),
+    "seed": frozenset((NodeKind.SEED,)),
+    "build": frozenset(NodeKind),
+}
+
+
+def names_for(
+    project: Project, command: str, select: Sequence[str], exclude: Sequence[str], changed_since: str | None
+) -> tuple[str, ...]:
+    """The nodes that *command* would build, parents first.
+
+    Raises
+    ------
+    NothingSelectedError
+        When there are none.
+    """
+    nodes = project.select(select, exclude, changed_since=changed_since)
+    names = tuple(node.name for node in nodes if node.kind in _KINDS[command])
+    if not names:
+        why = "the selection is empty" if select or exclude else "the project is empty"
+        if changed_since is not None:
+            why = f"nothing that is selected changed since {changed_since}"
+        raise NothingSelectedError(f"nothing to do: {why}", help="`flowforge ls` shows what there is")
+    return names
+
+
+def execute(
+    project: Project,
+    command: str,
+    names: Sequence[str],
+    options: RunOptions | None,
+    listener: Callable[[Event], None] | None,
+    jobs: int | None = None,
+) -> RunResult:
+    """Run *command* for exactly these nodes."""
+    options = _resolved(project, options or RunOptions())
+    if jobs is not None:
+        options = attrs.evolve(options, jobs=jobs)
+    return run_nodes(project, names, listener, options, jobs=None, command=command, record=remember(project, options))
+
+
+def plan(project: Project, names: Sequence[str], options: RunOptions | None) -> Plan:
+    """What :func:`execute` would do with these nodes; writes nothing."""
+    with project.looking():
+        return plan_nodes(project, names, _resolved(project, options or RunOptions()))
+
+
+def _resolved(project: Project, options: RunOptions) -> RunOptions:
+    """The options with names of nodes in place of selectors."""
+    exact = [name for name in options.rebuild if name in project.manifest.nodes]
+    others = [text for text in options.rebuild if text not in project.manifest.nodes]
+    meant = [node.name for node in project.select(others)] if others else []
+    return attrs.evolve(options, rebuild=tuple(dict.fromkeys((*exact, *meant))))
