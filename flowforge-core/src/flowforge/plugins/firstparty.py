@@ -1,4 +1,4 @@
-"""Which of our own distributions brings which engine: data for install hints, read only when a hint is due."""
+"""Which of our own distributions brings which engine, and which drivers talk to it; read only when that is asked."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import attrs
 
 @attrs.frozen
 class EnginePackage:
-    """A distribution that brings an engine."""
+    """A distribution that brings an engine; *drivers* are Python modules that open connections to it."""
 
     engine: str
     distribution: str
     aliases: tuple[str, ...] = ()
     zero_config: bool = False
+    drivers: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -31,7 +32,11 @@ class FirstParty:
         return cls(
             tuple(
                 EnginePackage(
-                    engine, entry["distribution"], tuple(entry.get("aliases", ())), entry.get("zero_config", False)
+                    engine,
+                    entry["distribution"],
+                    tuple(entry.get("aliases", ())),
+                    entry.get("zero_config", False),
+                    tuple(entry.get("drivers", ())),
                 )
                 for engine, entry in tomllib.loads(text).items()
             )

@@ -41,7 +41,7 @@ FUNCTIONS = CONSTANTS | _words(
     "uuid_generate_v1 uuid_generate_v1mc uuid_generate_v4 uuidv4 uuidv7 uuid_v4 uuid_v7 uuid7 newid newsequentialid",
     "setseed shuffle uniform rand_uniform reservoir_quantile",
     # counters and the transaction
-    "nextval currval lastval setval seq1 seq2 seq4 seq8 monotonically_increasing_id spark_partition_id txid_current",
+    "nextval currval lastval setval seq1 seq2 seq4 seq8 monotonically_increasing_id txid_current",
     "txid_current_if_assigned txid_current_snapshot txid_snapshot_xmin txid_snapshot_xmax last_insert_rowid changes",
     "total_changes last_insert_id connection_id",
     # the session and the server
@@ -61,6 +61,7 @@ FUNCTIONS_WITHOUT_ARGUMENTS = _words("uuid unix_timestamp date time datetime tim
 FUNCTIONS_OF_ONE_ARGUMENT = _words("age")
 """Volatile when they are called with one argument."""
 
+VOLATILE_SUFFIX = "_partition_id"
 SYSTEM_PREFIX = "pg_"
 PURE_SYSTEM_FUNCTIONS = _words("pg_typeof pg_column_size pg_collation_for pg_client_encoding pg_input_is_valid")
 
@@ -89,5 +90,8 @@ FILE_FUNCTIONS = _words(
     "parquet_metadata parquet_schema parquet_file_metadata csv_scan arrow_scan read_files",
 )
 """Table functions that read files."""
+
+PURE_CATALOGUES = _words("pg_catalog system main")
+"""Where the engines' own functions are."""
 
 STRING_PREFIXES = _words("e b x n r u rb br")

@@ -30,6 +30,10 @@ def _names(kind: Kind, *groups: str) -> dict[str, Kind]:
     return found
 
 
+def _each(kind: Kind, *texts: str) -> dict[str, Kind]:
+    return {module: kind for text in texts for module in text.split()}
+
+
 EXACT: Mapping[str, Kind] = {
     **_names(
         "clock",
@@ -39,15 +43,11 @@ EXACT: Mapping[str, Kind] = {
         "pandas.Timestamp: now today utcnow",
         "pendulum: now today tomorrow yesterday",
         "arrow: now utcnow",
-        "pyspark.sql.functions: current_date current_timestamp now localtimestamp unix_timestamp",
-        "snowflake.snowpark.functions: current_date current_timestamp current_time sysdate",
     ),
     **_names(
         "random",
         "uuid: uuid1 uuid4 uuid6 uuid7 uuid8 getnode",
         "os: urandom getrandom",
-        "pyspark.sql.functions: rand randn uuid shuffle monotonically_increasing_id",
-        "snowflake.snowpark.functions: random uniform uuid_string",
     ),
     **_names(
         "environment",
@@ -99,58 +99,24 @@ EXACT: Mapping[str, Kind] = {
 """Functions, classes and values by their full names."""
 
 MODULES: Mapping[str, Kind] = {
-    "secrets": "random",
-    "faker": "random",
-    "mimesis": "random",
-    "platform": "environment",
-    "getpass": "environment",
-    "dotenv": "environment",
-    "environs": "environment",
-    "decouple": "environment",
-    "importlib.resources": "files",
-    "importlib_resources": "files",
-    "linecache": "files",
-    "fileinput": "files",
-    "dbm": "files",
-    "pyarrow.fs": "files",
-    "fsspec": "files",
-    "s3fs": "files",
-    "gcsfs": "files",
-    "adlfs": "files",
-    "smart_open": "files",
-    "pyreadstat": "files",
-    "rasterio": "files",
-    "duckdb": "files",
-    **dict.fromkeys(
-        (
-            *(
-                "requests",
-                "httpx",
-                "urllib.request",
-                "urllib3",
-                "http.client",
-                "aiohttp",
-                "socket",
-                "ftplib",
-                "smtplib",
-            ),
-            *("imaplib", "poplib", "telnetlib", "nntplib", "xmlrpc.client", "websocket", "websockets", "boto3"),
-            *("botocore", "aioboto3", "google.cloud", "googleapiclient", "gspread", "azure", "psycopg", "psycopg2"),
-            *("asyncpg", "pg8000", "pymysql", "MySQLdb", "mysql", "oracledb", "cx_Oracle", "pyodbc", "pymssql"),
-            *("snowflake.connector", "databricks", "trino", "prestodb", "clickhouse_connect", "clickhouse_driver"),
-            *("pymongo", "redis", "elasticsearch", "opensearchpy", "cassandra", "kafka", "confluent_kafka"),
-            *("paramiko", "pysftp", "grpc", "openai", "anthropic", "yfinance", "adbc_driver_manager", "connectorx"),
-            *("adbc_driver_postgresql", "adbc_driver_snowflake", "adbc_driver_flightsql", "wikipedia", "tweepy"),
-        ),
-        "network",
+    **_each("random", "secrets faker mimesis"),
+    **_each("environment", "platform getpass dotenv environs decouple"),
+    **_each(
+        "files",
+        "importlib.resources importlib_resources linecache fileinput dbm pyarrow.fs fsspec s3fs gcsfs adlfs smart_open",
+        "pyreadstat rasterio",
     ),
-    "subprocess": "process",
-    "pexpect": "process",
-    "plumbum": "process",
-    "sh": "process",
-    "pty": "process",
+    **_each(
+        "network",
+        "requests httpx urllib.request urllib3 http.client aiohttp socket ftplib smtplib imaplib poplib telnetlib",
+        "nntplib xmlrpc.client websocket websockets paramiko pysftp grpc boto3 botocore aioboto3 google.cloud",
+        "googleapiclient gspread azure pandas_gbq connectorx pymysql MySQLdb mysql oracledb cx_Oracle pyodbc pymssql",
+        "prestodb clickhouse_connect clickhouse_driver pymongo redis elasticsearch opensearchpy cassandra kafka",
+        "confluent_kafka openai anthropic yfinance wikipedia tweepy",
+    ),
+    **_each("process", "subprocess pexpect plumbum sh pty"),
 }
-"""Modules every part of which counts."""
+"""Modules every part of which counts. The drivers of our own engines stand with the engines' names."""
 
 _TABLES = ("pandas", "polars", "geopandas", "dask.dataframe", "modin.pandas", "cudf", "xarray", "awswrangler")
 _ARROW = ("pyarrow.parquet", "pyarrow.csv", "pyarrow.json", "pyarrow.feather", "pyarrow.orc")
@@ -161,6 +127,7 @@ PREFIXES: Mapping[str, Kind] = {
     **{f"{module}.{verb}_": "files" for module in _TABLES for verb in ("read", "scan", "open", "load")},
     **{f"{module}.read": "files" for module in _ARROW},
     **dict.fromkeys(("os.exec", "os.spawn"), "process"),
+    "adbc_driver_": "network",
 }
 """Beginnings of full names; the longest one counts."""
 
@@ -173,6 +140,12 @@ SEEDED = frozenset(
 """Generators: one that is made with a seed gives the same values every time."""
 
 NO_CHANCE = frozenset({"seed", "setstate", "getstate", "set_state", "get_state", "Generator", "BitGenerator"})
+
+SQL_FUNCTIONS: Mapping[str, Kind] = {
+    **_each("clock", "current_date current_timestamp current_time now localtimestamp sysdate"),
+    **_each("random", "rand randn random uniform uuid uuid_string shuffle monotonically_increasing_id"),
+}
+"""Functions of an engine's DataFrames, which all keep them in a module called ``functions``."""
 
 MOMENTS = frozenset({"pandas.Timestamp", "pandas.to_datetime", "numpy.datetime64"})
 """Called with the text ``now`` or ``today`` they read the clock."""

@@ -8,10 +8,12 @@ used elsewhere is found where it is stored.
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
+from flowforge.plugins.firstparty import FirstParty
 from flowforge.project.python_imports import aliases
 from flowforge.project.volatile_names import (
     BUILTINS,
@@ -24,6 +26,7 @@ from flowforge.project.volatile_names import (
     PATH_METHODS,
     PREFIXES,
     SEEDED,
+    SQL_FUNCTIONS,
     WORDS,
     Kind,
 )
@@ -88,6 +91,14 @@ def _stars(tree: ast.AST) -> tuple[str, ...]:
     )
 
 
+@functools.cache
+def _modules() -> Mapping[str, Kind]:
+    drivers: dict[str, Kind] = {}
+    for package in FirstParty.read().packages:
+        drivers |= dict.fromkeys(package.drivers, "files" if package.zero_config else "network")
+    return {**MODULES, **drivers}
+
+
 def _kind(name: str) -> Kind | None:
     """What the full dotted *name* stands for."""
     if name in EXACT:
@@ -100,8 +111,10 @@ def _kind(name: str) -> Kind | None:
         if name.startswith(prefix):
             return PREFIXES[prefix]
     parts = name.split(".")
+    if len(parts) > 2 and parts[-2] == "functions" and parts[-1] in SQL_FUNCTIONS:
+        return SQL_FUNCTIONS[parts[-1]]
     for count in (1, 2):
-        kind = MODULES.get(".".join(parts[:count]))
+        kind = _modules().get(".".join(parts[:count]))
         if kind is not None and len(parts) > count:
             return kind
     for exact in (".".join(parts[:count]) for count in range(2, len(parts))):

@@ -9,44 +9,36 @@ a finding too many costs a build and a warning, one too few leaves old rows stan
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Collection
 
 import attrs
 
+from flowforge.project.sql_functions import (
+    is_call,
+    is_moment,
+    is_unseeded_sample,
+    is_volatile_call,
+    is_volatile_constant,
+    is_volatile_with,
+)
+from flowforge.project.sql_scope import DEAD, FROM, OTHER, SELECT, START, Key, Level, Scope
 from flowforge.project.sql_tokens import END, NAME, NUMBER, SIGN, STRING, WORD, SqlToken, sql_tokens
 from flowforge.project.sql_words import (
     AFTER_SET_OPERATION,
-    CONSTANTS,
     DESCRIBING,
     END_OF_FROM,
     FILE_FUNCTIONS,
-    FUNCTIONS,
-    FUNCTIONS_OF_ONE_ARGUMENT,
-    FUNCTIONS_WITHOUT_ARGUMENTS,
-    MOMENT_CALLS,
-    MOMENT_TYPES,
-    MOMENTS,
     NO_ALIAS,
-    PURE_SYSTEM_FUNCTIONS,
+    PURE_CATALOGUES,
     PURE_TABLE_FUNCTIONS,
     SET_OPERATIONS,
-    SYSTEM_PREFIX,
 )
 
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 _CLOSING = frozenset(_OPENING.values())
-_CATALOGUES = frozenset({"pg_catalog", "system", "main"})
-
-# What a level of parentheses is in the middle of.
-_START, _SELECT, _FROM, _OTHER, _DEAD = "start", "select", "from", "other", "no query"
-
 _FILE = re.compile(r"[/*]|\.(?:csv|tsv|txt|json|jsonl|ndjson|parquet|arrow|xlsx|avro|orc)(?:\.gz|\.zst)?$", re.I)
-
 _BEHIND_A_RELATION = NO_ALIAS - {"select", "from", "with", "values", "table"}
-
-Key = tuple[bool, str]
-"""A name as it can be told apart: typed without quotes (in lower case), or quoted."""
+_BEFORE_A_BODY = frozenset({"as", "not", "materialized", "using", "key"})
 
 
 @attrs.frozen
@@ -86,62 +78,14 @@ def scan_rendered(
     return _Scan(sql, frozenset(known), fold, items).run()
 
 
-@attrs.define(slots=True)
-class _Level:
-    """One level of parentheses.
-
-    Parameters
-    ----------
-    closing:
-        The sign that ends it.
-    reads:
-        True where a relation may stand instead of a query, as behind FROM.
-    aliased:
-        True when an alias may follow, because a relation is inside or is what they are a part of.
-    callee:
-        The function whose arguments these are.
-    cte:
-        The name that this query gets when it ends.
-    clause:
-        Where in a query the text is.
-    fallback:
-        What *clause* becomes when no query begins here after all.
-    expects:
-        True when the next thing is a relation.
-    beside:
-        True when that stands beside earlier ones, so that it may be a part of their rows.
-    recursive, listing:
-        In a list of common table expressions: whether they see themselves, and whether another one may follow.
-    """
-
-    closing: str
-    reads: bool = False
-    aliased: bool = False
-    callee: str = ""
-    cte: frozenset[Key] = frozenset()
-    clause: str = _START
-    fallback: str = _DEAD
-    expects: bool = False
-    beside: bool = False
-    recursive: bool = False
-    listing: bool = False
-    commas: int = 0
-    first: int = 0
-    names: list[Key] = attrs.Factory(list)
-    aliases: list[Key] = attrs.Factory(list)
-
-
 class _Scan:
     def __init__(self, sql: str, known: frozenset[tuple[str, ...]], fold: Callable[[str], str], items: bool) -> None:
         self._sql = sql
-        self._known = known
-        self._fold = fold
         self._items = items
+        self._scope = Scope(sql, known, fold)
         self._tokens = sql_tokens(sql)
-        self._levels = [_Level("", reads=True)]
+        self._levels = [Level("", reads=True)]
         self._ends: dict[int, int] | None = None
-        self._names: Counter[Key] = Counter()
-        self._aliases: Counter[Key] = Counter()
         self._volatile: list[Found] = []
         self._relations: list[Found] = []
 
@@ -158,17 +102,17 @@ class _Scan:
 
     # -- outside of places where a relation is expected --------------------------------------------------------------
 
-    def _token(self, at: int, level: _Level) -> int:
+    def _token(self, at: int, level: Level) -> int:
         token = self._tokens[at]
         if token.kind == WORD:
             return self._word(at, level)
         if token.kind == SIGN and token.value in _CLOSING:
             return self._close(at)
-        if level.clause == _START and level.reads and not level.listing and level.fallback == _DEAD:
-            level.clause, level.expects = _FROM, True  # a list of relations in parentheses
+        if level.clause == START and level.reads and not level.listing and level.fallback == DEAD:
+            level.clause, level.expects = FROM, True  # a list of relations in parentheses
             return at
         if token.kind == SIGN and token.value in _OPENING:
-            self._leave_start(level)
+            level.leave_start()
             before = self._tokens[at - 1] if at else None
             callee = before.value if before is not None and before.kind in (WORD, NAME) else ""
             self._open(at, callee=callee)
@@ -176,39 +120,34 @@ class _Scan:
             level.commas += 1
             if level.listing:
                 return self._cte(at + 1, level)
-            self._leave_start(level)
-            if level.clause == _FROM:
+            level.leave_start()
+            if level.clause == FROM:
                 level.expects = level.beside = True
         else:
-            self._leave_start(level)
-            if token.kind == STRING and token.value.strip().lower() in MOMENTS:
-                self._moment(at, level)
+            level.leave_start()
+            if token.kind == STRING and is_moment(self._tokens, at, level.callee):
+                self._volatile.append(Found(self._text(token), token.start))
         return at + 1
 
-    @staticmethod
-    def _leave_start(level: _Level) -> None:
-        if level.clause == _START and not level.listing:
-            level.clause = level.fallback
-
-    def _word(self, at: int, level: _Level) -> int:
+    def _word(self, at: int, level: Level) -> int:
         word = self._tokens[at].value
         before = self._tokens[at - 1] if at else self._tokens[-1]
         if before.value == "." and before.kind == SIGN:
-            if self._tokens[at + 1].value == "(":
+            if is_call(self._tokens, at):
                 self._function(at)
             return at + 1
-        if before.kind == WORD and before.value == "as" and word != "select" and level.clause != _START:
+        if before.kind == WORD and before.value == "as" and word != "select" and level.clause != START:
             return at + 1
-        if level.clause == _START:
+        if level.clause == START:
             handled = self._begin(at, level)
             if handled is not None:
                 return handled
-        elif level.clause == _DEAD:
+        elif level.clause == DEAD:
             if word == "select":
-                level.clause = _SELECT
+                level.clause = SELECT
                 return at + 1
             if word in SET_OPERATIONS and level.closing != "]" and self._tokens[at + 1].value != ",":
-                level.clause, level.fallback = _START, _DEAD
+                level.clause, level.fallback = START, DEAD
                 level.reads = False
                 return at + 1
         elif self._clause(at, level):
@@ -216,7 +155,7 @@ class _Scan:
         self._function(at)
         return at + 1
 
-    def _begin(self, at: int, level: _Level) -> int | None:
+    def _begin(self, at: int, level: Level) -> int | None:
         """The first word of what may be a query; ``None`` when it is none."""
         word, after = self._tokens[at].value, self._tokens[at + 1]
         if word == "with":
@@ -225,65 +164,62 @@ class _Scan:
                 level.recursive = False
             return self._cte(at + (2 if level.recursive else 1), level)
         if word == "select":
-            level.clause, level.listing = _SELECT, False
+            level.clause, level.listing = SELECT, False
             return at + 1
         if word == "from" and not level.callee.endswith("trim"):
-            self._expect(level, _FROM)
+            level.expect(FROM)
             return at + 1
         if word == "values" and after.value == "(":
-            level.clause, level.listing = _OTHER, False
+            level.clause, level.listing = OTHER, False
             return at + 1
         if (word == "table" and _names(after) and after.value != "(") or (
             word in DESCRIBING
-            and (level.reads or level.cte or level.listing or level.fallback != _DEAD)
+            and (level.reads or level.cte or level.listing or level.fallback != DEAD)
             and _names(after)
             and after.value not in _BEHIND_A_RELATION
         ):
-            self._expect(level, _OTHER)
+            level.expect(OTHER)
             return at + 1
-        if level.listing or (level.fallback != _DEAD and word in AFTER_SET_OPERATION):
+        if level.listing or (level.fallback != DEAD and word in AFTER_SET_OPERATION):
             return at + 1
-        if level.reads and level.fallback == _DEAD:
+        if level.reads and level.fallback == DEAD:
             if level.closing == "" and not level.names:
-                level.clause = _DEAD  # a statement of another kind
+                level.clause = DEAD  # a statement of another kind
                 return None
-            self._expect(level, _FROM)
+            level.expect(FROM)
             level.beside = False
             return at
         level.clause = level.fallback
-        return self._word(at, level) if level.clause not in (_DEAD, _START) else None
+        return self._word(at, level) if level.clause not in (DEAD, START) else None
 
-    @staticmethod
-    def _expect(level: _Level, clause: str) -> None:
-        level.clause, level.expects, level.listing, level.beside = clause, True, False, False
-
-    def _clause(self, at: int, level: _Level) -> bool:
+    def _clause(self, at: int, level: Level) -> bool:
         """A word in the middle of a query; True when it is one that steers."""
         word, after = self._tokens[at].value, self._tokens[at + 1]
         before = self._tokens[at - 1]
         if word == "from":
             if before.value == "distinct" and self._tokens[at - 2].value in ("is", "not"):
                 return True
-            self._expect(level, _FROM)
-        elif (word in ("join", "straight_join") or (word == "apply" and before.value in ("cross", "outer"))) and _names(
-            after
-        ):
-            self._expect(level, _FROM)
-            level.beside = before.value == "cross" or word == "apply"
+            level.expect(FROM)
+        elif word in ("join", "straight_join") and _names(after):
+            level.expect(FROM)
+            level.beside = before.value == "cross"
+        elif word == "apply" and before.value in ("cross", "outer"):
+            level.expect(FROM)
+            level.beside = True
         elif word == "select":
-            level.clause = _SELECT
+            level.clause = SELECT
         elif word in END_OF_FROM:
-            level.clause = _OTHER
+            level.clause = OTHER
         elif word in SET_OPERATIONS or (word == "minus" and after.value in ("select", "(", "all", "distinct", "from")):
-            if before.value == "*" and after.value == "(" and level.clause == _SELECT:
+            if before.value == "*" and after.value == "(" and level.clause == SELECT:
                 return True  # select * except (a, b)
-            level.fallback, level.clause = level.clause, _START
+            level.fallback, level.clause = level.clause, START
         elif word == "lateral" and after.value == "view":
-            level.clause = _OTHER
+            level.clause = OTHER
         elif word == "tablesample" or (
-            word == "sample" and (before.value == "using" or (after.value == "(" and level.clause == _FROM))
+            word == "sample" and (before.value == "using" or (after.value == "(" and level.clause == FROM))
         ):
-            if not any(token.value in ("repeatable", "seed") for token in self._tokens[at + 1 : at + 12]):
+            if is_unseeded_sample(self._tokens, at):
                 self._volatile.append(Found(word, self._tokens[at].start))
         elif word == "next" and after.value == "value" and self._tokens[at + 2].value == "for":
             self._volatile.append(Found("next value for", self._tokens[at].start))
@@ -293,13 +229,18 @@ class _Scan:
 
     # -- parentheses -------------------------------------------------------------------------------------------------
 
-    def _open(self, at: int, **facts: object) -> _Level:
+    def _open(
+        self,
+        at: int,
+        *,
+        callee: str = "",
+        reads: bool = False,
+        aliased: bool = False,
+        cte: frozenset[Key] = frozenset(),
+    ) -> None:
         closing = _OPENING[self._tokens[at].value]
-        level = _Level(closing, first=at, **facts)  # type: ignore[arg-type]
-        if closing != ")":
-            level.clause = _DEAD
-        self._levels.append(level)
-        return level
+        clause = START if closing == ")" else DEAD
+        self._levels.append(Level(closing, at, reads, aliased, callee, cte, clause))
 
     def _close(self, at: int) -> int:
         closing = self._tokens[at].value
@@ -307,8 +248,7 @@ class _Scan:
             return at + 1
         while True:
             level = self._levels.pop()
-            self._names.subtract(level.names)
-            self._aliases.subtract(level.aliases)
+            self._scope.leave(level)
             if level.closing == closing:
                 break
         parent = self._levels[-1]
@@ -316,43 +256,39 @@ class _Scan:
             self._called(level, at)
         if level.cte:
             if not parent.recursive:
-                self._name(parent, level.cte)
-            parent.clause, parent.listing = _START, True
+                self._scope.define(parent, level.cte)
+            parent.clause, parent.listing = START, True
             return at + 1
         return self._alias(at + 1, parent) if level.aliased else at + 1
 
-    def _called(self, level: _Level, at: int) -> None:
+    def _called(self, level: Level, at: int) -> None:
         function = self._tokens[level.first - 1]
         if function.kind != WORD:
             return
-        count = 0 if at == level.first + 1 else level.commas + 1
-        if (count == 0 and level.callee in FUNCTIONS_WITHOUT_ARGUMENTS) or (
-            count == 1 and level.callee in FUNCTIONS_OF_ONE_ARGUMENT
-        ):
+        arguments = 0 if at == level.first + 1 else level.commas + 1
+        if is_volatile_with(level.callee, arguments):
             self._volatile.append(Found(f"{self._text(function)}()", function.start))
 
-    def _cte(self, at: int, level: _Level) -> int:
+    def _cte(self, at: int, level: Level) -> int:
         """One ``name [(columns)] as (`` of a list; where the text goes on."""
         name = self._tokens[at]
-        level.clause, level.listing = _START, True
+        level.clause, level.listing = START, True
         if name.kind not in (WORD, NAME):
             return at
-        keys = self._keys(name)
+        keys = self._scope.keys(name)
         behind = at + 1
         if self._tokens[behind].value == "(":
             end = self._matching(behind)
             if self._tokens[end + 1].value in ("as", "using"):
                 behind = end + 1
-        while self._tokens[behind].kind == WORD and self._tokens[behind].value in (
-            *("as", "not", "materialized", "using", "key"),
-        ):
+        while self._tokens[behind].kind == WORD and self._tokens[behind].value in _BEFORE_A_BODY:
             behind += 1
             if self._tokens[behind - 1].value == "key" and self._tokens[behind].value == "(":
                 behind = self._matching(behind) + 1
         if self._tokens[behind].value != "(" or self._tokens[behind].kind != SIGN:
             return at
         if level.recursive:
-            self._name(level, keys)
+            self._scope.define(level, keys)
         self._open(behind, cte=keys)
         return behind + 1
 
@@ -370,7 +306,7 @@ class _Scan:
 
     # -- relations ---------------------------------------------------------------------------------------------------
 
-    def _relation(self, at: int, level: _Level) -> int:
+    def _relation(self, at: int, level: Level) -> int:
         token, after = self._tokens[at], self._tokens[at + 1]
         if token.kind == SIGN:
             return self._no_name(at, level)
@@ -396,14 +332,14 @@ class _Scan:
             if word == "table" and _names(after):
                 return at + 1
             if word in ("select", "with", "from") or (word == "values" and after.value == "("):
-                level.expects, level.clause, level.fallback = False, _START, _OTHER
+                level.expects, level.clause, level.fallback = False, START, OTHER
                 return at
             if word in END_OF_FROM or word in SET_OPERATIONS or word in ("on", "join", "using"):
                 level.expects = False
                 return at
         return self._named(at, level)
 
-    def _no_name(self, at: int, level: _Level) -> int:
+    def _no_name(self, at: int, level: Level) -> int:
         token = self._tokens[at]
         if token.value == ",":
             return at + 1
@@ -421,7 +357,7 @@ class _Scan:
         self._relations.append(Found(self._sql[token.start : self._tokens[end].end], token.start))
         return end + 1
 
-    def _named(self, at: int, level: _Level) -> int:
+    def _named(self, at: int, level: Level) -> int:
         parts = [self._tokens[at]]
         end = at + 1
         while self._tokens[end].value == "." and self._tokens[end].kind == SIGN:
@@ -433,7 +369,7 @@ class _Scan:
         first, after = parts[0], self._tokens[end]
         text = self._sql[first.start : parts[-1].end]
         if after.value == ":" and after.kind == SIGN and self._tokens[end + 1].value != ":" and len(parts) == 1:
-            self._alias_of(level, self._keys(first))
+            self._scope.alias(level, first)
             return end + 1
         level.expects = False
         if after.value == "(" and after.kind == SIGN:
@@ -444,70 +380,40 @@ class _Scan:
             return end + 1
         if not self._is_known(parts, level):
             self._relations.append(Found(text, first.start, first.kind == NAME and bool(_FILE.search(first.value))))
-        self._alias_of(level, self._keys(parts[-1]))
+        self._scope.alias(level, parts[-1])
         return self._alias(end, level)
 
     @staticmethod
     def _is_pure(parts: list[SqlToken]) -> bool:
         if parts[-1].kind != WORD or parts[-1].value not in PURE_TABLE_FUNCTIONS:
             return False
-        return all(part.value in _CATALOGUES for part in parts[:-1])
+        return all(part.value in PURE_CATALOGUES for part in parts[:-1])
 
-    def _is_known(self, parts: list[SqlToken], level: _Level) -> bool:
-        if len(parts) == 1:
-            if any(self._names[key] > 0 for key in self._keys(parts[0])):
-                return True
-        elif self._items and level.beside and any(self._aliases[key] > 0 for key in self._keys(parts[0])):
-            return True  # items of the rows beside it
-        names = tuple(part.value if part.kind == NAME else self._fold(self._text(part)) for part in parts)
-        if names in self._known:
+    def _is_known(self, parts: list[SqlToken], level: Level) -> bool:
+        if len(parts) == 1 and self._scope.is_cte(parts[0]):
             return True
-        dotted = ".".join(names)
-        return self._sql[parts[0].start] == "`" and tuple(dotted.split(".")) in self._known
+        if len(parts) > 1 and self._items and level.beside and self._scope.is_alias(parts[0]):
+            return True
+        return self._scope.is_known(parts)
 
-    def _alias(self, at: int, level: _Level) -> int:
+    def _alias(self, at: int, level: Level) -> int:
         """Take note of the alias of a relation, if one stands here; where the text goes on."""
         token = self._tokens[at]
         if token.kind == WORD and token.value == "as" and self._tokens[at + 1].kind in (WORD, NAME):
-            self._alias_of(level, self._keys(self._tokens[at + 1]))
+            self._scope.alias(level, self._tokens[at + 1])
             return at + 2
         if token.kind == NAME or (token.kind == WORD and token.value not in NO_ALIAS):
-            self._alias_of(level, self._keys(token))
+            self._scope.alias(level, token)
             return at + 1
         return at
 
-    def _keys(self, token: SqlToken) -> frozenset[Key]:
-        if token.kind == NAME:
-            return frozenset({(True, token.value)})
-        return frozenset({(False, token.value), (True, self._fold(self._text(token)))})
-
-    def _name(self, level: _Level, keys: frozenset[Key]) -> None:
-        level.names.extend(keys)
-        self._names.update(keys)
-
-    def _alias_of(self, level: _Level, keys: frozenset[Key]) -> None:
-        level.aliases.extend(keys)
-        self._aliases.update(keys)
-
-    # -- functions ---------------------------------------------------------------------------------------------------
-
     def _function(self, at: int) -> None:
-        token, after = self._tokens[at], self._tokens[at + 1]
-        word = token.value
-        if after.value == "(" and after.kind == SIGN:
-            system = word.startswith(SYSTEM_PREFIX) and word not in PURE_SYSTEM_FUNCTIONS
-            if word in FUNCTIONS or system:
+        token = self._tokens[at]
+        if is_call(self._tokens, at):
+            if is_volatile_call(token.value):
                 self._volatile.append(Found(f"{self._text(token)}()", token.start))
-        elif (
-            word in CONSTANTS and after.value != "." and not (after.value == ":" and self._tokens[at + 2].value == "=")
-        ):
+        elif is_volatile_constant(self._tokens, at):
             self._volatile.append(Found(self._text(token), token.start))
-
-    def _moment(self, at: int, level: _Level) -> None:
-        before, after = self._tokens[at - 1] if at else self._tokens[-1], self._tokens[at + 1]
-        cast = after.value == ":" and self._tokens[at + 2].value == ":"
-        if cast or (before.kind == WORD and before.value in MOMENT_TYPES) or level.callee in MOMENT_CALLS:
-            self._volatile.append(Found(self._text(self._tokens[at]), self._tokens[at].start))
 
     def _text(self, token: SqlToken) -> str:
         return self._sql[token.start : token.end]
