@@ -35,7 +35,7 @@ def call_model(
     assert isinstance(body, PythonBody)
     frames = {}
     for name, (relation, select) in inputs.items():
-        _check_required(node, body, name, relation, session, dialect)
+        _check_required(node, body, name, (relation, select), session, dialect)
         frames[name] = read_frame(session, relation, select, node.config.frame)
     function = _guarded(node, root, lambda: modules.function(node.path, body.function))
     if body.variadic or len(body.parameters) >= len(frames) != 1 or len(frames) == 0:
@@ -49,13 +49,13 @@ def call_model(
 
 
 def _check_required(
-    node: Node, body: PythonBody, name: str, relation: Relation, session: Session, dialect: Dialect
+    node: Node, body: PythonBody, name: str, input_: tuple[Relation, str], session: Session, dialect: Dialect
 ) -> None:
-    short = name.removesuffix(".ff")
+    short, (relation, select) = name.removesuffix(".ff"), input_
     required = body.requires.get(short) or body.requires.get(relation.name)
     if not required:
         return
-    schema = session.schema_of(relation)
+    schema = session.schema_of(select)  # not the relation: an ephemeral model has none
     standing = {dialect.fold(column) for column in schema.names} if schema is not None else set()
     missing = [column for column in required if dialect.fold(column) not in standing]
     if missing:
