@@ -10,7 +10,7 @@ import click
 from flowforge.cli.changes import as_markdown, as_text
 from flowforge.cli.context import Context, with_context
 from flowforge.cli.options import project_argument, vars_option
-from flowforge.errors import UsageError
+from flowforge.cli.steering import without_contradiction
 
 
 @click.command(
@@ -52,8 +52,8 @@ def command(
     """Print the differences; exit code 0 whether there are any or not."""
     from flowforge.api.changes import as_data, only
 
-    if since is not None and state is not None:
-        raise UsageError("--since and --state contradict each other", help="give one of them")
+    against_what = without_contradiction({"since": since, "state": state}, "since", "state")
+    since, state = against_what["since"], against_what["state"]
     with context.project(project, vars, state) as loaded:
         context.mask(loaded)
         compared = loaded.compare(since="HEAD" if since is None else since, state=state)

@@ -23,7 +23,7 @@ from flowforge.cli.plan import print_plan
 from flowforge.cli.shield import shielded_output
 from flowforge.cli.steering import project_or_selector, run_options_of, selection_of
 from flowforge.cli.summary import report
-from flowforge.errors import NothingSelectedError, UsageError
+from flowforge.errors import NothingSelectedError
 
 if TYPE_CHECKING:
     from flowforge.api import Project
@@ -45,27 +45,21 @@ def running_command(name: str, help: str) -> click.Command:
     def command(
         context: Context,
         project: Path | None,
-        select: tuple[str, ...],
-        exclude: tuple[str, ...],
         state: Path | None,
-        changed_since: str | None,
         vars: tuple[str, ...],
-        rebuild: tuple[str, ...],
-        rebuild_only: tuple[str, ...],
         allow_empty: bool,
         dry_run: bool,
         **steering: Any,
     ) -> int:
-        project, forced = project_or_selector(project, rebuild)
-        if rebuild_only and changed_since is not None:
-            raise UsageError("--rebuild-only and --changed-since contradict each other", help="give one of them")
-        selected, forced = selection_of(select, exclude, forced, rebuild_only)
-        options = attrs.evolve(run_options_of(steering), rebuild=tuple(forced))
+        project, rebuild = project_or_selector(project, steering["rebuild"])
+        chosen = selection_of({**steering, "rebuild": rebuild})
+        select, exclude, changed_since = chosen["select"], chosen["exclude"], chosen["changed_since"]
+        options = attrs.evolve(run_options_of(steering), rebuild=chosen["rebuild"])
         with context.project(project, vars, state) as loaded:
             context.connect(loaded)
             try:
                 if dry_run:
-                    plan = loaded.plan(selected, exclude, command=name, options=options, changed_since=changed_since)
+                    plan = loaded.plan(select, exclude, command=name, options=options, changed_since=changed_since)
                     print_plan(plan, context.output)
                     return 0
                 step: Callable[..., RunResult] = getattr(loaded, name)
@@ -73,7 +67,7 @@ def running_command(name: str, help: str) -> click.Command:
                     context,
                     loaded,
                     lambda listener: step(
-                        selected, exclude, options=options, listener=listener, changed_since=changed_since
+                        select, exclude, options=options, listener=listener, changed_since=changed_since
                     ),
                 )
             except NothingSelectedError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +39,7 @@ def run_options_of(given: Mapping[str, Any], base: RunOptions | None = None) -> 
     from flowforge.state.policy import CacheMode
 
     options = attrs.evolve(base or RunOptions(), handle_signals=True)
-    if given["keep_going"] and given["fail_fast"]:
-        raise UsageError("--keep-going and --fail-fast contradict each other", help="give one of them")
+    given = without_contradiction(given, "keep_going", "fail_fast")
     if _was_given("jobs"):
         options = attrs.evolve(options, jobs=parse_jobs(given["jobs"]))
     if given["keep_going"] or given["fail_fast"]:
@@ -50,8 +49,12 @@ def run_options_of(given: Mapping[str, Any], base: RunOptions | None = None) -> 
         options = attrs.evolve(options, timeout=given["timeout"])
     if base is None or _was_given("lock_timeout"):
         options = attrs.evolve(options, lock_timeout=given["lock_timeout"])
-    if base is None or _was_given("cache") or given["no_cache"]:
-        options = attrs.evolve(options, cache=CacheMode(_cache(given["cache"], given["no_cache"])))
+    if not (given["no_cache"] and given["cache"] == "off"):
+        given = without_contradiction(given, "no_cache", "cache", help="--no-cache is short for --cache off")
+    if given["no_cache"]:
+        options = attrs.evolve(options, cache=CacheMode.OFF)
+    elif _was_given("cache"):
+        options = attrs.evolve(options, cache=CacheMode(given["cache"]))
     return attrs.evolve(
         options,
         full_refresh=given["full_refresh"] or options.full_refresh,
@@ -59,39 +62,52 @@ def run_options_of(given: Mapping[str, Any], base: RunOptions | None = None) -> 
     )
 
 
-def _cache(mode: str, no_cache: bool) -> str:
-    if not no_cache or mode == "off" or not _was_given("cache"):
-        return "off" if no_cache else mode
-    if _is_typed("cache") and not _is_typed("no_cache"):
-        return mode  # what is typed outweighs a variable
-    if _is_typed("no_cache") and not _is_typed("cache"):
-        return "off"
-    raise UsageError(f"--no-cache and --cache {mode} contradict each other", help="--no-cache is short for --cache off")
+def without_contradiction(
+    given: Mapping[str, Any], one: str, other: str, *, help: str = "give one of them"
+) -> Mapping[str, Any]:
+    """The values with at most one of two options that exclude each other; what is typed outweighs a variable.
+
+    Raises
+    ------
+    UsageError
+        When both are typed, or both come from variables.
+    """
+    if not (given[one] and given[other] and _was_given(one) and _was_given(other)):
+        return given
+    if _is_typed(one) == _is_typed(other):
+        raise UsageError(f"{_flag(one)} and {_flag(other)} contradict each other", help=help)
+    ignored = other if _is_typed(one) else one
+    return {**given, ignored: type(given[ignored])() if isinstance(given[ignored], bool | tuple) else None}
 
 
-def selection_of(
-    select: Sequence[str], exclude: Sequence[str], rebuild: Sequence[str], rebuild_only: Sequence[str]
-) -> tuple[Sequence[str], tuple[str, ...]]:
-    """What to select, and the selectors of what to build in any case.
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def selection_of(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What to select, with ``--rebuild-only`` taken apart: ``select``, ``exclude``, ``changed_since``, ``rebuild``.
 
     Raises
     ------
     UsageError
         When ``--rebuild-only`` meets another option that selects.
     """
-    rebuild = [EVERYTHING if text.lower() in _ON else text for text in rebuild if text.lower() not in _OFF]
-    if not rebuild_only:
-        return select, tuple(rebuild)
-    for name, values in (("--select", select), ("--exclude", exclude), ("--rebuild", rebuild)):
-        if values:
-            raise UsageError(
-                f"--rebuild-only and {name} contradict each other",
-                help="--rebuild-only selects exactly what it names; --select with --rebuild can say more",
-            )
-    return tuple(rebuild_only), tuple(rebuild_only)
+    texts = [EVERYTHING if text.lower() in _ON else text for text in given["rebuild"] if text.lower() not in _OFF]
+    given = {**given, "rebuild": tuple(texts)}
+    for name in ("select", "exclude", "rebuild", "changed_since"):
+        given = without_contradiction(
+            given, "rebuild_only", name, help="--rebuild-only selects exactly what it names, and builds it"
+        )
+    only = given["rebuild_only"]
+    return {
+        "select": only or given["select"],
+        "exclude": given["exclude"],
+        "changed_since": given["changed_since"],
+        "rebuild": only or given["rebuild"],
+    }
 
 
-def project_or_selector(project: Path | None, rebuild: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
+def project_or_selector(project: Path | None, rebuild: tuple[str, ...]) -> tuple[Path | None, tuple[str, ...]]:
     """Tell the project's folder from a selector in ``--rebuild .``, which click takes for the option's value."""
     if project is None and rebuild and _is_typed("rebuild") and (Path(rebuild[-1]) / "project.yml").is_file():
         return Path(rebuild[-1]), (*rebuild[:-1], EVERYTHING)
