@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +23,7 @@ from flowforge_test_servers.postgres import PostgresServer, postgres_server
 from flowforge.contract import CreateKind, Session
 from flowforge.errors import Committed, EngineError, ErrorKind
 from flowforge.values import Relation
+from flowforge_postgres.blockers import Patience
 from flowforge_postgres.executor import PostgresExecutor
 from flowforge_postgres.settings import PostgresSettings
 
@@ -247,6 +250,67 @@ def test_a_missing_database(postgres_dsn: str) -> None:
     assert refusal.value.kind is ErrorKind.MISSING
 
 
+class Relay(threading.Thread):
+    """Passes bytes on between a client and the server, until it is told to keep them."""
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        super().__init__(daemon=True)
+        self._target = target
+        self._silent = threading.Event()
+        self._over = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._pairs: dict[socket.socket, socket.socket] = {}
+
+    def fall_silent(self) -> None:
+        self._silent.set()
+
+    def close(self) -> None:
+        self._over.set()
+        self.join(PATIENCE)
+        for each in (self._listener, *self._pairs):
+            each.close()
+
+    def run(self) -> None:
+        while not self._over.is_set():
+            waiting = [self._listener] if self._silent.is_set() else [self._listener, *self._pairs]
+            for ready in select.select(waiting, [], [], 0.05)[0]:
+                if ready is self._listener:
+                    client, server = ready.accept()[0], socket.create_connection(self._target)
+                    self._pairs.update({client: server, server: client})
+                elif not self._silent.is_set():
+                    data = ready.recv(65536)
+                    if data:
+                        self._pairs[ready].sendall(data)
+                    else:
+                        self._pairs.pop(self._pairs.pop(ready)).close()
+                        ready.close()
+                        break
+
+
+def test_a_server_that_answers_nothing_any_more(postgres_dsn: str, threads: ThreadPoolExecutor) -> None:
+    """The network swallows everything, and no end of the line notices: waiting for ever would be the default."""
+    words = psycopg.conninfo.conninfo_to_dict(postgres_dsn)
+    relay = Relay((str(words["host"]), int(words["port"])))
+    relay.start()
+    dsn = psycopg.conninfo.make_conninfo(postgres_dsn, port=relay.port, sslmode="disable", gssencmode="disable")
+    executor = PostgresExecutor(
+        PostgresSettings(dsn=dsn, connect_timeout=2), Patience(answer=0.5, refusal=1.5, silence=2.0)
+    )
+    try:
+        with executor.session(label="patient") as session:
+            running = threads.submit(session.execute, "select pg_sleep(60)")
+            time.sleep(1.5)  # slow statements are looked after, and left alone while the server answers
+            assert not running.done()
+            relay.fall_silent()
+            with pytest.raises(EngineError, match="answered nothing") as refusal:
+                running.result(PATIENCE)
+            assert (refusal.value.kind, refusal.value.committed) == (ErrorKind.CONNECTION, Committed.UNKNOWN)
+    finally:
+        executor.close()
+        relay.close()
+
+
 def test_a_table_that_somebody_has_locked(
     executor: PostgresExecutor, outside: psycopg.Connection[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -336,6 +400,7 @@ def test_a_load_is_cancelled(executor: PostgresExecutor, threads: ThreadPoolExec
 
 ORPHAN = """
 import sys
+from flowforge_postgres.blockers import Patience
 from flowforge_postgres.executor import PostgresExecutor
 from flowforge_postgres.settings import PostgresSettings
 session = PostgresExecutor(PostgresSettings(dsn=sys.argv[1])).session(label="flowforge/dead/n")

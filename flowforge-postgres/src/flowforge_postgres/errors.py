@@ -76,6 +76,8 @@ class Attempt:
         Whether what was done before the error may stay: unknown in a COMMIT and for a statement without transaction.
     blocker:
         Who held the lock that it waited for, as far as anybody saw.
+    silence:
+        Seconds for which the server had answered nobody, when we gave it up for that.
     """
 
     offset: int | None = 0
@@ -84,6 +86,7 @@ class Attempt:
     stopped: bool = False
     commit: Committed = Committed.NO
     blocker: str | None = None
+    silence: float | None = None
 
 
 def kind_of(exc: psycopg.Error) -> ErrorKind:
@@ -111,7 +114,8 @@ def translate(exc: psycopg.Error, attempt: Attempt) -> EngineError:
         return _stopped(attempt)
     if kind is ErrorKind.CONNECTION:
         committed = attempt.commit
-        message = f"the connection to the server was lost: {message.splitlines()[0]}"
+        cause = f"it answered nothing for {attempt.silence:.0f} seconds" if attempt.silence else message.splitlines()[0]
+        message = f"the connection to the server was lost: {cause}"
     elif kind is ErrorKind.LOCKED and attempt.blocker:
         message = f"waited {attempt.took:.0f} seconds for {attempt.blocker}"
     return EngineError(

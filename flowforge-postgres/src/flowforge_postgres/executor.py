@@ -9,7 +9,7 @@ import psycopg
 from flowforge.contract import Executor, Session
 from flowforge.errors import EngineError
 from flowforge.values import Namespace
-from flowforge_postgres.blockers import Monitor
+from flowforge_postgres.blockers import PATIENT, Monitor, Patience
 from flowforge_postgres.catalogue import text
 from flowforge_postgres.connect import address_of
 from flowforge_postgres.dialect import PostgresDialect
@@ -20,16 +20,22 @@ from flowforge_postgres.settings import PostgresSettings
 
 
 class PostgresExecutor(Executor):
-    """Connects at once; raises :class:`EngineError` when the server cannot be reached or refuses us."""
+    """Connects at once; raises :class:`EngineError` when the server cannot be reached or refuses us.
+
+    Parameters
+    ----------
+    patience:
+        How long the server may be silent.
+    """
 
     dialect: PostgresDialect
 
-    def __init__(self, settings: PostgresSettings) -> None:
+    def __init__(self, settings: PostgresSettings, patience: Patience = PATIENT) -> None:
         self.dialect = PostgresDialect()
         self.namespace = Namespace(settings.schema)
         self._pool = Pool(address_of(settings), settings)
         self._pool.give(self._pool.take("flowforge", None))
-        self._monitor = Monitor(lambda: self._pool.take("flowforge locks", 5.0))
+        self._monitor = Monitor(lambda: self._pool.take("flowforge locks", 5.0), patience)
 
     def session(self, *, label: str, timeout: float | None = None) -> Session:
         """A connection of its own; callable from any thread."""

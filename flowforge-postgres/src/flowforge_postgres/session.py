@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from flowforge.contract import CreateKind, LoadMode, Session, Stats, TableOption
 from flowforge.errors import Committed, EngineError, ErrorKind, UnsupportedError
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 from flowforge_postgres import catalogue, content, loading, locks, reading, replacing
-from flowforge_postgres.blockers import Monitor
+from flowforge_postgres.blockers import Monitor, Watched
 from flowforge_postgres.dialect import PostgresDialect
 from flowforge_postgres.errors import Attempt, translate
 from flowforge_postgres.options import check_options, option_statements
@@ -23,7 +25,7 @@ from flowforge_postgres.watch import Watch
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_CANCEL_TIMEOUT = 5.0
+_CANCEL_TIMEOUT = 2.0
 _NUL = "22021"
 _NO_BINARY_FORM = "42883"
 _STATUS = psycopg.pq.TransactionStatus
@@ -62,7 +64,7 @@ class PostgresSession(Session):
         self._stream: Stream | None = None
         self._in_transaction = False
         self._closed = False
-        monitor.add(self._watch, connection.info.backend_pid, label)
+        monitor.add(self._watch, Watched(connection.info.backend_pid, label, self._cut))
 
     # statements
 
@@ -77,7 +79,8 @@ class PostgresSession(Session):
             lasting = Committed.NO if self._in_transaction or reads else Committed.UNKNOWN
             watch = self._watch
             raise translate(
-                exc, Attempt(offset, self._timeout, watch.took, watch.stopped, lasting, watch.blocker)
+                exc,
+                Attempt(offset, self._timeout, watch.took, watch.stopped, lasting, watch.blocker, watch.silence),
             ) from exc
 
     @contextlib.contextmanager
@@ -430,6 +433,14 @@ class PostgresSession(Session):
         # Refused when the server is gone: then the statement ends by itself.
         with contextlib.suppress(psycopg.Error):
             self._connection.cancel_safe(timeout=_CANCEL_TIMEOUT)
+
+    def _cut(self) -> None:
+        """End the connection under a call that waits on it; that call then fails. Any thread."""
+        with (
+            contextlib.suppress(OSError, psycopg.Error),
+            socket.socket(fileno=os.dup(self._connection.pgconn.socket)) as line,
+        ):
+            line.shutdown(socket.SHUT_RDWR)
 
     def cancel(self) -> None:
         """Ask the server to stop the statement, or end the wait for a lock."""

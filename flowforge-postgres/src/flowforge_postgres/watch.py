@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
-_PAUSES = (0.02, 0.05, 0.1, 0.2, *(0.4,) * 8)  # seconds between tries, between three and four in all
+_PAUSES = (0.02, 0.05, 0.1, 0.2, *(0.4,) * 8)  # seconds between tries
+_ENOUGH = 4.0  # seconds after which no more is tried: whoever cancels has other sessions to stop
 
 
 class Watch:
@@ -31,12 +32,13 @@ class Watch:
         self._started = 0.0
         self.stopped = False
         self.blocker: str | None = None
+        self.silence: float | None = None
 
     def begin(self) -> None:
         """A statement starts."""
         with self._lock:
             self._statement += 1
-            self._active, self.stopped, self.blocker = True, False, None
+            self._active, self.stopped, self.blocker, self.silence = True, False, None, None
             self._started = time.monotonic()
             self._idle.clear()
 
@@ -66,12 +68,12 @@ class Watch:
 
     def cancel(self) -> None:
         """Stop the statement that runs now; quiet when none does. Any thread."""
-        statement = self._statement
+        statement, begun = self._statement, time.monotonic()
         for pause in _PAUSES:
             with self._lock:
                 if not self._active or self._statement != statement:
                     return
                 self.stopped = True
                 self._interrupt()
-            if self._idle.wait(pause):
+            if self._idle.wait(pause) or time.monotonic() - begun > _ENOUGH:
                 return
