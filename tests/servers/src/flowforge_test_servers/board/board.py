@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
 
+from flowforge import Project
+from flowforge.events import Status
+from flowforge.run.result import RunResult
 from flowforge_test_servers.board import judge
 from flowforge_test_servers.board.arena import Arena, Place, write_files
 from flowforge_test_servers.board.process import KILLED, Ended, count_points, run
 from flowforge_test_servers.board.scenarios import Scenario
 from flowforge_test_servers.board.world import EMPTY, Version
 
+_IN_PROCESS = threading.Lock()
 ONE_BY_ONE = ("--jobs", "1")
 
 
@@ -123,9 +127,16 @@ class Board:
             wrong = judge.differences(look, scenario.new)
         assert not wrong, "after the next run: " + "; ".join(wrong)
         if scenario.settles:
-            idle = run(place, *scenario.command, "--log-format", "json")
-            assert idle.code == 0, f"the run after that exits with {idle.code}: {idle.stderr}"
-            busy = {name: status for name, status in idle.statuses().items() if status != "cached"}
-            assert idle.statuses(), "a run without a result"
-            assert not busy, f"not skipped after the repair: {busy}"
-            judge.assert_sound(place, scenario.new)
+            Board._is_idle(place, scenario)
+
+    @staticmethod
+    def _is_idle(place: Place, scenario: Scenario) -> None:
+        """A further run skips every node. By the Python API, because starting a process is what takes the time."""
+        with _IN_PROCESS, Project.load(place.root, environ=dict(place.env)) as project:
+            step: Callable[[], RunResult] = getattr(project, scenario.command[0])
+            result = step()
+        assert result.ok, [str(node.error) for node in result.nodes]
+        assert result.nodes, "a run without a result"
+        busy = {node.node: node.status.value for node in result.nodes if node.status is not Status.CACHED}
+        assert not busy, f"not skipped after the repair: {busy}"
+        judge.assert_sound(place, scenario.new)
