@@ -29,6 +29,14 @@ def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+def _ensure_schema(session: Session, target: Relation) -> None:
+    if target.schema:
+        try:
+            session.ensure_schema(target)
+        except Exception:  # noqa: BLE001 - another session made it at the same moment, or it fails again now
+            session.ensure_schema(target)
+
+
 @attrs.frozen
 class Publisher:
     """Publishes relations of one run.
@@ -70,8 +78,7 @@ class Publisher:
         name = self.dialect.render(publication.target)
         if not in_transaction:
             refuse_what_is_not_atomic(self._steps, publication)
-        if publication.target.schema:
-            session.ensure_schema(publication.target)
+        _ensure_schema(session, publication.target)
         if not in_transaction:
             if self.leases is None:
                 raise InternalError("no leases for an engine that cannot lock")

@@ -109,6 +109,24 @@ def _create(session: Session, dialect: Dialect, table: Relation) -> None:
     session.execute(f"CREATE TABLE IF NOT EXISTS {dialect.render(table)} ({columns})")
 
 
+def _create_once(session: Session, dialect: Dialect, table: Relation) -> None:
+    try:
+        with session.transaction():
+            _lock(session, dialect, table)
+            if table.schema:
+                session.ensure_schema(table)
+            _create(session, dialect, table)
+    except Exception:
+        if session.kind_of(table) is None:  # otherwise another run was faster
+            raise
+
+
+def _lock(session: Session, dialect: Dialect, table: Relation) -> None:
+    """Let runs that begin at once do this one after the other, where the engine has locks."""
+    with contextlib.suppress(UnsupportedError):
+        session.lock(dialect.render(table), timeout=60.0)
+
+
 def ensure_meta(session: Session, dialect: Dialect, namespace: Namespace) -> Relation:
     """Create the meta table when it is missing, or bring it up to this version, and return its name.
 
@@ -122,14 +140,8 @@ def ensure_meta(session: Session, dialect: Dialect, namespace: Namespace) -> Rel
     table = meta_table(namespace)
     kind = session.kind_of(table)
     if kind is None:
-        if table.schema:
-            session.ensure_schema(table)
-        try:
-            _create(session, dialect, table)
-            crash_point("meta.created")
-        except Exception:
-            if session.kind_of(table) is None:  # otherwise another run was faster
-                raise
+        _create_once(session, dialect, table)
+        crash_point("meta.created")
         kind = session.kind_of(table)
     if kind is not RelationKind.TABLE:
         raise StateError(
@@ -171,8 +183,7 @@ def _migrate(session: Session, dialect: Dialect, table: Relation, namespace: Nam
     staged = table.renamed(f"ff__{META_TABLE.strip('_')}__{uuid.uuid4().hex[:10]}__migration")
     try:
         with session.transaction():
-            with contextlib.suppress(UnsupportedError):
-                session.lock(dialect.render(table), timeout=60.0)
+            _lock(session, dialect, table)
             if _is_current(session, dialect, table):
                 return
             rows = _read_older(session, dialect, table, namespace)
