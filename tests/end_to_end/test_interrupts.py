@@ -40,8 +40,10 @@ def start(root: Path, files: dict[str, str]) -> subprocess.Popen[str]:
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     assert process.stderr is not None
+    awaited = {"started slow", "1/3 quick"}
     for line in process.stderr:
-        if "started slow" in line:
+        awaited -= {words for words in awaited if words in line}
+        if not awaited:
             return process
     raise AssertionError("the run ended before the slow model began")
 

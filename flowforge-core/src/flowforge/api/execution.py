@@ -24,13 +24,14 @@ from flowforge.run.bus import EventBus
 from flowforge.run.compile import Compiler
 from flowforge.run.ledger import Ledger
 from flowforge.run.modules import ProjectModules
-from flowforge.run.node import Bench, Sessions
+from flowforge.run.node import Bench
 from flowforge.run.plan import Plan, make_plan
 from flowforge.run.reasons import reason
 from flowforge.run.recorder import Recorder
 from flowforge.run.result import NodeResult, RunResult
 from flowforge.run.runner import RunOptions, effective_jobs, new_run_id, run_plan
 from flowforge.run.scheduler import FailPolicy, Stop, expected_cost, schedule
+from flowforge.run.sessions import Sessions
 from flowforge.run.signals import stop_on_signals
 from flowforge.run.traced import traced
 from flowforge.state.meta import meta_table
@@ -172,12 +173,8 @@ def _registered(
 
     @contextlib.contextmanager
     def opened(label: str) -> Iterator[Session]:
-        with open_session(f"{prefix}/{label}", None) as session:
-            sessions.add(session)
-            try:
-                yield session
-            finally:
-                sessions.remove(session)
+        with sessions.working(open_session(f"{prefix}/{label}", None)) as session:
+            yield session
 
     return opened
 
@@ -327,13 +324,9 @@ def check_data(
 
         def work(relation_sql: str) -> bool:
             try:
-                session = traced(executor.session(label=f"flowforge/{run_id}/test"), project.redactor.redact)
-                sessions.add(session)
-                try:
+                opened = traced(executor.session(label=f"flowforge/{run_id}/test"), project.redactor.redact)
+                with sessions.working(opened) as session:
                     auditor.run(session, relation_sql, groups[relation_sql])
-                finally:
-                    sessions.remove(session)
-                    session.close()
             except Exception as problem:  # noqa: BLE001 - raised again in the main thread
                 error = executor.error(problem)
                 defects.append(project.redactor.clean(error) if error is not None else problem)

@@ -67,7 +67,7 @@ def last_run(project: Project) -> LastRun:
             and record.host == host
             and record.run_id not in {run.run_id for run in store.unfinished_runs(host)}
             and record.pid != os.getpid()  # containers give the same ids again
-            and not is_gone(record.pid, "")
+            and not is_gone(record.pid, record.birth)
         )
         return LastRun(record, alive, tuple(notes))
 

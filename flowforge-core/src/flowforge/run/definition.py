@@ -6,7 +6,9 @@ or loaded from them, so that a file which changes meanwhile is noticed by the ne
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import importlib.metadata
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -18,12 +20,13 @@ from flowforge.contract import Dialect, EngineSpec
 from flowforge.errors import FlowForgeError, Note
 from flowforge.graph.dag import Dag
 from flowforge.project.closure import ClosureReader
+from flowforge.project.inputs import input_files
 from flowforge.project.manifest import Manifest, Node, NodeKind, PythonBody, SeedBody
 from flowforge.run.compile import Compiled, Compiler
 from flowforge.run.volatile import python_notes, sql_notes
 from flowforge.seeds.discover import content_hash
 from flowforge.state.fingerprint import digest
-from flowforge.values import Namespace
+from flowforge.values import Location, Namespace
 
 
 @attrs.frozen
@@ -99,17 +102,19 @@ class Definer:
 
     def _sql(self, node: Node) -> Definition:
         compiled = self._compiler.compile(node.name)
-        config, files = self._settings(node), self._declared(node.config.inputs)
+        config = self._settings(node)
+        files, unmatched = self._declared(node)
         notes: tuple[Note, ...] = ()
         if node.config.cache is None:
-            notes = sql_notes(compiled, self._compiler.dialect, files_declared=bool(node.config.inputs))
+            declared = bool(files) and not unmatched
+            notes = sql_notes(compiled, self._compiler.dialect, files_declared=declared)
         return Definition(
             digest=digest([self._around, compiled.unrevealed, config, files]),
             sql=compiled.sql,
             config=config,
             files=files,
             volatile=_reasons(node, notes),
-            notes=notes,
+            notes=(*unmatched, *notes),
             compiled=compiled,
         )
 
@@ -117,20 +122,25 @@ class Definer:
         body = node.body
         assert isinstance(body, PythonBody)
         closure = self._closures.closure(node.path)
-        config = {**self._settings(node), "frame": node.config.frame, "function": body.function}
+        frame = node.config.frame
+        config = {**self._settings(node), "frame": frame, "frames_by": _version(frame), "function": body.function}
         ephemeral = [
             self._compiler.compile(name).unrevealed
             for name in node.depends_on
             if self._nodes[name].materialized == "ephemeral"
         ]
-        files = {**dict(closure.files), **self._declared(node.config.inputs)}
-        notes = python_notes(self._root, node, closure) if node.config.cache is None else ()
+        declared, unmatched = self._declared(node)
+        files = {**dict(closure.files), **declared}
+        notes: tuple[Note, ...] = ()
+        if node.config.cache is None:
+            silent = bool(declared) and not unmatched
+            notes = python_notes(self._root, node, closure, files_declared=silent)
         return Definition(
             digest=digest([self._around, closure.digest, config, ephemeral, files]),
             config=config,
             files=files,
             volatile=_reasons(node, notes),
-            notes=notes,
+            notes=(*unmatched, *notes),
         )
 
     def _seed(self, node: Node) -> Definition:
@@ -140,14 +150,19 @@ class Definer:
         files = {node.path: _hash(self._root / node.path)}
         return Definition(digest=digest([self._around, config, files]), config=config, files=files)
 
-    def _declared(self, globs: Iterable[str]) -> dict[str, str]:
-        """The files that a model says it reads."""
-        found = {}
-        for pattern in globs:
-            for path in sorted(self._root.glob(pattern)):
-                if path.is_file():
-                    found[path.relative_to(self._root).as_posix()] = _hash(path)
-        return found
+    def _declared(self, node: Node) -> tuple[dict[str, str], tuple[Note, ...]]:
+        """The files that a model says it reads, and a warning about each pattern that fits none."""
+        found = input_files(self._root, node.config.inputs)
+        notes = tuple(
+            Note(
+                f"the pattern {pattern!r} of its inputs fits no file",
+                "FF2324",
+                Location(node.path),
+                "correct the pattern; until it fits, the model is built in every run if it reads files",
+            )
+            for pattern in found.unmatched
+        )
+        return {path: _hash(self._root / path) for path in found.files}, notes
 
 
 def _hash(path: Path) -> str:
@@ -156,6 +171,17 @@ def _hash(path: Path) -> str:
         return content_hash(path)
     except OSError as error:
         return hashlib.blake2b(f"unreadable: {error.errno}".encode(), digest_size=16).hexdigest()
+
+
+@functools.cache
+def _version(frame: str) -> str:
+    """The version of the library that makes the frames which a Python model gets."""
+    for distribution in (frame, "pyarrow"):
+        try:
+            return f"{distribution} {importlib.metadata.version(distribution)}"
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return ""
 
 
 def _reasons(node: Node, notes: Collection[Note]) -> tuple[str, ...]:

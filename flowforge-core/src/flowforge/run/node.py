@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -31,6 +30,7 @@ from flowforge.run.modules import ProjectModules
 from flowforge.run.plan import Action, PlanNode
 from flowforge.run.python_node import blame, call_model
 from flowforge.run.result import NodeResult
+from flowforge.run.sessions import Sessions
 from flowforge.state.meta import read_meta_row
 from flowforge.state.policy import CacheMode
 from flowforge.values import Location, Relation
@@ -66,33 +66,6 @@ class Bench:
     read_by_others: Callable[[str], bool]
     """Whether any node of the project reads the node of this name."""
     retry: Retry
-
-
-class Sessions:
-    """The sessions that work right now, so that they can be cancelled together. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._open: set[Session] = set()
-        self.cancelled = 0
-
-    def add(self, session: Session) -> None:
-        """Note that *session* works."""
-        with self._lock:
-            self._open.add(session)
-
-    def remove(self, session: Session) -> None:
-        """Note that *session* is done."""
-        with self._lock:
-            self._open.discard(session)
-
-    def cancel(self) -> None:
-        """Cancel what runs in all of them; from any thread."""
-        with self._lock:
-            sessions = list(self._open)
-        self.cancelled = max(self.cancelled, len(sessions))
-        for session in sessions:
-            session.cancel()
 
 
 def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
@@ -139,10 +112,9 @@ def _publish(step: PlanNode, bench: Bench, sessions: Sessions, publication: Publ
     label = f"flowforge/{bench.run_id}/{node.short_name}"
 
     def attempt() -> Published:
-        session = bench.open_session(label, node.config.timeout)
-        sessions.add(session)
         try:
-            return bench.publisher.publish(session, publication, bench.make_audit(node, False))
+            with sessions.working(bench.open_session(label, node.config.timeout)) as session:
+                return bench.publisher.publish(session, publication, bench.make_audit(node, False))
         except Exception as problem:
             error = problem if isinstance(problem, EngineError) else bench.error(problem)
             if error is None or error.committed is not Committed.UNKNOWN:
@@ -152,9 +124,6 @@ def _publish(step: PlanNode, bench: Bench, sessions: Sessions, publication: Publ
                 error.committed, error.retryable = Committed.NO, True
                 raise error from problem
             return settled
-        finally:
-            sessions.remove(session)
-            session.close()
 
     return bench.retry(attempt, node)
 
@@ -175,13 +144,9 @@ def _audit_standing(step: PlanNode, bench: Bench, sessions: Sessions) -> None:
     audit = bench.make_audit(node, True)
     if audit is None:
         return
-    session = bench.open_session(f"flowforge/{bench.run_id}/{node.short_name}", node.config.timeout)
-    sessions.add(session)
-    try:
+    label = f"flowforge/{bench.run_id}/{node.short_name}"
+    with sessions.working(bench.open_session(label, node.config.timeout)) as session:
         audit(session, bench.dialect.render(step.relation))
-    finally:
-        sessions.remove(session)
-        session.close()
 
 
 def _status(error: FlowForgeError | None) -> Status:

@@ -15,10 +15,11 @@ from flowforge.contract import Capability, EngineSpec
 from flowforge.errors import InterruptedRunError
 from flowforge.events import NodeFinished, NodeStarted, RunFinished, RunStarted, Status
 from flowforge.run.bus import EventBus
-from flowforge.run.node import Bench, Sessions, execute
+from flowforge.run.node import Bench, execute
 from flowforge.run.plan import Plan, PlanNode
 from flowforge.run.result import CheckResult, NodeResult, RunResult
 from flowforge.run.scheduler import FailPolicy, Finished, Stop, schedule
+from flowforge.run.sessions import Sessions
 from flowforge.run.signals import stop_on_signals
 from flowforge.state.policy import CacheMode
 from flowforge.values import Namespace

@@ -39,7 +39,9 @@ def sql_notes(compiled: Compiled, dialect: Dialect, *, files_declared: bool) -> 
             f"reads {one.text} without ref() or source(), so it is built in every run",
             "FF2322",
             compiled.locate_unrevealed(one.offset),
-            "declare it in sources.yml and read it by source(), or say config(cache=...)",
+            "name the files: config(inputs=['data/*.csv'])"
+            if one.files
+            else "declare it in sources.yml and read it by source(), or say config(cache=...)",
         )
         for one in reversed(reads.relations)
         if not (one.files and files_declared)
@@ -47,10 +49,10 @@ def sql_notes(compiled: Compiled, dialect: Dialect, *, files_declared: bool) -> 
     return (*functions.values(), *relations.values())
 
 
-def python_notes(root: Path, node: Node, closure: Closure) -> tuple[Note, ...]:
-    """One note for each thing that a Python model's files read besides their inputs."""
+def python_notes(root: Path, node: Node, closure: Closure, *, files_declared: bool) -> tuple[Note, ...]:
+    """One note for each thing that a Python model's code reads besides its inputs; *files_declared* as above."""
     texts = {path: (root / path).read_text(encoding="utf-8", errors="replace") for path in closure.reached}
-    silent = ("files",) if node.config.inputs else ()
+    silent = ("files",) if files_declared else ()
     return tuple(
         Note(
             f"{one.text}, so {node.short_name} is built in every run",
