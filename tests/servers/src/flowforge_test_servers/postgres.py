@@ -62,6 +62,19 @@ class PostgresServer:
             nobody = pwd.getpwnam("nobody")
             os.chown(root, nobody.pw_uid, nobody.pw_gid)
             self._as_user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            self.bindir = self._reachable(bindir)
+
+    def _reachable(self, bindir: Path) -> Path:
+        """*bindir*, or a copy of its installation when a folder above it is closed to the server's user."""
+        try:
+            subprocess.run([bindir / "initdb", "--version"], cwd="/", capture_output=True, check=True, **self._as_user)
+        except OSError:
+            copy = self.root / "programs"
+            shutil.copytree(bindir.parent, copy, symlinks=True)
+            return copy / bindir.name
+        except subprocess.CalledProcessError:
+            pass  # making the cluster will say what is wrong
+        return bindir
 
     @property
     def dsn(self) -> str:
