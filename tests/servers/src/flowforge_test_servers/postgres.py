@@ -69,9 +69,13 @@ class PostgresServer:
         try:
             subprocess.run([bindir / "initdb", "--version"], cwd="/", capture_output=True, check=True, **self._as_user)
         except OSError:
-            copy = self.root / "programs"
-            shutil.copytree(bindir.parent, copy, symlinks=True)
-            return copy / bindir.name
+            package = bindir.parent.parent
+            copy = self.root / "programs" / package.name
+            shutil.copytree(bindir.parent, copy / bindir.parent.name, symlinks=True)
+            libraries = package.with_name(f"{package.name}.libs")  # where wheels put what their programs load
+            if libraries.is_dir():
+                shutil.copytree(libraries, copy.with_name(libraries.name), symlinks=True)
+            return copy / bindir.parent.name / bindir.name
         except subprocess.CalledProcessError:
             pass  # making the cluster will say what is wrong
         return bindir
