@@ -1,0 +1,177 @@
+"""One project on two engines: clean copies of it, the command line run on them, and what then stands in the database."""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+import pytest
+
+from flowforge import Project
+from flowforge.values import Namespace
+
+ENGINES = ("duckdb", "postgres")
+HERE = Path(__file__).resolve().parent
+EXAMPLES = HERE.parents[1] / "examples"
+LEFTOVERS = shutil.ignore_patterns(".local", ".flowforge", "__pycache__", "site", "*.duckdb")
+PATIENCE = 240.0
+"""Seconds until a command counts as hung."""
+
+
+@attrs.frozen
+class Ended:
+    """How a command line ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """All that was said as JSON, on both outputs."""
+        lines = [*self.out.splitlines(), *self.err.splitlines()]
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        """What became of each node."""
+        return {one["node"]: one["status"] for one in self.records if one["event"] == "node_finished"}
+
+
+@attrs.frozen
+class Shown:
+    """What stands under one name. *types* are Arrow's, by name of the column in lower case; rows come with their number."""
+
+    kind: str
+    types: Mapping[str, str]
+    rows: collections.Counter[tuple[object, ...]]
+
+
+@attrs.frozen
+class Place:
+    """A copy of a project that runs on one engine, with a database of its own."""
+
+    engine: str
+    root: Path
+    environ: Mapping[str, str]
+
+    def __call__(self, *args: str) -> Ended:
+        """Run ``flowforge ARGS`` here, with records as JSON."""
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(("FF_", "FLOWFORGE_", "PG"))}
+        done = subprocess.run(
+            [sys.executable, "-m", "flowforge", *args, "--env", self.engine, "--log-format", "json"],
+            cwd=self.root,
+            env={**kept, **self.environ},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=PATIENCE,
+            check=False,
+        )
+        ended = Ended(done.returncode, done.stdout, done.stderr)
+        assert "Traceback" not in ended.err, ended.err
+        return ended
+
+    def build(self) -> Ended:
+        """``flowforge build``, which has to succeed."""
+        ended = self("build")
+        assert ended.code == 0, ended.out + ended.err
+        return ended
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write files of the project."""
+        for name, text in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+    def shown(self, *schemas: str) -> dict[str, Shown]:
+        """All relations of *schemas* (by default the profile's), read through sessions of the engine."""
+        with Project.load(self.root, env=self.engine, environ=dict(self.environ)) as project:
+            executor = project.executor
+            places = [Namespace(name, executor.namespace.database) for name in schemas] or [executor.namespace]
+            with executor.session(label="parity") as session:
+                found = {}
+                for info in (info for place in places for info in session.relations(place)):
+                    name = info.relation.name.lower()
+                    if name.startswith("_ff_"):
+                        continue
+                    table = session.query(f"SELECT * FROM {executor.dialect.render(info.relation)}").read_all()
+                    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+                    types = {field.name.lower(): str(field.type) for field in table.schema}
+                    found[name] = Shown(info.kind.value, types, collections.Counter(rows))
+                return found
+
+
+Pair = tuple[Place, Place]
+"""DuckDB first, then PostgreSQL."""
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres_admin_dsn: str) -> Iterator[Callable[[], str]]:
+    """Makes databases, which are dropped at the end of the session."""
+    psycopg = pytest.importorskip("psycopg")
+    made = []
+
+    def make() -> str:
+        name = f"ff_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(postgres_admin_dsn, autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {name}")
+        made.append(name)
+        return str(urlsplit(postgres_admin_dsn)._replace(path=f"/{name}").geturl())
+
+    yield make
+    with psycopg.connect(postgres_admin_dsn, autocommit=True) as admin:
+        for name in made:
+            admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def new_pair(new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pair]:
+    """Makes two places out of a project: ``new_pair(folder, files)``, whose *files* are put over its own."""
+    profiles = (HERE / "project" / "profiles.yml").read_text("utf-8")
+
+    def make(folder: Path | None, files: Mapping[str, str] | None = None) -> Pair:
+        pair = []
+        for engine in ENGINES:
+            root = tmp_path_factory.mktemp(f"parity-{engine}") / "project"
+            if folder is None:
+                root.mkdir()
+            else:
+                shutil.copytree(folder, root, ignore=LEFTOVERS)
+            environ = {"FF_PG_DSN": new_database()} if engine == "postgres" else {}
+            pair.append(Place(engine, root, environ))
+            pair[-1].write({"profiles.yml": profiles, **(files or {})})
+        return pair[0], pair[1]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pristine(new_pair: Callable[..., Pair]) -> Pair:
+    """The portable project, built once on each engine; not to be changed."""
+    pair = new_pair(HERE / "project")
+    for place in pair:
+        place.build()
+    return pair
+
+
+@pytest.fixture(scope="session")
+def portable(new_pair: Callable[..., Pair]) -> Callable[[], Pair]:
+    """Makes copies of the portable project that a test may change."""
+    return lambda: new_pair(HERE / "project")
+
+
+@pytest.fixture(scope="session")
+def examples() -> Path:
+    """The folder of the example projects."""
+    return EXAMPLES
