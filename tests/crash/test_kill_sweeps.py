@@ -8,7 +8,8 @@ import pytest
 from flowforge_test_servers.board.arena import Arena
 from flowforge_test_servers.board.board import Board
 from flowforge_test_servers.board.large import sweeps
-from flowforge_test_servers.board.scenarios import Scenario
+from flowforge_test_servers.board.process import kill_after
+from flowforge_test_servers.board.scenarios import CHANGE, Scenario
 from flowforge_test_servers.board.sweep import sweep
 from flowforge_test_servers.faults import provoked
 
@@ -38,6 +39,21 @@ def test_killed_at_any_moment(
         tally = sweep(board, arena, scenarios[name], MOMENTS)
     print(f"{engine}, {name}: {tally}")
     assert tally.killed > MOMENTS // 2, "the run was too short to be hit"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("engine", ["duckdb", "postgres", "plain"])
+def test_killed_again_and_again(engine: str, arena_of: ArenaOf, board: Board) -> None:
+    """Runs that never come to their end do no harm that adds up."""
+    arena = arena_of(engine)
+    place = arena.copy(board.opening(arena, CHANGE).place, board.new_root(f"{engine}-again"))
+    with provoked("K1", engine, f"{MOMENTS} runs killed one after the other", "old or new", cases=MOMENTS):
+        for number in range(MOMENTS):
+            kill_after(place, CHANGE.command, 0.02 * number)
+            arena.wait_until_left(place)
+            board.judge_dead(place, CHANGE.old, CHANGE.new)
+        board.repair(place, CHANGE)
+    arena.remove(place)
 
 
 def test_a_kill_in_the_middle_of_a_seed(arena_of: ArenaOf, board: Board, scenarios: dict[str, Scenario]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from flowforge_test_servers.board import judge
 from flowforge_test_servers.board.arena import Arena, Place, write_files
 from flowforge_test_servers.board.board import Board
-from flowforge_test_servers.board.process import Ended, finish, run, start
+from flowforge_test_servers.board.process import Ended, finish, kill_after, run, start
 from flowforge_test_servers.board.world import NEW, OLD
 from flowforge_test_servers.faults import provoked
 
@@ -82,6 +82,27 @@ def test_two_runs_at_once(place: Place) -> None:
     """The short form: two rounds."""
     with provoked("K7", place.arena.name, "2 runs started 0 to 0.1 s apart", "rows exactly right", cases=2):
         play(place, 2)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("place", ["postgres", "plain"], indirect=True)
+def test_one_of_two_runs_is_killed(place: Place) -> None:
+    """The other one takes over what the dead one held, without waiting for a lock to grow old."""
+    rounds = 12
+    with provoked(
+        "K7", place.arena.name, "2 runs at once, one is killed with -9", "the other one ends well", cases=rounds
+    ):
+        for number in range(rounds):
+            version = OLD if number % 2 else NEW
+            write_files(place.root, version.files)
+            other = start(place, "build", "--jobs", "2", "--lock-timeout", "60")
+            kill_after(place, ("build", "--jobs", "2"), 0.04 * number)
+            ended = finish(other)
+            assert ended.code == 0, ended.stderr
+            assert ended.duration < 30, f"waited for a dead run: {ended.stderr}"  # a lease lasts 30 s
+            place.arena.wait_until_left(place)
+            assert run(place, "build").code == 0  # clears away what the dead run staged, if the other began before
+            judge.assert_sound(place, version)
 
 
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from worlds.edits import BELOW, BY_OTHERS, KEYS, OF_MODELS, Edits, outside_rows, seed_rows
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from worlds.edits import BELOW, BY_OTHERS, KEYS, OF_MODELS, OF_THE_FOLDER, Edits, outside_rows, seed_rows
 from worlds.nodes import ENVS, HELPERS, OUTSIDE, SEEDS, VARS, Helper
 from worlds.twin import Order
 from worlds.workspace import Command, Workspace
 
+RUNS = ("run_all", "run_all", "run_all_again", "run_some", "run_some", "run_in_any_way")
+STEPS = (*(OF_MODELS * 2), *(BELOW * 2), *BY_OTHERS, *OF_THE_FOLDER, *(RUNS * 9))
 FULL = os.environ.get("FF_INVARIANTS", "quick") == "full"
 
 
@@ -33,8 +35,8 @@ class NeverStale(RuleBasedStateMachine):
         self.space.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    @initialize(data=st.data(), count=st.integers(2, 5))
-    def begin(self, data: st.DataObject, count: int) -> None:
+    @initialize(data=st.data(), count=st.integers(2, 6), build=st.sampled_from([True, True, True, False]))
+    def begin(self, data: st.DataObject, count: int, build: bool) -> None:
         with self.space.explained():
             for name in SEEDS:
                 self.world.seeds[name] = data.draw(seed_rows)
@@ -47,47 +49,14 @@ class NeverStale(RuleBasedStateMachine):
             for key in data.draw(st.lists(st.sampled_from(KEYS), min_size=count, max_size=count, unique=True)):
                 self.edits.add(data, key)
             self.space.write("begin")
+            if build:
+                self.space.execute(Command())
 
-    # -- changes
-
-    @rule(data=st.data(), what=st.sampled_from(OF_MODELS))
-    def edit_a_model(self, data: st.DataObject, what: str) -> None:
+    @rule(data=st.data(), what=st.sampled_from(STEPS))
+    def step(self, data: st.DataObject, what: str) -> None:
+        """One rule for all: hypothesis would call rules that draw nothing far too often."""
         with self.space.explained():
-            getattr(self.edits, what)(data)
-
-    @rule(data=st.data(), what=st.sampled_from(OF_MODELS))
-    def edit_another_model(self, data: st.DataObject, what: str) -> None:
-        self.edit_a_model(data, what)
-
-    @rule(data=st.data(), what=st.sampled_from(BELOW))
-    def edit_what_models_stand_on(self, data: st.DataObject, what: str) -> None:
-        with self.space.explained():
-            getattr(self.edits, what)(data)
-
-    @rule(data=st.data(), what=st.sampled_from(BY_OTHERS))
-    def others_work_in_the_database(self, data: st.DataObject, what: str) -> None:
-        with self.space.explained():
-            getattr(self.edits, what)(data)
-
-    # -- the project's own folder
-
-    @rule()
-    def forget_local_state(self) -> None:
-        with self.space.explained():
-            self.space.forget_local_state()
-
-    @rule()
-    def save_local_state(self) -> None:
-        with self.space.explained():
-            self.space.save_local_state(self.folder / "aside")
-
-    @precondition(lambda self: (self.folder / "aside").exists())
-    @rule()
-    def restore_local_state(self) -> None:
-        with self.space.explained():
-            self.space.restore_local_state(self.folder / "aside")
-
-    # -- running
+            getattr(self if hasattr(self, what) else self.edits, what)(data)
 
     def _selection(self, data: st.DataObject) -> tuple[str, ...]:
         names = [model.name for model in self.world.nodes()]
@@ -113,35 +82,28 @@ class NeverStale(RuleBasedStateMachine):
         )
         self.space.execute(command, fresh=data.draw(st.booleans(), label="fresh"))
 
-    @rule(data=st.data())
     def run_all(self, data: st.DataObject) -> None:
-        with self.space.explained():
-            self._run(data, (), Order())
+        self._run(data, (), Order())
 
-    @rule(data=st.data())
     def run_all_again(self, data: st.DataObject) -> None:
         """Twice in a row: the second time nothing is left to do, but for what is volatile."""
-        with self.space.explained():
-            self._run(data, (), Order())
-            self._run(data, (), Order())
+        self._run(data, (), Order())
+        self._run(data, (), Order())
 
-    @rule(data=st.data())
     def run_some(self, data: st.DataObject) -> None:
-        with self.space.explained():
-            self._run(data, self._selection(data), Order())
+        self._run(data, self._selection(data), Order())
 
-    @rule(data=st.data(), mode=st.sampled_from(["off", "rw", "ro", "wo"]))
-    def run_in_any_way(self, data: st.DataObject, mode: str) -> None:
-        with self.space.explained():
-            names = [model.name for model in self.world.nodes() if model.materialized != "ephemeral"]
-            order = Order(
-                mode=mode,
-                forced=frozenset(data.draw(st.lists(st.sampled_from(names), max_size=2), label="forced")),
-                full_refresh=data.draw(st.sampled_from([False, False, False, True]), label="full refresh"),
-                assume_unchanged=data.draw(st.booleans(), label="assume unchanged"),
-            )
-            select = data.draw(st.sampled_from([(), self._selection(data)]))
-            self._run(data, select, order)
+    def run_in_any_way(self, data: st.DataObject) -> None:
+        mode = data.draw(st.sampled_from(["off", "rw", "ro", "wo"]), label="mode")
+        names = [model.name for model in self.world.nodes() if model.materialized != "ephemeral"]
+        order = Order(
+            mode=mode,
+            forced=frozenset(data.draw(st.lists(st.sampled_from(names), max_size=2), label="forced")),
+            full_refresh=data.draw(st.sampled_from([False, False, False, True]), label="full refresh"),
+            assume_unchanged=data.draw(st.booleans(), label="assume unchanged"),
+        )
+        select = data.draw(st.sampled_from([(), self._selection(data)]))
+        self._run(data, select, order)
 
 
 TestNeverStale = NeverStale.TestCase

@@ -85,6 +85,8 @@ class Edits:
         if model is None:
             return
         changed = attrs.evolve(model, **changes)
+        if changed.cache and Input("raw", RAW) in changed.inputs:
+            changed = attrs.evolve(changed, cache=None)  # it would promise what it cannot know
         if self.world.taken(changed.relation, but=model.key) or changed == model:
             return
         self.world.models[model.key] = changed
@@ -189,13 +191,13 @@ class Edits:
             self._change("language", model, language=other, add_from="literal", helpers=(), fails=fails)
 
     def edit_volatile(self, data: st.DataObject) -> None:
-        volatile = data.draw(st.booleans(), label="volatile")
-        self._change("volatile", self._model(data), volatile=volatile)
+        volatile = data.draw(st.sampled_from([False, False, True]), label="volatile")
+        cache = data.draw(st.sampled_from([None, None, True, False]), label="cache")
+        self._change("volatile", self._model(data), volatile=volatile, cache=cache)
 
     def edit_fails(self, data: st.DataObject) -> None:
-        fails = data.draw(st.booleans(), label="fails")
-        model = self._model(data, lambda one: one.holds_rows and (one.fails or one.shape != "star"))
-        self._change("failing", model, fails=fails)
+        fails = data.draw(st.sampled_from([False, False, True]), label="fails")
+        self._change("failing", self._model(data, lambda one: one.holds_rows and one.fails is not fails), fails=fails)
 
     # -- editing what models stand on
 
@@ -335,24 +337,44 @@ class Edits:
             statement = f"alter table {relation} add column w integer"
         self.space.outside(f"alter {relation}", relation, Standing("table", now), statement)
 
+    # -- the project's own folder
+
+    def touch_local_state(self, data: st.DataObject) -> None:
+        """Remove ``.flowforge/``, or put an old copy of it back."""
+        aside = self.space.root.parent / "aside"
+        what = data.draw(st.sampled_from(["forget", "save", "save", "restore", "restore"]), label="what")
+        if what == "forget":
+            self.space.forget_local_state()
+        elif what == "save":
+            self.space.save_local_state(aside)
+        elif aside.exists():
+            self.space.restore_local_state(aside)
+
 
 OF_MODELS = (
+    "edit_words_only",
     "edit_config",
     "edit_result",
     "edit_words_only",
     "edit_where_the_number_stands",
+    "edit_config",
+    "edit_result",
     "edit_inputs",
     "edit_shape",
     "edit_language",
+    "add_model",
     "add_model",
     "remove_model",
     "rename_model",
     "edit_volatile",
     "edit_fails",
 )
-BELOW = ("edit_seed", "reorder_seed", "edit_var", "edit_env", "edit_helper")
+BELOW = ("edit_seed", "edit_seed", "reorder_seed", "edit_var", "edit_env", "edit_helper", "edit_helper")
 BY_OTHERS = (
     "change_source",
+    "change_source",
+    "change_source",
+    "rewrite_source",
     "rewrite_source",
     "widen_source",
     "drop_source",
@@ -360,3 +382,5 @@ BY_OTHERS = (
     "replace_own_by_another_kind",
     "alter_own",
 )
+OF_THE_FOLDER = ("touch_local_state", "touch_local_state")
+"""More often what people do more often."""

@@ -70,8 +70,8 @@ class Model:
         The same said in other words.
     helpers:
         Modules that a Python model imports; the first one holds the number.
-    volatile, fails:
-        It uses a function whose result nobody knows before; it always fails.
+    volatile, cache, fails:
+        It uses a function whose result nobody knows before; what it says about that; it always fails.
     """
 
     key: int
@@ -92,12 +92,18 @@ class Model:
     comment: int = 0
     helpers: tuple[str, ...] = ()
     volatile: bool = False
+    cache: bool | None = None
     fails: bool = False
 
     @property
     def relation(self) -> str:
         """The key of the relation that it is written to, folded as the engine folds names."""
         return f"{EXTRA if self.schema else SCHEMA}.{self.alias or self.name}".lower()
+
+    @property
+    def knowable(self) -> bool:
+        """Whether equal inputs mean equal rows, as far as the model tells."""
+        return self.cache if self.cache is not None else not self.volatile
 
     @property
     def holds_rows(self) -> bool:

@@ -126,7 +126,7 @@ class Twin:
         return None
 
     def _definition(self, world: Description, model: Model) -> object:
-        return None if model.volatile else says(world, model)
+        return says(world, model) if model.knowable else None
 
     def stands_on(self, world: Description, model: Model) -> Identity:
         """What *model* reads, as it is now."""
@@ -252,7 +252,7 @@ class Twin:
     ) -> None:
         if not order.reads or model.name in order.forced or order.full_refresh:
             raise WrongError(f"{line}\nit was skipped, though it was to be built in any case")
-        if model.volatile:
+        if not model.knowable:
             raise WrongError(f"{line}\nit was skipped, though it is volatile")
         if reason is None and order.assume_unchanged:
             return  # it may be old: that is what was asked for

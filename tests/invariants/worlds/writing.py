@@ -72,6 +72,8 @@ def _config(model: Model) -> str:
         words.append(f"alias='{model.alias}'")
     if model.schema:
         words.append(f"schema='{EXTRA.removeprefix(SCHEMA + '_')}'")
+    if model.cache is not None:
+        words.append(f"cache={model.cache}")
     if model.tags:
         words.append(f"tags={list(model.tags)!r}")
     return ", ".join(words)
@@ -106,7 +108,7 @@ def _sql(world: Description, model: Model) -> str:
     where = f"where k % {model.modulus} <> 1" if model.modulus else ""
     if model.shape == "star":
         read = _from(world, model.inputs[0])
-        boom = " and error('as it should') is null" if model.fails else ""
+        boom = " and no_such_column" if model.fails else ""
         where = where or "where true"
         tail = " and random() >= 0" if model.volatile else ""
         return f"{head}select *\nfrom {read}{' ' * model.spelling} {where}{boom}{tail}\n"
@@ -130,7 +132,7 @@ def _sql(world: Description, model: Model) -> str:
     if model.volatile:
         value += " + cast(random() * 0 as bigint)"
     if model.fails:
-        value += " + cast(error('as it should') as bigint)"
+        value += " + no_such_column"
     columns = ["cast(k as bigint) as k", f"cast({value} as bigint) as v"]
     if model.extra:
         place, type_ = model.extra
