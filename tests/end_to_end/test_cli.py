@@ -80,8 +80,8 @@ def test_verbose_before_and_after_the_command(call: Call) -> None:
         ended = call(*args)
         assert "started total" in ended.err
     assert "[sql] create table" in call("run", "--no-cache", "-vv").err
-    assert "[sql]" not in call("run", "-v").err
-    assert "[sql]" in call("run", "--sql-debug").err
+    assert "[sql]" not in call("run", "--rebuild", "-v").err
+    assert "[sql]" in call("run", "--rebuild", "--sql-debug").err
 
 
 def test_the_sql_channel_has_a_variable(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

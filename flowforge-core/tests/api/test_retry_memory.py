@@ -6,7 +6,7 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flowforge.api.retry import recall, remember
@@ -44,6 +44,8 @@ def test_options_come_back(given_options: RunOptions) -> None:
 
 
 @given(st.dictionaries(st.sampled_from([*remember(project(), RunOptions())]), junk))
+@example({"jobs": 0.5, "timeout": float("inf"), "lock_timeout": 10**400})
+@example({"jobs": float("inf"), "timeout": float("nan"), "lock_timeout": -1})
 def test_whatever_is_read_makes_options(record: dict[str, Any]) -> None:
     found = recall(record)
     assert found.jobs is None or found.jobs >= 1

@@ -20,6 +20,7 @@ from flowforge.state.records import RunRecord
 if TYPE_CHECKING:
     from flowforge.api.project import Project
 
+_LONG = 1e9  # seconds; what is longer was not written by FlowForge
 _OPEN = (Status.ERROR, Status.FAIL, Status.SKIPPED, Status.CANCELLED)
 
 
@@ -86,7 +87,7 @@ def recall(record: Mapping[str, Any]) -> RunOptions:
     policy, cache, rebuild = record.get("policy"), record.get("cache"), record.get("rebuild")
     jobs, default = _number(record.get("jobs")), RunOptions()
     return RunOptions(
-        jobs=int(jobs) if jobs else None,
+        jobs=int(jobs) if jobs and 1 <= jobs <= 1024 else None,
         policy=next((one for one in FailPolicy if one.value == policy), default.policy),
         timeout=_number(record.get("timeout")) or None,
         lock_timeout=_number(record.get("lock_timeout", default.lock_timeout)),
@@ -98,7 +99,9 @@ def recall(record: Mapping[str, Any]) -> RunOptions:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LONG:
+        return None
+    return float(value)
 
 
 def find_retry(project: Project) -> Retry | None:
