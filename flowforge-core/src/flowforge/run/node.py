@@ -110,8 +110,14 @@ def _publish(step: PlanNode, bench: Bench, sessions: Sessions, publication: Publ
     """Publish on a session of its own; again, when the failure is one that may pass and nothing was committed."""
     node = step.node
     label = f"flowforge/{bench.run_id}/{node.short_name}"
+    unsettled: list[EngineError] = []
 
     def attempt() -> Published:
+        if unsettled:
+            settled = _settle(label, bench, publication, node)
+            if settled is not None:
+                return settled
+            unsettled.clear()
         try:
             with sessions.working(bench.open_session(label, node.config.timeout)) as session:
                 return bench.publisher.publish(session, publication, bench.make_audit(node, False))
@@ -119,17 +125,24 @@ def _publish(step: PlanNode, bench: Bench, sessions: Sessions, publication: Publ
             error = problem if isinstance(problem, EngineError) else bench.error(problem)
             if error is None or error.committed is not Committed.UNKNOWN:
                 raise
-            settled = _settle(label, bench, publication, node)
-            if settled is None:
-                error.committed, error.retryable = Committed.NO, True
-                raise error from problem
-            return settled
+            # The next attempt asks first; until then nobody knows, whatever becomes of the connection meanwhile.
+            unsettled.append(error)
+            error.committed, error.retryable = Committed.NO, True
+            raise error from problem
 
-    return bench.retry(attempt, node)
+    try:
+        return bench.retry(attempt, node)
+    except Exception as problem:
+        if not unsettled:
+            raise
+        lost = unsettled[0]
+        lost.committed = Committed.UNKNOWN
+        lost.notes = (*lost.notes, "whether it was committed is not known; the next run finds out")
+        raise lost from problem
 
 
 def _settle(label: str, bench: Bench, publication: Publication, node: Node) -> Published | None:
-    """What became of a commit whose answer was lost; ``None``: nothing was committed."""
+    """What became of a commit whose answer was lost; ``None``: nothing was committed. May fail as the commit did."""
     publisher = bench.publisher
     with bench.open_session(label, None) as session:
         if not publisher.settle(session, publication):
