@@ -42,17 +42,26 @@ class Ended:
         lines = [*self.out.splitlines(), *self.err.splitlines()]
         return [json.loads(line) for line in lines if line.startswith("{")]
 
+    def of(self, event: str) -> list[dict[str, Any]]:
+        """The records of one event, in the order in which they came."""
+        return [one for one in self.records if one.get("event") == event]
+
     @property
     def statuses(self) -> dict[str, str]:
         """What became of each node."""
-        return {one["node"]: one["status"] for one in self.records if one["event"] == "node_finished"}
+        return {one["node"]: one["status"] for one in self.of("node_finished")}
 
 
 @attrs.frozen
 class Shown:
-    """What stands under one name. *types* are Arrow's, by name of the column in lower case; rows come with their number."""
+    """What stands under one name.
+
+    *names* are the columns as the engine stores them; *types* are Arrow's, by name in lower case; each of *rows* comes
+    with how often it is there.
+    """
 
     kind: str
+    names: tuple[str, ...]
     types: Mapping[str, str]
     rows: collections.Counter[tuple[object, ...]]
 
@@ -107,8 +116,9 @@ class Place:
                         continue
                     table = session.query(f"SELECT * FROM {executor.dialect.render(info.relation)}").read_all()
                     rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+                    names = tuple(table.schema.names)
                     types = {field.name.lower(): str(field.type) for field in table.schema}
-                    found[name] = Shown(info.kind.value, types, collections.Counter(rows))
+                    found[name] = Shown(info.kind.value, names, types, collections.Counter(rows))
                 return found
 
 
@@ -156,13 +166,19 @@ def new_pair(new_database: Callable[[], str], tmp_path_factory: pytest.TempPathF
     return make
 
 
-@pytest.fixture(scope="session")
-def pristine(new_pair: Callable[..., Pair]) -> Pair:
+@attrs.frozen
+class Pristine:
     """The portable project, built once on each engine; not to be changed."""
-    pair = new_pair(HERE / "project")
-    for place in pair:
-        place.build()
-    return pair
+
+    places: Pair
+    builds: tuple[Ended, Ended]
+
+
+@pytest.fixture(scope="session")
+def pristine(new_pair: Callable[..., Pair]) -> Pristine:
+    """The portable project, built; tests only read it."""
+    places = new_pair(HERE / "project")
+    return Pristine(places, (places[0].build(), places[1].build()))
 
 
 @pytest.fixture(scope="session")
