@@ -39,6 +39,7 @@ sys.stdin.read()
         ("CREATE TABLE taken AS SELECT 1", ErrorKind.DUPLICATE),
         ("INSERT INTO taken VALUES (NULL)", ErrorKind.CONSTRAINT),
         ("INSERT INTO taken VALUES (1)", ErrorKind.CONSTRAINT),
+        ("SELECT (SELECT id FROM (VALUES (1), (2)) AS v(id))", ErrorKind.CONSTRAINT),
         ("LOAD ghost_extension", ErrorKind.OTHER),
     ],
 )
@@ -50,6 +51,14 @@ def test_kinds(executor: DuckDBExecutor, sql: str, kind: ErrorKind) -> None:
             session.execute(sql)
         assert caught.value.kind is kind, caught.value.message
         assert isinstance(caught.value.__cause__, duckdb.Error)
+
+
+def test_a_division_by_zero_is_about_values() -> None:
+    """DuckDB 1.5 gives NULL instead of an error, so the text of DuckDB 2 stands here."""
+    text = "Invalid Input Error: Division by zero in expression mod(id, 0). Use TRY(...) to return NULL."
+    assert translate(duckdb.InvalidInputException(text), Attempt()).kind is ErrorKind.TYPE
+    other = translate(duckdb.InvalidInputException("Invalid Input Error: something else"), Attempt())
+    assert other.kind is ErrorKind.OTHER
 
 
 def test_conflicting_transactions_may_be_tried_again(executor: DuckDBExecutor) -> None:

@@ -113,6 +113,26 @@ def test_a_statement_is_one_statement(session: Session) -> None:
     assert refusal.value.kind is ErrorKind.SYNTAX
 
 
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("select 'a'::text = 1", ErrorKind.TYPE),
+        ("select - 'a'::text", ErrorKind.TYPE),
+        ("select distinct j from (values (json '{}')) as v(j)", ErrorKind.TYPE),
+        ("select ghost(1)", ErrorKind.MISSING),
+        ("select upper(1)", ErrorKind.MISSING),
+        ("select 1 / 0", ErrorKind.TYPE),
+        ("select (select id from (values (1), (2)) as v(id))", ErrorKind.CONSTRAINT),
+    ],
+)
+def test_an_operator_that_does_not_take_these_types_is_not_a_missing_function(
+    session: Session, sql: str, kind: ErrorKind
+) -> None:
+    with pytest.raises(EngineError) as refusal:
+        session.execute(sql)
+    assert refusal.value.kind is kind, refusal.value.message
+
+
 def test_a_query_that_fails_does_no_harm_to_a_transaction(session: Session) -> None:
     with session.transaction():
         session.create_as(T, "select 1 as id", CreateKind.TABLE)

@@ -51,3 +51,10 @@ def test_every_character_is_located_in_its_query(sql: str, queries: list[str]) -
             assert character == (sql if index is None else queries[index])[inner]
             seen.setdefault(index, []).append(inner)
     assert seen == {index: list(range(len(text))) for index, text in [(None, sql), *enumerate(queries)]}
+
+
+@given(st.sampled_from(QUERIES), st.lists(st.sampled_from(QUERIES), max_size=3))
+def test_the_end_of_the_text_is_the_end_of_the_query(sql: str, queries: list[str]) -> None:
+    joined = with_ctes(sql, [(f"e{index}", query) for index, query in enumerate(queries)])
+    assert joined.locate(len(joined.sql)) == (None, len(sql))
+    assert joined.locate(len(joined.sql) + 1) is None

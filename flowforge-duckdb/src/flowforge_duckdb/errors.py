@@ -43,6 +43,10 @@ _KINDS = {
     "Out of Memory": ErrorKind.MEMORY,
     "Not implemented": ErrorKind.UNSUPPORTED,
 }
+_INPUT = {
+    "division by zero": ErrorKind.TYPE,
+    "more than one row returned by a subquery": ErrorKind.CONSTRAINT,
+}
 _HELP = {
     ErrorKind.LOCKED: "wait until it is done or stop it, or give this run a database file of its own",
     ErrorKind.MEMORY: "raise memory_limit, lower threads or --jobs, or give DuckDB more room on disk",
@@ -193,6 +197,8 @@ def _kind(family: str, body: str) -> ErrorKind:
         if "constraint violation" in lower:
             return ErrorKind.CONSTRAINT
         return ErrorKind.DEADLOCK if any(words in lower for words in _CONFLICT) else ErrorKind.OTHER
+    if family == "Invalid Input":
+        return next((kind for words, kind in _INPUT.items() if words in lower), ErrorKind.OTHER)
     if family == "IO" and _LOCKED.search(body):
         return ErrorKind.LOCKED
     return _KINDS.get(family, ErrorKind.OTHER)

@@ -1,4 +1,8 @@
-"""PostgreSQL's errors in the contract's words: by SQLSTATE, never by text, which servers write in many languages."""
+"""PostgreSQL's errors in the contract's words: by SQLSTATE, never by text, which servers write in many languages.
+
+One code covers two mistakes, a function that is not there and an operator that does not take these types. The server's
+own routine tells them apart, which it names in every language alike.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import psycopg
 
 from flowforge.errors import Committed, EngineError, ErrorKind
 
+_UNDEFINED_FUNCTION = "42883"
 _KINDS = {
     "08": ErrorKind.CONNECTION,
     "0A": ErrorKind.UNSUPPORTED,
@@ -32,7 +37,7 @@ _KINDS = {
     "42725": ErrorKind.TYPE,
     "42804": ErrorKind.TYPE,
     "42846": ErrorKind.TYPE,
-    "42883": ErrorKind.MISSING,
+    _UNDEFINED_FUNCTION: ErrorKind.MISSING,
     "42P01": ErrorKind.MISSING,
     "42P06": ErrorKind.DUPLICATE,
     "42P07": ErrorKind.DUPLICATE,
@@ -48,6 +53,7 @@ _KINDS = {
     "57P": ErrorKind.CONNECTION,
     "58030": ErrorKind.DISK,
 }
+_LOOKS_FOR_OPERATORS = frozenset({"op_error", "get_sort_group_operators"})
 _HELP = {
     ErrorKind.CONNECTION: "check that the server still runs, then run again",
     ErrorKind.DISK: "make room on the server's disk and run again; what was there before is untouched",
@@ -96,6 +102,8 @@ def kind_of(exc: psycopg.Error) -> ErrorKind:
         if isinstance(exc, psycopg.DataError):
             return ErrorKind.TYPE
         return ErrorKind.CONNECTION if isinstance(exc, psycopg.OperationalError) else ErrorKind.OTHER
+    if state == _UNDEFINED_FUNCTION and exc.diag.source_function in _LOOKS_FOR_OPERATORS:
+        return ErrorKind.TYPE
     for length in (5, 3, 2):
         found = _KINDS.get(state[:length])
         if found is not None:

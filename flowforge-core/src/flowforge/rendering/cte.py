@@ -32,12 +32,15 @@ class WithCtes:
     parts: tuple[tuple[int, int, int | None, int], ...]
 
     def locate(self, offset: int) -> tuple[int | None, int] | None:
-        """Which query the character at *offset* belongs to, and its offset there; ``None`` for words in between."""
+        """Which query the character at *offset* belongs to, and its offset there; ``None`` for words in between.
+
+        Behind the last character is the end of the query itself: engines point there when something is missing.
+        """
         at = bisect.bisect_right([part[0] for part in self.parts], offset) - 1
         if at < 0:
             return None
         start, end, index, inner = self.parts[at]
-        return (index, inner + offset - start) if offset < end else None
+        return (index, inner + offset - start) if offset < end or offset == len(self.sql) else None
 
 
 def with_ctes(sql: str, ctes: Sequence[tuple[str, str]], quote: Callable[[str], str] | None = None) -> WithCtes:
