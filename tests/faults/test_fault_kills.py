@@ -10,7 +10,6 @@ from breaking.projects import (
     PLAIN,
     assert_right,
     assert_standing,
-    built,
     kill,
     outside,
     program,
@@ -21,7 +20,6 @@ from breaking.projects import (
     working,
 )
 from flowforge_test_servers.board.arena import Place
-from flowforge_test_servers.board.process import start
 from flowforge_test_servers.faults import provoked
 
 pytestmark = pytest.mark.skipif(not hasattr(__import__("os"), "killpg"), reason="POSIX signals")
@@ -31,12 +29,11 @@ CROSS = "select {edition} as edition from generate_series(1, 100000) a, generate
 
 @pytest.mark.parametrize("query", [ASLEEP, CROSS], ids=["asleep", "busy"])
 def test_the_server_stops_working_for_a_killed_process(postgres: Place, query: str) -> None:
-    built(postgres)
     project(postgres, query, 2)
     with provoked("K2", "postgres", "kill -9 while the server works", "ended by the server, next run right"):
         with outside(postgres) as look:
-            running = started_until_working(postgres, look)
-            kill(running)
+            with started_until_working(postgres, look) as running:
+                kill(running)
             took = until("the orphan is gone", lambda: not working(look))
         assert took < 5, f"the orphan worked for {took:.1f} s"  # one second by the setting; the machine may be busy
         assert_standing(postgres, 1)
@@ -51,16 +48,14 @@ BLIND = "import flowforge_postgres.pool as pool\npool.looks_after_clients = lamb
 
 def test_the_next_run_ends_what_the_server_did_not(postgres: Place) -> None:
     """Where the server cannot notice that a client is gone, the next run ends its session, which holds locks."""
-    built(postgres)
     project(postgres, ASLEEP, 2)
     command = program(postgres.root, BLIND)
     with (
         provoked("K2", "postgres", "kill -9, server that does not notice", "ended by the next run, which is right"),
         outside(postgres) as look,
     ):
-        running = start(postgres, "run", command=command)
-        until("the server works", lambda: bool(working(look)))
-        kill(running)
+        with started_until_working(postgres, look, command=command) as running:
+            kill(running)
         (orphan,) = working(look)
         project(postgres, PLAIN, 2)
         since = time.monotonic()

@@ -13,7 +13,6 @@ from breaking.projects import (
     PLAIN,
     assert_right,
     assert_standing,
-    built,
     outside,
     program,
     project,
@@ -42,7 +41,6 @@ def assert_stopped(ended: Ended, place: Place, seconds: int) -> None:
 @pytest.mark.parametrize("how", ["option", "model"])
 @pytest.mark.parametrize("place", ["postgres", "duck"], indirect=True)
 def test_a_statement_that_takes_too_long_is_stopped(place: Place, how: str) -> None:
-    built(place)
     engine = place.arena.name
     words = ["--timeout", "2"] if how == "option" else []
     project(place, ("" if words else LIMITED) + SLOW[engine], 2)
@@ -58,7 +56,6 @@ GREEDY_SQL = "select {edition} as edition, list(a.range) as l from range(3000000
 
 
 def test_duckdb_runs_out_of_memory(duck: Place) -> None:
-    built(duck)
     project(duck, GREEDY_SQL, 2)
     profile = (duck.root / "profiles.yml").read_text()
     write_files(duck.root, {"profiles.yml": profile.replace("board.db", "board.db, memory_limit: 50MB, threads: 1")})
@@ -82,7 +79,6 @@ LIMIT = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (12 << 30, 12 <
 
 @pytest.mark.skipif(sys.platform != "linux" or not hasattr(resource, "RLIMIT_AS"), reason="limits of Linux")
 def test_a_python_model_runs_out_of_memory(duck: Place) -> None:
-    built(duck)
     project(duck, PLAIN, 2, GREEDY_PYTHON)
     with provoked("K19", "duckdb", "Python model under RLIMIT_AS", "exit 1, model named, the rest is right"):
         ended = finish(start(duck, "run", "--keep-going", command=program(duck.root, LIMIT)))

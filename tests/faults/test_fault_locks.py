@@ -14,14 +14,14 @@ from breaking.projects import (
     PLAIN,
     assert_right,
     assert_standing,
-    built,
     outside,
     project,
     run_to_end,
+    started,
     until,
 )
 from flowforge_test_servers.board.arena import Place
-from flowforge_test_servers.board.process import Ended, finish, start
+from flowforge_test_servers.board.process import Ended, finish
 from flowforge_test_servers.faults import provoked
 
 READS = HELD.replace("from ", "from {{ ref('first') }}, ")
@@ -59,15 +59,14 @@ def knot(place: Place, gate: Any) -> None:
 
 def entangled(place: Place, knots: int) -> Ended:
     """A run that gets into so many knots."""
-    built(place)
     project(place, READS, 2)
     with outside(place) as gate:
         gate.execute(f"SELECT pg_advisory_lock({GATE})")
-        running = start(place, "run")
-        for _ in range(knots):
-            knot(place, gate)
-        gate.execute(f"SELECT pg_advisory_unlock({GATE})")
-        return finish(running)
+        with started(place, "run") as running:
+            for _ in range(knots):
+                knot(place, gate)
+            gate.execute(f"SELECT pg_advisory_unlock({GATE})")
+            return finish(running)
 
 
 def test_one_deadlock_is_tried_again(postgres: Place) -> None:
@@ -88,7 +87,6 @@ def test_deadlocks_without_end_are_given_up(postgres: Place) -> None:
 
 
 def test_a_wait_for_a_foreign_lock_has_an_end(postgres: Place) -> None:
-    built(postgres)
     project(postgres, PLAIN, 2)
     with (
         provoked("K17", "postgres", "foreign LOCK TABLE, for long", "holder named, exit 1 in time, old rows"),
@@ -109,7 +107,6 @@ def test_a_wait_for_a_foreign_lock_has_an_end(postgres: Place) -> None:
 
 
 def test_a_wait_for_a_foreign_lock_ends_well(postgres: Place) -> None:
-    built(postgres)
     project(postgres, PLAIN, 2)
     waits = (
         f"SELECT count(*) FROM pg_stat_activity WHERE {OURS} AND wait_event_type = 'Lock' AND wait_event = 'relation'"
@@ -117,9 +114,10 @@ def test_a_wait_for_a_foreign_lock_ends_well(postgres: Place) -> None:
     with (
         provoked("K17", "postgres", "foreign LOCK TABLE, for a moment", "waited for, then right"),
         outside(postgres) as look,
+        outside(postgres) as foreign,
+        started(postgres, "run") as running,
     ):
-        with look.transaction():
-            look.execute("LOCK TABLE middle IN ACCESS EXCLUSIVE MODE")
-            running = start(postgres, "run")
+        with foreign.transaction():
+            foreign.execute("LOCK TABLE middle IN ACCESS EXCLUSIVE MODE")
             until("the run waits", lambda: one(look, waits))
         assert_right(finish(running), postgres, 2)

@@ -14,7 +14,6 @@ from breaking.projects import (
     PLAIN,
     assert_right,
     assert_standing,
-    built,
     outside,
     project,
     run_to_end,
@@ -42,33 +41,30 @@ def assert_lost(ended: Ended) -> None:
 
 
 def test_a_session_that_is_ended_once(postgres: Place) -> None:
-    built(postgres)
     project(postgres, HELD, 2)
     with (
         provoked("K8", "postgres", "session ended in a statement, once", "tried again, then right"),
         outside(postgres) as look,
     ):
-        with look.transaction():
-            look.execute(f"SELECT pg_advisory_xact_lock({GATE})")
-            running = started_until_working(postgres, look)
+        look.execute(f"SELECT pg_advisory_lock({GATE})")
+        with started_until_working(postgres, look) as running:
             (pid,) = working(look)
             look.execute(f"SELECT pg_terminate_backend({pid})")
             until("it tries again", lambda: bool(working(look)) and pid not in working(look))
-        ended = finish(running)
+            look.execute(f"SELECT pg_advisory_unlock({GATE})")
+            ended = finish(running)
         assert_right(ended, postgres, 2)
         assert "the connection to the server was lost" in ended.stderr  # a retry is not hidden
 
 
 def test_a_session_that_is_ended_again_and_again(postgres: Place) -> None:
-    built(postgres)
     project(postgres, HELD, 2)
     with (
         provoked("K8", "postgres", "session ended in a statement, always", "exit 1, model named, old rows"),
         outside(postgres) as look,
     ):
-        with look.transaction():
-            look.execute(f"SELECT pg_advisory_xact_lock({GATE})")
-            running = started_until_working(postgres, look)
+        look.execute(f"SELECT pg_advisory_lock({GATE})")
+        with started_until_working(postgres, look) as running:
 
             def ended_by_us() -> bool:
                 for pid in working(look):
@@ -76,7 +72,7 @@ def test_a_session_that_is_ended_again_and_again(postgres: Place) -> None:
                 return running.process.poll() is not None
 
             until("it gives up", ended_by_us)
-        assert_lost(finish(running))
+            assert_lost(finish(running))
         assert_standing(postgres, 1)
         project(postgres, PLAIN, 2)
         assert_right(run_to_end(postgres), postgres, 2)
@@ -85,7 +81,6 @@ def test_a_session_that_is_ended_again_and_again(postgres: Place) -> None:
 @pytest.mark.parametrize("cut", [Cut.BEFORE, Cut.AFTER], ids=["not committed", "committed"])
 def test_a_connection_that_is_lost_in_the_commit(postgres: Place, cut: Cut) -> None:
     """Nobody knows what came of such a commit; the note in the database does."""
-    built(postgres)
     project(postgres, MARKED, 2)
     import psycopg
 
@@ -109,16 +104,15 @@ def test_a_connection_that_is_lost_in_the_commit(postgres: Place, cut: Cut) -> N
 
 def test_a_crash_of_the_server_that_passes(crashable: Place, own_server: PostgresServer) -> None:
     """A process of the server dies, all sessions end, the server recovers."""
-    built(crashable)
     project(crashable, HELD, 2)
     with provoked(
         "K9", "postgres", "a server process killed, recovery", "tried again, then right; or exit 1, old rows"
     ):
         with outside(crashable) as look:
             look.execute(f"SELECT pg_advisory_lock({GATE})")
-            running = started_until_working(crashable, look)
-            os.kill(working(look)[0], signal.SIGKILL)  # ours is ended with it, and with ours the gate opens
-        ended = finish(running)
+            with started_until_working(crashable, look) as running:
+                os.kill(working(look)[0], signal.SIGKILL)  # ours is ended with it, and with ours the gate opens
+                ended = finish(running)
         assert "the connection to the server was lost" in ended.stderr
         if ended.code:  # the recovery took longer than the pauses between the attempts
             assert_lost(ended)
@@ -129,15 +123,14 @@ def test_a_crash_of_the_server_that_passes(crashable: Place, own_server: Postgre
 
 
 def test_a_server_that_stays_away(crashable: Place, own_server: PostgresServer) -> None:
-    built(crashable)
     project(crashable, HELD, 2)
     with provoked("K9", "postgres", "server crashed, restarted later", "exit 1, address named, old rows"):
         with outside(crashable) as look:
             look.execute(f"SELECT pg_advisory_lock({GATE})")
-            running = started_until_working(crashable, look)
-            since = time.monotonic()
-            own_server.stop(immediate=True)
-        ended = finish(running)
+            with started_until_working(crashable, look) as running:
+                since = time.monotonic()
+                own_server.stop(immediate=True)
+                ended = finish(running)
         assert time.monotonic() - since < 20
         assert ended.code == 1, ended.stderr
         assert "Traceback" not in ended.stderr

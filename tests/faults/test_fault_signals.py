@@ -13,7 +13,6 @@ from breaking.projects import (
     PLAIN,
     assert_right,
     assert_standing,
-    built,
     outside,
     project,
     run_to_end,
@@ -53,15 +52,14 @@ def send(running: Running, number: signal.Signals) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_postgres_stops_at_once(postgres: Place, number: signal.Signals, code: int) -> None:
-    built(postgres)
     project(postgres, ASLEEP, 2)
     fault = "K3" if number is signal.SIGINT else "K4"
     with provoked(fault, "postgres", "while a statement runs", f"exit {code}, statement cancelled, old rows"):
         with outside(postgres) as look:
-            running = started_until_working(postgres, look)
-            since = time.monotonic()
-            send(running, number)
-            ended = finish(running, timeout=30)
+            with started_until_working(postgres, look) as running:
+                since = time.monotonic()
+                send(running, number)
+                ended = finish(running, timeout=30)
             took = time.monotonic() - since
             assert working(look) == []
         assert ended.code == code, ended.stderr
@@ -75,7 +73,6 @@ def test_postgres_stops_at_once(postgres: Place, number: signal.Signals, code: i
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_duckdb_stops_at_once(duck: Place, number: signal.Signals, code: int) -> None:
-    built(duck)
     project(duck, BUSY, 2)
     fault = "K3" if number is signal.SIGINT else "K4"
     with provoked(fault, "duckdb", "while a statement runs", f"exit {code}, statement cancelled, old rows"):
@@ -95,7 +92,6 @@ def test_duckdb_stops_at_once(duck: Place, number: signal.Signals, code: int) ->
 @pytest.mark.parametrize("place", ["postgres", "duck"], indirect=True)
 def test_a_second_signal_ends_what_does_not_listen(place: Place) -> None:
     """A Python model that sleeps cannot be cancelled; a user who asks twice does not want to wait for it."""
-    built(place)
     project(place, PLAIN, 2, DEAF)
     with provoked("K3", place.arena.name, "twice, at a model that does not listen", "exit 130 at once, nothing half"):
         running = begun(place, "deaf\n")

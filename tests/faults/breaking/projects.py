@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,16 +96,26 @@ def working(connection: Any) -> list[int]:
     return [pid for (pid,) in rows]
 
 
-def started_until_working(place: Place, connection: Any, *words: str, **variables: str) -> Running:
-    """Start a run, and return when the server works for the middle model."""
-    running = start(place, "run", *words, **variables)
+@contextlib.contextmanager
+def started(place: Place, *words: str, command: Sequence[str] | None = None, **variables: str) -> Iterator[Running]:
+    """A process that does not outlive the block."""
+    running = start(place, *words, command=command, **variables)
     try:
+        yield running
+    finally:
+        if running.process.returncode is None:
+            kill(running)
+
+
+@contextlib.contextmanager
+def started_until_working(
+    place: Place, connection: Any, *, command: Sequence[str] | None = None, **variables: str
+) -> Iterator[Running]:
+    """A run for which the server works on the middle model when the block begins."""
+    with started(place, "run", command=command, **variables) as running:
         until("the server works", lambda: running.process.poll() is not None or bool(working(connection)))
         assert running.process.poll() is None, running.process.communicate()
-    except BaseException:
-        kill(running)
-        raise
-    return running
+        yield running
 
 
 def kill(running: Running) -> None:
