@@ -35,6 +35,7 @@ sys.stdin.read()
         ("SELECT t.ghost FROM (SELECT 1 AS id) t", ErrorKind.MISSING),
         ("SELECT CAST('x' AS INTEGER)", ErrorKind.TYPE),
         ("SELECT 300::TINYINT", ErrorKind.TYPE),
+        ("SELECT sum('a')", ErrorKind.TYPE),
         ("SELECT date '2024-01-01' + interval '1' day + true", ErrorKind.TYPE),
         ("CREATE TABLE taken AS SELECT 1", ErrorKind.DUPLICATE),
         ("INSERT INTO taken VALUES (NULL)", ErrorKind.CONSTRAINT),
@@ -51,6 +52,17 @@ def test_kinds(executor: DuckDBExecutor, sql: str, kind: ErrorKind) -> None:
             session.execute(sql)
         assert caught.value.kind is kind, caught.value.message
         assert isinstance(caught.value.__cause__, duckdb.Error)
+
+
+def test_notes_that_say_nothing_are_left_out(executor: DuckDBExecutor) -> None:
+    said = []
+    with executor.session(label="test") as session:
+        session.execute("CREATE TABLE t AS SELECT 1 AS id")
+        for sql in ("SELECT sum('a')", "SELECT x.ghost FROM t AS x"):
+            with pytest.raises(EngineError) as caught:
+                session.query(sql).read_all()
+            said += caught.value.notes
+    assert said == ['Candidate bindings: "id"']
 
 
 def test_a_division_by_zero_is_about_values() -> None:

@@ -43,6 +43,7 @@ _KINDS = {
     "Out of Memory": ErrorKind.MEMORY,
     "Not implemented": ErrorKind.UNSUPPORTED,
 }
+_UNFIT = ("no function matches", "best candidate function", "cannot compare", "cannot mix", "explicit cast")
 _INPUT = {
     "division by zero": ErrorKind.TYPE,
     "more than one row returned by a subquery": ErrorKind.CONSTRAINT,
@@ -190,7 +191,7 @@ def _kind(family: str, body: str) -> ErrorKind:
     if family == "Binder":
         if any(word in lower for word in ("not found", "does not exist", "does not have a column")):
             return ErrorKind.MISSING
-        if any(word in lower for word in ("no function matches", "cannot compare", "cannot mix", "explicit cast")):
+        if any(words in lower for words in _UNFIT):
             return ErrorKind.TYPE
         return ErrorKind.SYNTAX
     if family == "TransactionContext":
@@ -216,7 +217,8 @@ def _prose(body: str) -> tuple[str, list[str]]:
     lines = [line.strip() for line in _CARET.sub("", body).replace("\0", ".").splitlines()]
     lines = [line for line in lines if line]
     notes = [line for line in lines[1:] if line.startswith(("Candidate", "Did you mean"))]
-    notes = [note for note in notes if not _SYSTEM_NAME.search(note)]  # its own catalogue is never what was meant
+    # Its own catalogue is never what was meant, and the head of a list says nothing without the list.
+    notes = [note.replace(": : ", ": ") for note in notes if not _SYSTEM_NAME.search(note) and not note.endswith(":")]
     first = lines[0].rstrip("!. ") if lines else "DuckDB gives no reason"
     return first, notes
 
