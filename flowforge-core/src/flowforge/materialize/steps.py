@@ -43,6 +43,8 @@ class Publication:
     may_keep:
         Leave what stands there alone when its rows are equal to the new ones, or when another run has just built it
         from the same fingerprint.
+    retired:
+        A table that an earlier form of the node left beside its relation, and that nobody will need any more.
     allow_non_atomic:
         On an engine without transactions around DDL that has no atomic replacement either: replace all the same.
     """
@@ -55,6 +57,7 @@ class Publication:
     select: str | None = None
     write: Writer | None = None
     backing: Relation | None = None
+    retired: Relation | None = None
     options: TableOptions = TableOptions()
     hash_rows: bool = False
     may_keep: bool = False
@@ -186,10 +189,12 @@ class Steps:
         if staged is None:
             assert publication.select is not None
             session.replace_view(publication.target, publication.select)
-            return
-        session.replace(staged.relation, publication.table)
-        if publication.backing is not None:
-            session.replace_view(publication.target, f"SELECT * FROM {self.dialect.render(publication.backing)}")
+        else:
+            session.replace(staged.relation, publication.table)
+            if publication.backing is not None:
+                session.replace_view(publication.target, f"SELECT * FROM {self.dialect.render(publication.backing)}")
+        if publication.retired is not None:
+            session.drop(publication.retired, RelationKind.TABLE)
 
     def new_row(
         self, session: Session, publication: Publication, staged: Staged | None, before: MetaRow | None

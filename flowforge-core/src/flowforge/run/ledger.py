@@ -151,6 +151,14 @@ class Ledger:
         with self._lock:
             return self._rows.get(node.name) or self._snapshot.rows.get(self.key(node))
 
+    def retired(self, node: Node) -> Relation | None:
+        """The table that stood under *node* while it was a view of rows, if it still stands there."""
+        former = _under(self._relation(node))
+        if backing_of(node, self._relation(node)) is not None:
+            return None
+        standing = self._snapshot.standing.get(relation_key(self._dialect, former, self._namespace))
+        return former if standing is not None and standing.kind is RelationKind.TABLE else None
+
     # -- decisions
 
     def decide(self, name: str) -> Decision:
@@ -355,5 +363,9 @@ def kind_of(node: Node) -> RelationKind:
 def backing_of(node: Node, relation: Relation) -> Relation | None:
     """The table under a view that is made of a Python model's rows."""
     if node.kind is NodeKind.PYTHON and node.materialized == "view":
-        return relation.renamed(f"__ff_py_{relation.name}")
+        return _under(relation)
     return None
+
+
+def _under(relation: Relation) -> Relation:
+    return relation.renamed(f"__ff_py_{relation.name}")

@@ -207,6 +207,7 @@ def _publication(step: PlanNode, bench: Bench, decision: Decision, compiled: Com
         select=compiled.executable if compiled else None,
         write=write,
         backing=backing,
+        retired=bench.ledger.retired(node),
         hash_rows=policy.mode is not CacheMode.OFF and not is_seed and bench.read_by_others(node.name),
         may_keep=policy.mode.reads and node.name not in policy.forced,
     )
