@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -22,7 +22,7 @@ class InputFiles:
     unmatched: tuple[str, ...]
 
 
-def input_files(root: Path, patterns: Iterable[str]) -> InputFiles:
+def input_files(root: Path, patterns: Sequence[str]) -> InputFiles:
     """Find the files that *patterns* fit; one that fits a folder means everything below it. Any thread.
 
     Raises
@@ -30,6 +30,8 @@ def input_files(root: Path, patterns: Iterable[str]) -> InputFiles:
     ProjectError
         When one of them is a link that leads out of the project.
     """
+    if not patterns:
+        return InputFiles((), ())
     real_root = os.path.realpath(root)
     found: set[str] = set()
     unmatched = []

@@ -95,6 +95,7 @@ class Compiler:
         self.dialect = dialect
         self._namespace = namespace
         self._environ = environ
+        self._secrets = {name: value for name, value in environ.items() if is_secret_name(name)}
         self._vars = vars
         self._macros = macros or {}
         self._lock = threading.Lock()
@@ -136,7 +137,7 @@ class Compiler:
     def _finish(self, node: Node, piece: _Piece) -> Compiled:
         ctes, inputs = self._ephemerals(piece)
         joined = with_ctes(piece.rendered.sql, [(self._cte(name), one.rendered.sql) for name, one in ctes])
-        secrets = {name: value for name, value in self._environ.items() if is_secret_name(name)}
+        secrets = self._secrets
         maps = [one.rendered.source_map for _, one in ctes]
 
         def locate(offset: int) -> Location | None:
