@@ -34,6 +34,7 @@ class VirtualTime:
         self.over = threading.Event()
         self._patience = patience
         self._running: dict[str, threading.Event] = {}
+        self._told: set[str] = set()
         self._changed = threading.Condition()
 
     def work(self, name: str) -> bool:
@@ -53,6 +54,12 @@ class VirtualTime:
             pass
         return name not in self.failing
 
+    def told(self, name: str) -> None:
+        """The scheduler has noticed the end of a node, and has started what it could."""
+        with self._changed:
+            self._told.add(name)
+            self._changed.notify_all()
+
     def _could_run(self) -> set[str]:
         return {
             name
@@ -69,7 +76,11 @@ class VirtualTime:
                 if not could:
                     return
                 expected = min(self.jobs, len(could))
-                if not self._changed.wait_for(lambda: len(self._running) >= expected, timeout=self._patience):  # noqa: B023
+
+                def is_settled(expected: int = expected) -> bool:
+                    return len(self._running) >= expected and self.ended.keys() <= self._told
+
+                if not self._changed.wait_for(is_settled, timeout=self._patience):
                     self.complaints.append(f"{expected} could run, {sorted(self._running)} do")
                 fresh, waiting = set(self._running) - known, could - set(self._running)
                 if fresh and waiting:
@@ -92,17 +103,18 @@ def play(
     time = VirtualTime(parents, costs, jobs, failing)
     driver = threading.Thread(target=time.drive, daemon=True)
     driver.start()
-    outcomes = list(
-        schedule(
-            parents,
-            time.work,
-            jobs=jobs,
-            policy=FailPolicy.KEEP_GOING,
-            stop=Stop(),
-            cancel=lambda: None,
-            cost=costs.__getitem__,
-        )
-    )
+    outcomes = []
+    for outcome in schedule(
+        parents,
+        time.work,
+        jobs=jobs,
+        policy=FailPolicy.KEEP_GOING,
+        stop=Stop(),
+        cancel=lambda: None,
+        cost=costs.__getitem__,
+    ):
+        outcomes.append(outcome)
+        time.told(outcome.name)
     driver.join(30)
     assert time.complaints == []
     return time, outcomes
