@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from flowforge_test_servers.board.arena import Arena
 from flowforge_test_servers.board.board import Board
-from flowforge_test_servers.board.large import sweeps
+from flowforge_test_servers.board.large import seed_sweep, sweeps
 from flowforge_test_servers.board.process import kill_after
 from flowforge_test_servers.board.scenarios import CHANGE, Scenario
 from flowforge_test_servers.board.sweep import sweep
@@ -46,17 +46,18 @@ def test_killed_at_any_moment(
 def test_killed_again_and_again(engine: str, arena_of: ArenaOf, board: Board) -> None:
     """Runs that never come to their end do no harm that adds up."""
     arena = arena_of(engine)
-    place = arena.copy(board.opening(arena, CHANGE).place, board.new_root(f"{engine}-again"))
+    opening = board.opening(arena, CHANGE)
+    place = arena.copy(opening.place, board.new_root(f"{engine}-again"))
     with provoked("K1", engine, f"{MOMENTS} runs killed one after the other", "old or new", cases=MOMENTS):
         for number in range(MOMENTS):
             kill_after(place, CHANGE.command, 0.02 * number)
             arena.wait_until_left(place)
-            board.judge_dead(place, CHANGE.old, CHANGE.new)
+            board.judge_dead(place, CHANGE, opening.earlier)
         board.repair(place, CHANGE)
     arena.remove(place)
 
 
-def test_a_kill_in_the_middle_of_a_seed(arena_of: ArenaOf, board: Board, scenarios: dict[str, Scenario]) -> None:
+def test_a_kill_in_the_middle_of_a_seed(arena_of: ArenaOf, board: Board) -> None:
     """The short form of the sweep: three moments, on one engine."""
     with provoked("K5", "duckdb", "kill -9 at 3 moments of a run (seed)", "old or new", cases=3):
-        assert sweep(board, arena_of("duckdb"), scenarios["seed"], 3).killed
+        assert sweep(board, arena_of("duckdb"), seed_sweep(20_000), 3, measured=1).killed

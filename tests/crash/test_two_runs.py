@@ -102,7 +102,7 @@ def test_one_of_two_runs_is_killed(place: Place) -> None:
             assert ended.duration < 30, f"waited for a dead run: {ended.stderr}"  # a lease lasts 30 s
             place.arena.wait_until_left(place)
             assert run(place, "build").code == 0  # clears away what the dead run staged, if the other began before
-            judge.assert_sound(place, version)
+            judge.assert_sound(place, version, killed=True)
 
 
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)

@@ -109,25 +109,29 @@ def _parallel(edition: int) -> Version:
     return _joined(_BASE, _big("left_side", edition, GRID), _big("right_side", edition, GRID - 1))
 
 
-def _seed(edition: int) -> Version:
-    rows = range(edition, SEED_ROWS + edition)
+def _seed(edition: int, count: int) -> Version:
+    rows = range(edition, count + edition)
     text = "id,edition,v\n" + "".join(f"{number},{edition},{number % SEED_SLICE}\n" for number in rows)
-    row = (SEED_ROWS, sum(rows), sum(number % SEED_SLICE for number in rows), edition, edition)
+    row = (count, sum(rows), sum(number % SEED_SLICE for number in rows), edition, edition)
     return Version(
         {"project.yml": _NAME, "seeds/many.csv": text},
         {"many": Expected("table", _COLUMNS, (row,), probe=_probe("many"))},
     )
 
 
+def seed_sweep(count: int) -> Scenario:
+    """A seed of so many rows is loaded over another one of as many."""
+    return Scenario(f"seed-{count}", _seed(1, count), _seed(2, count), command=("seed",))
+
+
 def sweeps() -> dict[str, Scenario]:
     """What is killed at random, by name. The texts are large, so they are made when they are asked for."""
-    return {
+    return {"seed": seed_sweep(SEED_ROWS)} | {
         name: Scenario(name, version(1), version(2), command=command)
         for name, version, command in (
             ("table", _table, ("run", "--jobs", "1")),
             ("view", _lookout, ("run", "--jobs", "1")),
             ("downstream", _downstream, ("run", "--jobs", "1")),
-            ("seed", _seed, ("seed",)),
             ("parallel", _parallel, ("run", "--jobs", "2")),
         )
     }

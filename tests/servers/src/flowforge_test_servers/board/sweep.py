@@ -26,8 +26,13 @@ class Tally:
         return f"{self.killed} killed ({self.old} left the old state, {self.new} more), {self.finished} ended before"
 
 
-def sweep(board: Board, arena: Arena, scenario: Scenario, moments: int) -> Tally:
+def sweep(board: Board, arena: Arena, scenario: Scenario, moments: int, *, measured: int = 3) -> Tally:
     """Kill *scenario* at so many *moments*, one after the other.
+
+    Parameters
+    ----------
+    measured:
+        How many runs to the end tell how long a run takes.
 
     Raises
     ------
@@ -36,7 +41,9 @@ def sweep(board: Board, arena: Arena, scenario: Scenario, moments: int) -> Tally
     """
     start = arena.copy(board.built(arena, scenario.old), board.new_root(f"{arena.name}-{scenario.name}-sweep"))
     write_files(start.root, scenario.new.files)
-    length = statistics.median(_measure(board, arena, scenario, start) for _ in range(3))
+    with start.look() as look:
+        earlier = judge.noted_runs(look)
+    length = statistics.median(_measure(board, arena, scenario, start) for _ in range(measured))
     killed = finished = old = new = 0
     for number in range(moments):
         moment = length * (number + 0.5) / moments
@@ -47,10 +54,10 @@ def sweep(board: Board, arena: Arena, scenario: Scenario, moments: int) -> Tally
             killed += swept.killed
             finished += not swept.killed
             arena.wait_until_left(place)
-            board.judge_dead(place, scenario.old, scenario.new)
+            board.judge_dead(place, scenario, earlier)
             if swept.killed:
                 with place.look() as look:
-                    untouched = not judge.damage(look, scenario.old, scenario.old)
+                    untouched = not judge.damage(look, scenario.old, scenario.old, earlier=earlier)
                 old += untouched
                 new += not untouched
             board.repair(place, scenario)
