@@ -153,7 +153,7 @@ def test_what_cannot_be_replaced_in_one_step_is_refused_before_anything_is_writt
 
 def test_transactions_without_locks_replace_in_a_transaction(place: Place) -> None:
     if not place.spec.support(Capability.TRANSACTIONAL_DDL):
-        pytest.skip("there are none")
+        pytest.skip(f"{place.spec.name} has no transactions around DDL, as it says of itself")
     poor = without(place, Capability.LOCKS, Capability.ATOMIC_REPLACE)
     poor.ensure_meta()
     session = poor.session()
