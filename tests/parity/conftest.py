@@ -10,6 +10,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -90,11 +91,21 @@ class Place:
         assert "Traceback" not in ended.err, ended.err
         return ended
 
-    def build(self) -> Ended:
-        """``flowforge build``, which has to succeed."""
-        ended = self("build")
-        assert ended.code == 0, ended.out + ended.err
-        return ended
+    def execute(self, *statements: str) -> None:
+        """Run SQL that FlowForge knows nothing of, as another program would."""
+        with (
+            Project.load(self.root, env=self.engine, environ=dict(self.environ)) as project,
+            project.executor.session(label="parity-outside") as session,
+        ):
+            for sql in statements:
+                session.execute(sql)
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace *old*, which has to stand once in a file of the project."""
+        path = self.root / name
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, (name, old)
+        path.write_text(text.replace(old, new), encoding="utf-8")
 
     def write(self, files: Mapping[str, str]) -> None:
         """Write files of the project."""
@@ -103,8 +114,8 @@ class Place:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
 
-    def shown(self, *schemas: str) -> dict[str, Shown]:
-        """All relations of *schemas* (by default the profile's), read through sessions of the engine."""
+    def shown(self, *schemas: str, only: str | None = None) -> dict[str, Shown]:
+        """The relations of *schemas* (by default the profile's), read through sessions of the engine; or one of them."""
         with Project.load(self.root, env=self.engine, environ=dict(self.environ)) as project:
             executor = project.executor
             places = [Namespace(name, executor.namespace.database) for name in schemas] or [executor.namespace]
@@ -112,7 +123,7 @@ class Place:
                 found = {}
                 for info in (info for place in places for info in session.relations(place)):
                     name = info.relation.name.lower()
-                    if name.startswith("_ff_"):
+                    if name.startswith("_ff_") or only not in (None, name):
                         continue
                     table = session.query(f"SELECT * FROM {executor.dialect.render(info.relation)}").read_all()
                     rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
@@ -124,6 +135,13 @@ class Place:
 
 Pair = tuple[Place, Place]
 """DuckDB first, then PostgreSQL."""
+
+
+def on_both(pair: Pair, *args: str) -> tuple[Ended, Ended]:
+    """Run a command in both places, at the same time."""
+    with ThreadPoolExecutor(len(pair)) as pool:
+        ours, theirs = pool.map(lambda place: place(*args), pair)
+    return ours, theirs
 
 
 @pytest.fixture(scope="session")
@@ -178,13 +196,21 @@ class Pristine:
 def pristine(new_pair: Callable[..., Pair]) -> Pristine:
     """The portable project, built; tests only read it."""
     places = new_pair(HERE / "project")
-    return Pristine(places, (places[0].build(), places[1].build()))
+    builds = on_both(places, "build")
+    assert [ended.code for ended in builds] == [0, 0], builds
+    return Pristine(places, builds)
 
 
 @pytest.fixture(scope="session")
-def portable(new_pair: Callable[..., Pair]) -> Callable[[], Pair]:
-    """Makes copies of the portable project that a test may change."""
-    return lambda: new_pair(HERE / "project")
+def portable(new_pair: Callable[..., Pair]) -> Callable[..., Pair]:
+    """Makes copies of the portable project that a test may change; *files* are put over it."""
+    return lambda files=None: new_pair(HERE / "project", files)
+
+
+@pytest.fixture(scope="session")
+def run_both() -> Callable[..., tuple[Ended, Ended]]:
+    """Runs a command in both places of a pair: ``run_both(pair, "build")``."""
+    return on_both
 
 
 @pytest.fixture(scope="session")

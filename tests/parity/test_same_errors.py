@@ -135,11 +135,10 @@ class Mistakes:
 
 
 @pytest.fixture(scope="module")
-def mistakes(new_pair: Callable[..., Any]) -> tuple[Mistakes, Mistakes]:
+def mistakes(new_pair: Callable[..., Any], run_both: Callable[..., Any]) -> tuple[Mistakes, Mistakes]:
     """DuckDB's and PostgreSQL's."""
     pair = []
-    for place in new_pair(None, FILES):
-        ended = place("build", "--keep-going")
+    for ended in run_both(new_pair(None, FILES), "build", "--keep-going"):
         errors: dict[str, list[dict[str, Any]]] = {}
         for one in ended.of("error"):
             errors.setdefault(one["path"], []).append(one)
