@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 import attrs
 
+from flowforge.config.layers import Layer
 from flowforge.config.structure import structure_plain
 from flowforge.errors import ModelConfigError, Problems
 from flowforge.project.manifest import ModelConfig
@@ -110,6 +111,23 @@ class _Written:
     cache: bool | None = None
     inputs: tuple[str, ...] = attrs.field(
         default=(), converter=_words, validator=_inside, metadata={"accepts": str | tuple[str, ...]}
+    )
+
+
+SETTINGS = frozenset({*(field.name for field in attrs.fields(_Written)), *_LATER})
+"""The names of all settings that a model can have."""
+
+
+def check_settings(layer: Layer, problems: Problems) -> bool:
+    """Whether settings that stand beside the models are right; what is wrong with them goes to *problems*."""
+    return (
+        structure_plain(
+            dict(layer.values),
+            _Written,
+            problems=problems,
+            locate=lambda path, on_key: layer.place(str(path[0]), path[1:], on_key) if path else layer.place(""),
+        )
+        is not None
     )
 
 

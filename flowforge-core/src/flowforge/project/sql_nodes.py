@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from flowforge.errors import ModelConfigError, Problems
+from flowforge.project.layering import Settings
 from flowforge.project.manifest import Node, NodeKind, SqlBody
 from flowforge.project.model_config import structure_config
 from flowforge.project.scan import scan_sql
 from flowforge.values import Location, Relation, relation_for
 
 
-def sql_node(text: str, path: str, problems: Problems) -> Node | None:
+def sql_node(text: str, path: str, problems: Problems, settings: Settings) -> Node | None:
     """The node of a SQL model; ``None`` when its file is beyond understanding. Errors go to *problems*."""
     if not text.strip():
         problems.add(
@@ -25,13 +26,14 @@ def sql_node(text: str, path: str, problems: Problems) -> Node | None:
     for problem in scan.problems:
         problems.add(problem)
     name = path.rsplit("/", 1)[-1].removesuffix(".sql")
-    raw = dict(scan.config or {})
+    raw, place = settings.joined(path, name, scan.config or {}, lambda key: scan.locate([key]) or Location(path, 1, 1))
     created_kind, created_name = scan.create or (None, None)
     if created_kind is not None:
-        raw.setdefault("materialized", created_kind)
+        own = scan.config or {}
+        raw["materialized"] = own.get("materialized", created_kind)
         if created_name is not None:
-            raw.setdefault("alias", created_name)
-    config = structure_config(raw, lambda key: scan.locate([key]) or Location(path, 1, 1), problems)
+            raw["alias"] = own.get("alias", created_name)
+    config = structure_config(raw, place, problems)
     if config is None:
         return None
     return Node(
