@@ -49,6 +49,31 @@ class ColumnInfo:
 
 
 @attrs.frozen
+class Incremental:
+    """How a model's table grows.
+
+    Parameters
+    ----------
+    strategy:
+        ``append``, ``merge``, ``delete+insert`` or ``insert_overwrite``.
+    unique_key:
+        Columns that tell rows apart.
+    updated_at:
+        Columns that grow: rows that are not above what the table holds are old.
+    partition_by:
+        Columns whose values are replaced together.
+    on_schema_change:
+        ``ignore``, ``fail``, ``append_new_columns`` or ``sync_all_columns``.
+    """
+
+    strategy: str
+    unique_key: tuple[str, ...] = ()
+    updated_at: tuple[str, ...] = ()
+    partition_by: tuple[str, ...] = ()
+    on_schema_change: str = "ignore"
+
+
+@attrs.frozen
 class ModelConfig:
     """The settings of one model, after all layers were merged.
 
@@ -79,6 +104,7 @@ class ModelConfig:
     timeout: float | None = None
     cache: bool | None = None
     inputs: tuple[str, ...] = ()
+    incremental: Incremental | None = None
 
 
 @attrs.frozen
@@ -168,7 +194,7 @@ class Node:
 
     @property
     def materialized(self) -> str:
-        """``table``, ``view``, ``ephemeral`` or ``seed``."""
+        """``table``, ``view``, ``ephemeral``, ``incremental`` or ``seed``."""
         return "seed" if self.kind is NodeKind.SEED else self.config.materialized
 
 
