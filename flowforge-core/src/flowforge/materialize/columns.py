@@ -47,6 +47,8 @@ class Fit:
     ----------
     shared:
         Columns that both have, as the table calls them, with the names in the new rows.
+    order:
+        The columns that the table will have.
     added:
         Columns that only the new rows have, and that the table is to get.
     left_out:
@@ -60,6 +62,7 @@ class Fit:
     """
 
     shared: dict[str, str]
+    order: tuple[str, ...]
     added: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
@@ -107,7 +110,7 @@ def fit(table: Shape, new: Shape, on_change: OnChange, node: str) -> Fit:
     gone = tuple(name for name in table.types if name not in shared)
     retyped = tuple(name for name, other in shared.items() if table.types[name] != new.types[other])
     if on_change is OnChange.SYNC:
-        return Fit(shared, added=extra, removed=gone, retyped=retyped)
+        return Fit(shared, (*shared, *extra), added=extra, removed=gone, retyped=retyped)
     differences = [f"{name!r} is {new.types[shared[name]]} now, and was {table.types[name]}" for name in retyped]
     if on_change is not OnChange.APPEND:
         differences += [f"{name!r} is missing" for name in gone]
@@ -121,8 +124,8 @@ def fit(table: Shape, new: Shape, on_change: OnChange, node: str) -> Fit:
             help="build it from nothing with --full-refresh, or say on_schema_change='sync_all_columns'",
         )
     if on_change is OnChange.APPEND:
-        return Fit(shared, added=extra, missing=gone)
-    return Fit(shared, left_out=extra)
+        return Fit(shared, (*table.types, *extra), added=extra, missing=gone)
+    return Fit(shared, tuple(table.types), left_out=extra)
 
 
 def _listed(words: Iterable[str]) -> str:

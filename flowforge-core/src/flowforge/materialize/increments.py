@@ -158,21 +158,16 @@ class Growth:
 
     def rewritten(self) -> str:
         """The query of all rows that the table is to have, under the columns that it is to have."""
-        old, new, both = [], [], []
-        for name, other in self.fit.shared.items():
-            column = self.dialect.quote(name)
-            theirs = f"ff_new.{self.dialect.quote(other)}"
+        old, new = [], []
+        for name in self.fit.order:
+            column, other = self.dialect.quote(name), self.fit.shared.get(name)
+            if other is None:
+                only = "ff_old" if name in self.fit.missing else "ff_new"
+                old.append(f"{only}.{column}")
+                new.append(f"{only}.{column}")
+                continue
             old.append(f"{self._retyped(name, other)} AS {column}" if name in self.fit.retyped else f"ff_old.{column}")
-            new.append(f"{theirs} AS {column}")
-            both.append(f"{theirs} AS {column}")
-        for name in self.fit.missing:
-            column = self.dialect.quote(name)
-            old.append(f"ff_old.{column}")
-            new.append(f"ff_old.{column}")
-        for name in self.fit.added:
-            column = self.dialect.quote(name)
-            old.append(f"ff_new.{column}")
-            new.append(f"ff_new.{column}")
+            new.append(f"ff_new.{self.dialect.quote(other)} AS {column}")
         stay = "" if self.increment.strategy is Strategy.APPEND else f" WHERE NOT ({self._is_replaced_of('ff_old')})"
         target, batch = self._sql(self.target), self._sql(self.batch)
         nothing = f"(SELECT * FROM {batch} WHERE 1 = 0)"
