@@ -95,7 +95,7 @@ def connect(address: Address) -> psycopg.Connection[tuple[Any, ...]]:
     """
     try:
         connection = psycopg.connect(**address.words, autocommit=True, prepare_threshold=None, context=loaders())
-    except psycopg.Error as exc:
+    except (psycopg.Error, UnicodeError) as exc:  # the second is what Python makes of a host that cannot be a name
         raise _refused(exc, address.place) from None  # the driver's own text repeats more than people should see
     if connection.info.server_version < OLDEST * 10_000:
         version = connection.info.server_version // 10_000
@@ -118,18 +118,20 @@ def looks_after_clients(connection: psycopg.Connection[tuple[Any, ...]]) -> bool
     return True
 
 
-def _refused(exc: psycopg.Error, place: str) -> EngineError:
+def _refused(exc: Exception, place: str) -> EngineError:
     # Several addresses of one host may have been tried in turn; what is said of the last one counts.
     reasons = _REASON.findall(str(exc)) or [line for line in str(exc).splitlines() if line] or ["no reason given"]
     reason = reasons[-1].strip()
     low = reason.lower()
     kind, help_ = ErrorKind.CONNECTION, "check that the server runs and can be reached, then run again"
-    if any(word in low for word in ("password", "authentication", "pg_hba", "role ")):
+    if "too many" in low or "remaining connection slots" in low:
+        kind, help_ = ErrorKind.QUOTA, "lower --jobs, or raise the limit of connections of the server or the role"
+    elif any(word in low for word in ("password", "authentication", "pg_hba", "role ")):
         kind, help_ = ErrorKind.AUTH, "check user and password in the profile, or FF_PG_DSN"
     elif "database " in low and "not exist" in low:
         kind, help_ = ErrorKind.MISSING, "create the database, or correct its name in the profile"
-    elif "too many" in low or "remaining connection slots" in low:
-        kind, help_ = ErrorKind.QUOTA, "lower --jobs, or raise max_connections of the server"
+    elif isinstance(exc, UnicodeError):
+        reason, help_ = "this is no name of a host", "correct the host in the profile, or FF_PG_DSN"
     return EngineError(
         f"cannot connect to PostgreSQL at {place}: {reason}",
         kind=kind,

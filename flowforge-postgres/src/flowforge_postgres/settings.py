@@ -82,7 +82,7 @@ class PostgresSettings:
         help="Further schemas in which names without a schema are looked for, after the profile's own.",
     )
     connect_timeout: int = setting(
-        default=10, validator=_positive, help="Seconds to wait for the server to answer a connection."
+        default=8, validator=_positive, help="Seconds to wait for the server to answer a connection."
     )
     lock_timeout: float | None = setting(
         default=None,
