@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -16,8 +16,11 @@ from worlds.twin import Order
 from worlds.workspace import Command, Workspace
 
 RUNS = ("run_all", "run_all", "run_all_again", "run_some", "run_some", "run_in_any_way")
-STEPS = (*(OF_MODELS * 2), *(BELOW * 2), *BY_OTHERS, *OF_THE_FOLDER, *(RUNS * 9))
-FULL = os.environ.get("FF_INVARIANTS", "quick") == "full"
+STEPS = (*(OF_MODELS * 2), *(BELOW * 3), *(BY_OTHERS * 2), *OF_THE_FOLDER, *(RUNS * 10), "run_that_is_killed")
+POINTS = (
+    *("publish.locked", "publish.staged", "publish.audited", "publish.replaced", "publish.noted", "publish.committed"),
+    *("meta.created", "seed.batch", "seed.loaded", "state.run_begun", "state.node_noted", "state.run_ended"),
+)
 
 
 class NeverStale(RuleBasedStateMachine):
@@ -78,7 +81,7 @@ class NeverStale(RuleBasedStateMachine):
             order=order,
             jobs=data.draw(st.sampled_from([1, 1, 3])),
             keep_going=data.draw(st.booleans()),
-            plan_first=data.draw(st.booleans()),
+            plan_first=data.draw(st.sampled_from([True, False, False])),
         )
         self.space.execute(command, fresh=data.draw(st.booleans(), label="fresh"))
 
@@ -105,13 +108,32 @@ class NeverStale(RuleBasedStateMachine):
         select = data.draw(st.sampled_from([(), self._selection(data)]))
         self._run(data, select, order)
 
+    def run_that_is_killed(self, data: st.DataObject) -> None:
+        """At a random point; then the next run has to find everything that is left to do."""
+        point = f"{data.draw(st.sampled_from(POINTS), label='point')}:{data.draw(st.integers(1, 4), label='time')}"
+        order = Order(mode=data.draw(st.sampled_from(["rw", "rw", "wo", "ro", "off"]), label="mode"))
+        select = data.draw(st.sampled_from([(), self._selection(data)]))
+        self.space.kill(Command(select=select, order=order, jobs=data.draw(st.sampled_from([1, 3]))), point)
+        self._run(data, (), Order())
+
+
+def _settings(examples: int, steps: int) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+        report_multiple_bugs=False,
+    )
+
 
 TestNeverStale = NeverStale.TestCase
-TestNeverStale.settings = settings(
-    max_examples=400 if FULL else 30,
-    stateful_step_count=60 if FULL else 30,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    print_blob=True,
-    report_multiple_bugs=False,
-)
+TestNeverStale.settings = _settings(20, 30)
+
+
+@pytest.mark.full
+class TestNeverStaleForLong(NeverStale.TestCase):
+    """About ten minutes of the same."""
+
+    settings = _settings(250, 60)
