@@ -26,7 +26,7 @@ def as_text(changes: Changes, against: str, lines: bool = True) -> Iterator[str]
     for one in changes.modified:
         yield f"modified  {_short(one.name)}: {shown('; '.join(one.reasons))}"
         if lines:
-            yield from (f"            {shown(str(line))}" for line in one.lines)
+            yield from (f"            {visible(str(line))}" for line in one.lines)
             if one.more:
                 yield f"            and {one.more} more lines"
     for name in changes.affected:
@@ -70,7 +70,7 @@ def _details(one: Change) -> Iterator[str]:
         if place is None or place[0] != line.path or abs(line.number - place[1]) > 1:
             yield shown(f"@@ {line.path or 'compiled SQL'}:{line.number} @@")
         place = (line.path, line.number)
-        yield shown(f"{line.sign}{line.text}")
+        yield visible(f"{line.sign}{line.text}")
     if one.more:
         yield f"# and {one.more} more lines"
     yield fence
@@ -97,6 +97,11 @@ def _totals(changes: Changes, against: str) -> str:
     }
     told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     return shown(f"compared with {against}: {told or 'no difference'}")
+
+
+def visible(line: str) -> str:
+    """A line of a file, without what could steer a terminal; a tab is four spaces."""
+    return shown(line.replace("\t", "    "))
 
 
 def _short(name: str) -> str:
