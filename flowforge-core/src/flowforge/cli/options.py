@@ -143,11 +143,12 @@ def selection_options(function: F) -> F:
         click.option("--exclude", multiple=True, metavar="SELECTOR", help="Leave these out; same grammar as --select."),
         click.option(
             "--state",
-            type=click.Path(path_type=Path, dir_okay=False),
-            metavar="FILE",
+            type=click.Path(path_type=Path),
+            metavar="PATH",
             envvar=["FLOWFORGE_STATE"],
             show_envvar=True,
-            help="What the selectors state:... compare with: a file of `compile --manifest`; else the last builds.",
+            help="What the selectors state:... compare with: a file of `compile --manifest`, or a folder with one that "
+            "is called manifest.json; else the last builds.",
         ),
     )
 
