@@ -194,6 +194,33 @@ def test_outside_of_a_repository(shop) -> None:
     assert "--state FILE" in ended.err
 
 
+def test_before_the_first_commit(shop) -> None:
+    run_git(shop.root.parent, "init", "-q")
+    ended = shop("diff", ok=False)
+    assert ended.code == 1
+    assert "error[FF2332]: git knows no commit 'HEAD': nothing is committed on this branch yet" in ended.err
+
+
+def test_a_repository_of_somebody_else_says_what_to_do(shop, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for this
+    monkeypatch.setenv("HOME", str(shop.root))
+    ended = shop("diff", ok=False)
+    assert ended.code == 1
+    assert "belongs to another user" in ended.err
+    assert "safe.directory" in ended.err
+
+
+def test_files_that_moved_or_went_are_told_apart(shop, git: Git) -> None:
+    git("mv", "shop/models/lone.ff.sql", "shop/models/alone.ff.sql")
+    assert difference(shop) == {"added": ["alone"], "removed": ["lone"], "modified": [], "affected": []}
+    (shop.root / "models/inner").mkdir()
+    git("mv", "shop/models/alone.ff.sql", "shop/models/inner/lone.ff.sql")
+    assert set(map(tuple, difference(shop).values())) == {()}, "a model is known by its name, not by its folder"
+    (shop.root / "models/c.ff.sql").unlink()
+    assert difference(shop)["removed"] == ["c"]
+    assert shop("ls", "--changed-since", "HEAD", ok=False).code == 5, "nothing can be built of what is gone"
+
+
 def test_without_git(shop, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(shop.root))
     ended = shop("ls", "--changed-since", "HEAD", ok=False)
@@ -286,7 +313,7 @@ def test_without_history_it_says_so(shop) -> None:
     assert not (shop.root / ".flowforge").exists()
 
 
-@pytest.mark.parametrize("word", ["modifed", "old", "state.x:new"])
+@pytest.mark.parametrize("word", ["modifed", "newer", "state.x:new"])
 def test_unknown_words_are_usage_errors(shop, word: str) -> None:
     ended = shop("ls", "-s", word if ":" in word else f"state:{word}", ok=False)
     assert ended.code == 64
