@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from breaking.projects import PLAIN, assert_right, program, project, run_to_end
+from breaking.preload import A_MONTH_AGO, library
+from breaking.projects import PLAIN, assert_right, project, run_to_end
 from flowforge_test_servers.board.arena import Place, PlainArena
 from flowforge_test_servers.faults import provoked
 
-YESTERMONTH = """
-import datetime, time
-AWAY = datetime.timedelta(days=30)
-true_time, true_datetime = time.time, datetime.datetime
 
-class Late(true_datetime):
-    @classmethod
-    def now(cls, tz=None):
-        return true_datetime.now(tz) - AWAY
-
-    @classmethod
-    def utcnow(cls):
-        return true_datetime.now(datetime.UTC).replace(tzinfo=None) - AWAY
-
-time.time = lambda: true_time() - AWAY.total_seconds()
-time.time_ns = lambda: int(time.time() * 1e9)
-datetime.datetime = Late
-"""
+@pytest.fixture(scope="module")
+def month_ago(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A library that, loaded before others, puts the clock back."""
+    return library(tmp_path_factory.mktemp("month-ago"), A_MONTH_AGO)
 
 
 @pytest.fixture
-def plain(tmp_path: Any) -> Place:
+def plain(tmp_path: Path) -> Place:
     """On the engine that has neither transactions nor locks, and so relies on the clock of its database."""
     pytest.importorskip("flowforge_plain")
     place = PlainArena().empty(tmp_path / "project")
@@ -44,13 +33,13 @@ def plain(tmp_path: Any) -> Place:
     ["duck", pytest.param("postgres", marks=pytest.mark.full), pytest.param("plain", marks=pytest.mark.full)],
     indirect=True,
 )
-def test_a_clock_that_was_put_back(place: Place) -> None:
+def test_a_clock_that_was_put_back(place: Place, month_ago: str) -> None:
     project(place, PLAIN, 2)
     with provoked("K20", place.arena.name, "the clock goes back by 30 days", "right rows, the same is skipped"):
-        back = run_to_end(place, command=program(place.root, YESTERMONTH))
+        back = run_to_end(place, LD_PRELOAD=month_ago)
         assert_right(back, place, 2)
         assert "1 unchanged" in back.stderr
-        again = run_to_end(place, command=program(place.root, YESTERMONTH))
+        again = run_to_end(place, LD_PRELOAD=month_ago)
         assert "3 unchanged" in again.stderr
         with place.look() as look:
             built = {row["node_name"]: row["built_at"] for row in look.meta()}

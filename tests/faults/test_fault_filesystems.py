@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from breaking.preload import NO_LOCKS, library
 from breaking.projects import PLAIN, assert_right, assert_standing, project, run_to_end
 from flowforge_test_servers.board.arena import Place
 from flowforge_test_servers.faults import provoked
@@ -43,52 +43,10 @@ def test_the_memory_is_on_another_file_system(duck: Place, other_device: Path) -
         assert again.stderr.count("warning[FF2312]") == 1, again.stderr
 
 
-# What a network file system without its lock server says.
-NO_LOCKS = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
-
-int flock(int fd, int operation) { errno = ENOLCK; return -1; }
-
-static int refuse(int command) {
-    return command == F_SETLK || command == F_SETLKW || command == F_GETLK
-        || command == F_OFD_SETLK || command == F_OFD_SETLKW || command == F_OFD_GETLK;
-}
-
-static int pass(const char *name, int fd, int command, void *word) {
-    if (refuse(command)) { errno = ENOLCK; return -1; }
-    int (*true_one)(int, int, ...) = dlsym(RTLD_NEXT, name);
-    return true_one(fd, command, word);
-}
-
-int fcntl(int fd, int command, ...) {
-    va_list words; va_start(words, command); void *word = va_arg(words, void *); va_end(words);
-    return pass("fcntl", fd, command, word);
-}
-
-int fcntl64(int fd, int command, ...) {
-    va_list words; va_start(words, command); void *word = va_arg(words, void *); va_end(words);
-    return pass("fcntl64", fd, command, word);
-}
-"""
-
-
 @pytest.fixture(scope="module")
 def no_locks(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A library that, loaded before others, lets no file be locked."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("there is no C compiler, without which locks cannot be taken away")
-    folder = tmp_path_factory.mktemp("no-locks")
-    (folder / "locks.c").write_text(NO_LOCKS)
-    words = [compiler, "-shared", "-fPIC", "-o", str(folder / "locks.so"), str(folder / "locks.c"), "-ldl"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"the C compiler does not work: {done.stderr[:200]}")
-    return str(folder / "locks.so")
+    return library(tmp_path_factory.mktemp("no-locks"), NO_LOCKS)
 
 
 def test_memory_where_nothing_can_be_locked(postgres: Place, no_locks: str) -> None:

@@ -258,7 +258,7 @@ def _row(values: Mapping[str, Any]) -> MetaRow:
         )
     except (ValueError, TypeError, OverflowError):
         # Written by another hand, which may have changed more than that: nobody knows what stands there.
-        unknown = MetaRow(**texts, built_at=_NEVER)
+        unknown = MetaRow(**texts, built_at=_NEVER, rows=None, sequence=0)
         return attrs.evolve(unknown, fingerprint="", data_id=uuid.uuid4().hex, content="")
 
 
