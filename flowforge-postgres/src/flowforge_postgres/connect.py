@@ -24,6 +24,13 @@ _NETWORK: dict[str, Any] = {
     "tcp_user_timeout": 30_000,  # ms
     "fallback_application_name": "flowforge",
 }
+# The same for the server's end: a session whose client is out of reach must not hold its locks for hours.
+_NETWORK_OF_SERVER = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
 # What reading, hashing and literals rely on, and what gives the same rows on every server.
 _SAME_EVERYWHERE = {
     "TimeZone": "UTC",
@@ -158,6 +165,7 @@ def prepare(
     path = ", ".join(exactly(name) for name in (settings.schema, *settings.search_path))
     values = {
         **_SAME_EVERYWHERE,
+        **_NETWORK_OF_SERVER,
         "application_name": shortened(label),
         "statement_timeout": _milliseconds(timeout),
         "lock_timeout": _milliseconds(settings.lock_timeout),
