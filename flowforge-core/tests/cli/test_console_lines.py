@@ -14,7 +14,10 @@ from flowforge.cli.console import Console
 from flowforge.cli.context import _configure_logging
 from flowforge.cli.options import Globals
 from flowforge.cli.output import Output
+from flowforge.cli.summary import report
+from flowforge.errors import FlowForgeError, InterruptedRunError, ModelExecutionError
 from flowforge.events import NodeFinished, Status
+from flowforge.run.result import NodeResult, RunResult
 
 
 class Terminal(io.StringIO):
@@ -102,3 +105,26 @@ def test_what_is_said_during_a_live_table_goes_above_it() -> None:
     assert made.above is None
     assert "waiting for a lock" in stream.getvalue()
     assert "orders" in stream.getvalue()
+
+
+def ended(*nodes: NodeResult, error: FlowForgeError | None = None) -> str:
+    made, stream = output()
+    report(RunResult("run", "run", nodes[0].started_at, 1.0, nodes, (), error), made)
+    return stream.getvalue()
+
+
+def node(name: str, status: Status, message: str | None = None) -> NodeResult:
+    error = ModelExecutionError(message, node=name, relation=name) if message else None
+    now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    return NodeResult(name, "sql", "table", None, status, now, 0.0, error=error)
+
+
+def test_a_cancel_of_ours_is_no_news_and_one_of_others_is() -> None:
+    stopped = node("b", Status.CANCELLED, "gone")
+    assert "gone" not in ended(stopped, error=InterruptedRunError("cancelled: 1 running, 0 not started", signum=2))
+    with_failure = ended(node("a", Status.ERROR, "bad column"), stopped)
+    assert "bad column" in with_failure
+    assert "gone" not in with_failure
+    from_outside = ended(stopped, node("c", Status.SKIPPED))
+    assert "gone" in from_outside
+    assert "run failed in 1.0s: 1 cancelled, 1 not run" in from_outside

@@ -38,7 +38,9 @@ def command(context: Context, project: Path | None, vars: tuple[str, ...], dry_r
         if not found.names:
             for note in found.notes:
                 context.output.note(note)
-            context.output.remark(f"nothing to retry: every node of the {found.command} {found.run_id} ended well")
+            context.output.remark(
+                f"nothing to retry: no node that the {found.command} {found.run_id} left undone is left"
+            )
             return 0
         given = parse_vars(vars)
         missing = [name for name in found.withheld if name not in given]
