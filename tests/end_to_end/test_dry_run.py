@@ -38,6 +38,8 @@ def test_it_says_what_and_why_in_plan_order(shop) -> None:
     assert "b" in lines[4][2]
     assert ended.out.splitlines()[-1] == "dry run: 1 to build, 1 to build if what they read changes, 3 up to date"
     assert "v * 2" not in ended.out
+    quiet = shop("build", "--dry-run", "-q").out.splitlines()
+    assert [line.split()[0] for line in quiet] == ["build", "maybe", "dry"]
     detailed = shop("build", "--dry-run", "-v").out
     assert "-   v\n" in detailed
     assert "+   v * 2 as v\n" in detailed

@@ -16,7 +16,7 @@ from flowforge.cli.options import Globals
 from flowforge.cli.output import Output
 from flowforge.cli.summary import report
 from flowforge.errors import FlowForgeError, InterruptedRunError, ModelExecutionError
-from flowforge.events import NodeFinished, Status
+from flowforge.events import NodeFinished, RunStarted, Status
 from flowforge.run.result import NodeResult, RunResult
 
 
@@ -57,6 +57,30 @@ def loggers() -> Iterator[None]:
     root.handlers, root.propagate = before[0], before[1]
     root.setLevel(before[2])
     logging.getLogger("flowforge.sql").setLevel(before[3])
+
+
+def lines_of(monkeypatch: pytest.MonkeyPatch, columns: int, *names: str) -> list[str]:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    made, stream = output()
+    console = Console(made)
+    now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    console(RunStarted("run", now, "run", "demo", "dev", "duckdb", "main", tuple(f"{name}.ff" for name in names), 2))
+    for name in names:
+        console(
+            NodeFinished("run", now, "id", name, "sql", "table", None, Status.SUCCESS, 3, 9, now, 0.5, rows=len(name))
+        )
+    return stream.getvalue().splitlines()
+
+
+def test_lines_are_aligned_by_the_longest_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = lines_of(monkeypatch, 120, "a", "a_rather_long_name_of_a_model")
+    assert len({len(line) for line in lines}) == 1
+    assert len({line.index("rows") for line in lines}) == 1
+    assert len(lines_of(monkeypatch, 120, "a", "b")[0]) < len(lines[0])
+
+
+def test_on_a_narrow_terminal_nothing_is_padded(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lines_of(monkeypatch, 40, "orders") == ["✓ 3/9 orders table 6 rows 500ms"]
 
 
 def test_a_node_that_is_up_to_date_is_told_only_with_v() -> None:

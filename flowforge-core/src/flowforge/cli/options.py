@@ -248,7 +248,8 @@ def run_options(function: F) -> F:
             is_flag=True,
             envvar=["FLOWFORGE_DRY_RUN"],
             show_envvar=True,
-            help="Only say what would be done and why; -v shows what changed. Writes nothing.",
+            help="Only say what would be done and why; -v shows what changed, -q leaves out what is up to date. "
+            "Writes nothing.",
         ),
     )
 

@@ -17,7 +17,7 @@ _TOTALS = {"build": "to build", "maybe": "to build if what they read changes", "
 
 
 def print_plan(plan: Plan, output: Output) -> None:
-    """One line (or JSON object) a node to stdout, in plan order, and the totals."""
+    """One line (or JSON object) a node to stdout, in plan order, and the totals; with -q not what is up to date."""
     counts = Counter(step.action.value for step in plan.steps.values())
     if output.log_format == "json":
         for step in plan.steps.values():
@@ -39,6 +39,8 @@ def print_plan(plan: Plan, output: Output) -> None:
         return
     width = min(40, max((len(step.node.short_name) for step in plan.steps.values()), default=0))
     for step in plan.steps.values():
+        if output.verbosity < 0 and step.action.value == "skip":
+            continue
         output.answer(f"{step.action.value:<5}  {step.node.short_name:<{width}}  {shown(step.reason)}".rstrip())
         if output.verbosity >= 1:
             for line in step.details:
