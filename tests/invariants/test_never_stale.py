@@ -15,8 +15,9 @@ from worlds.nodes import ENVS, HELPERS, OUTSIDE, SEEDS, VARS, Helper
 from worlds.twin import Order
 from worlds.workspace import Command, Workspace
 
-RUNS = ("run_all", "run_all", "run_all_again", "run_some", "run_some", "run_in_any_way")
-STEPS = (*(OF_MODELS * 2), *(BELOW * 3), *(BY_OTHERS * 2), *OF_THE_FOLDER, *(RUNS * 10), "run_that_is_killed")
+RUNS = ("run_all", "run_all", "run_all", "run_some", "run_some", "run_in_any_way")
+EDITS = (*(OF_MODELS * 2), *(BELOW * 3), *(BY_OTHERS * 3))
+STEPS = (*(RUNS * 9), *EDITS, *OF_THE_FOLDER, "run_all_again", "run_that_is_killed")
 POINTS = (
     *("publish.locked", "publish.staged", "publish.audited", "publish.replaced", "publish.noted", "publish.committed"),
     *("meta.created", "seed.batch", "seed.loaded", "state.run_begun", "state.node_noted", "state.run_ended"),
@@ -76,7 +77,7 @@ class NeverStale(RuleBasedStateMachine):
 
     def _run(self, data: st.DataObject, select: tuple[str, ...], order: Order) -> None:
         command = Command(
-            name=data.draw(st.sampled_from(["build", "build", "build", "run", "seed"])),
+            name=data.draw(st.sampled_from(["build", "build", "build", "build", "run", "seed"])),
             select=select,
             order=order,
             jobs=data.draw(st.sampled_from([1, 1, 3])),

@@ -60,7 +60,7 @@ class Edits:
         choices = [Input("ref", other) for other in self.world.models if other < key] * 2
         choices += [Input("seed", name) for name in SEEDS]
         if language == "sql":
-            choices += [Input("source", name) for name in SOURCES]
+            choices += [Input("source", name) for name in SOURCES] * 2
             choices += [Input("seed-source", SEEDS[0]), Input("raw", RAW)]
         return tuple(data.draw(st.lists(st.sampled_from(choices), min_size=1, max_size=2, unique=True), label="inputs"))
 
@@ -102,6 +102,8 @@ class Edits:
         if model is None:
             return
         changed = attrs.evolve(model, **changes)
+        if changed.shape == "star":
+            changed = attrs.evolve(changed, inputs=changed.inputs[:1])
         if changed.cache and Input("raw", RAW) in changed.inputs:
             changed = attrs.evolve(changed, cache=None)  # it would promise what it cannot know
         if self.world.taken(changed.relation, but=model.key) or changed == model:
@@ -228,6 +230,12 @@ class Edits:
         self.world.seeds[name] = (first, *reversed(others))
         self.space.write(f"seed {name} in another order")
 
+    def double_seed(self, data: st.DataObject) -> None:
+        name = self._used(data, SEEDS, self._inputs_of_all())
+        row = data.draw(st.sampled_from(self.world.seeds[name]), label="row")
+        self.world.seeds[name] += (row,)
+        self.space.write(f"a row of seed {name} stands there twice")
+
     def edit_seed_type(self, data: st.DataObject) -> None:
         name = self._used(data, SEEDS, self._inputs_of_all())
         if self.world.seed_types.pop(name, None) is None:
@@ -275,7 +283,7 @@ class Edits:
     def change_source(self, data: st.DataObject) -> None:
         name = self._used(data, OUTSIDE, self._inputs_of_all())
         rows = data.draw(outside_rows, label="rows")
-        how = data.draw(st.sampled_from(["all", "insert", "delete", "update"]), label="how")
+        how = data.draw(st.sampled_from(["insert", "again", "all", "delete", "update"]), label="how")
         before = self._standing_rows(name)
         if before is None or before.columns != KV or how == "all":
             self.create_outside(name, rows)
@@ -284,6 +292,9 @@ class Edits:
         if how == "insert" and rows:
             now = Rows(KV, (*old, *rows))
             statement = f"insert into {name} values {values(rows)}"
+        elif how == "again" and old:
+            now = Rows(KV, (*old, old[0]))
+            statement = f"insert into {name} values {values(old[:1])}"
         elif how == "delete":
             now = Rows(KV, tuple(row for row in old if row[0] != 1))
             statement = f"delete from {name} where k = 1"
@@ -327,7 +338,8 @@ class Edits:
         found = sorted(known.keys() - outside)
         if not found:
             return None
-        relation = data.draw(st.sampled_from(found), label="relation")
+        current = [model.relation for model in self.world.nodes() if model.relation in found]
+        relation = data.draw(st.sampled_from(current * 4 + found), label="relation")
         return relation, known[relation]
 
     def drop_own(self, data: st.DataObject) -> None:
@@ -402,7 +414,7 @@ OF_MODELS = (
     "edit_fails",
 )
 BELOW = (
-    *("edit_seed", "edit_seed", "reorder_seed", "edit_seed_type"),
+    *("edit_seed", "edit_seed", "double_seed", "reorder_seed", "edit_seed_type"),
     *("edit_var", "edit_env", "edit_helper", "edit_helper", "edit_file"),
 )
 BY_OTHERS = (

@@ -73,7 +73,8 @@ def noticed_imports(root: Path) -> Iterator[None]:
 def forget_imports(root: Path) -> None:
     """Let the marked modules be imported anew by those who ask next; whoever has them keeps them."""
     real = os.path.realpath(root)
-    for name, module in list(sys.modules.items()):
+    known: dict[str, object] = dict(sys.modules)  # whatever its type says, anything may have been put there
+    for name, module in known.items():
         if isinstance(module, types.ModuleType) and module.__dict__.get(_MARK) == real:
             sys.modules.pop(name, None)
             parent, _, last = name.rpartition(".")
