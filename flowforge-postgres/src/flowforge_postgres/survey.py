@@ -102,7 +102,7 @@ def standing(rows: Rows, *rendered: str) -> list[Standing | None]:
 
 def survey(rows: Rows, of: Standing, *others: Standing) -> Survey:
     """Look at *of*, at all that reads it, and at the *others*."""
-    depths = dict(rows(_readers(of.oid)))
+    depths: dict[int, int] = dict(rows(_readers(of.oid)))
     parts: dict[int, dict[str, list[Any]]] = {}
     for oid, what, payload in rows(_query([of.oid, *(each.oid for each in others), *depths])):
         parts.setdefault(oid, {}).setdefault(what, []).append(json.loads(payload))
