@@ -84,7 +84,7 @@ def rows(place: Place) -> dict[str, list[Any]]:
         return {name: look.query(sql)[1] for name, sql in READ.items()}
 
 
-@pytest.mark.parametrize("place", ["duck", "postgres"], indirect=True)
+@pytest.mark.parametrize("place", ["duck", pytest.param("postgres", marks=pytest.mark.full)], indirect=True)
 def test_time_zones_of_hosts(place: Place) -> None:
     files = {"models/moments.ff.sql": MOMENTS, "models/python.ff.py": PYTHON}
     project(place, PLAIN, 1, files)

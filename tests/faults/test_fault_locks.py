@@ -9,6 +9,7 @@ import threading
 import time
 from typing import Any
 
+import pytest
 from breaking.projects import (
     GATE,
     HELD,
@@ -79,6 +80,7 @@ def test_one_deadlock_is_tried_again(postgres: Place) -> None:
         assert_right(ended, postgres, 2)
 
 
+@pytest.mark.full
 def test_deadlocks_without_end_are_given_up(postgres: Place) -> None:
     with provoked("K16", "postgres", "a deadlock at each attempt", "exit 1 after three attempts, old rows"):
         ended = entangled(postgres, 3)
@@ -109,6 +111,7 @@ def test_a_wait_for_a_foreign_lock_has_an_end(postgres: Place) -> None:
         assert_right(run_to_end(postgres), postgres, 2)
 
 
+@pytest.mark.full
 def test_a_wait_for_a_foreign_lock_ends_well(postgres: Place) -> None:
     project(postgres, PLAIN, 2)
     with (
