@@ -140,7 +140,7 @@ class _History:
             noted = store.last_builds(self._project.profile.name)
         if not noted:
             raise _no_history(self._project, "no build", "state:", notes)
-        definer, words = definer_of(self._project), {}
+        definer, words = definer_of(self._project, judge=False), {}
         for name, node in self._project.manifest.nodes.items():
             if node.materialized == "ephemeral":
                 words[name] = _SAME  # it is part of the text of its readers, and never built itself
