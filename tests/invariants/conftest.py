@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -12,12 +13,18 @@ import duckdb
 import pytest
 
 from flowforge import Project
+from flowforge.plugins import PluginSet, load_plugins
 from flowforge.run.result import RunResult
 from flowforge.run.runner import RunOptions
 from flowforge.run.scheduler import FailPolicy
 from flowforge.state.policy import CacheMode
 
 sys.path.insert(0, str(Path(__file__).parent))  # it lives beside the tests because nobody else needs it
+
+
+@functools.cache
+def _installed() -> PluginSet:
+    return load_plugins({})
 
 
 class Site:
@@ -56,7 +63,7 @@ class Site:
 
     def load(self, **options: Any) -> Project:
         """The project as its files are now."""
-        return Project.load(self.root, **{"environ": {}, **options})
+        return Project.load(self.root, **{"environ": {}, "plugins": _installed(), **options})
 
     def run(self, *select: str, cache: str = "rw", **options: Any) -> RunResult:
         """``flowforge build``."""

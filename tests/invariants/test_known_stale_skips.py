@@ -490,8 +490,7 @@ def test_local_state_is_believed_in_nothing(site: Site) -> None:
     assert site.rows("a") == [(1,)]
 
 
-@pytest.mark.parametrize("what", ["sql", "python", "helper", "seed", "view", "ephemeral"])
-def test_files_that_change_after_the_project_was_loaded(site: Site, what: str) -> None:
+def test_files_that_change_after_the_project_was_loaded(site: Site) -> None:
     """Whatever the run makes of that: the next one must not take it for the new state."""
 
     def write(number: int) -> None:
@@ -506,15 +505,19 @@ def test_files_that_change_after_the_project_was_loaded(site: Site, what: str) -
         site.write("models/lib.py", f"K = {number}\n")
         site.write("models/helper.ff.py", PYTHON.format(imports="from .lib import K", value="K"))
 
+    def wrong(number: int) -> list[str]:
+        names = ["sql", "python", "helper", "seed", "view", "ephemeral"]
+        return [name for name in names if site.rows(name) != [(number,)]]
+
     write(1)
     with site.load() as project:
         write(2)
         assert project.build().ok
     site.run()
-    assert site.rows(what) == [(2,)]
+    assert wrong(2) == []
     with site.load() as project:
         assert project.build().ok
         write(3)
         assert project.build().ok, "the same project again"
     site.run()
-    assert site.rows(what) == [(3,)]
+    assert wrong(3) == []
