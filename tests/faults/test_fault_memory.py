@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from breaking.projects import PLAIN, assert_right, project, run_to_end
+from breaking.projects import PLAIN, assert_right, assert_standing, project, run_to_end
 from flowforge_test_servers.board.arena import Place
+from flowforge_test_servers.board.process import finish, start
 from flowforge_test_servers.faults import provoked
 
 FILE = ".flowforge/state.db"
@@ -150,3 +152,33 @@ def test_notes_in_the_database(duck: Place, damage: str) -> None:
         again = run_to_end(duck)
         assert_right(again, duck, 2)
         assert "3 unchanged" in again.stderr  # the notes are in order again
+
+
+MANIFESTS: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda text: b"",
+    "cut": lambda text: text[: len(text) // 2],
+    "garbage": lambda text: b"\x80\x04\x95garbage" * 99,
+    "of another type": lambda text: b'["a", "list"]',
+    "newer": lambda text: re.sub(rb'"(version|schema_version|format)": *\d+', rb'"\1": 99', text),
+    "changed by hand": lambda text: text.replace(b"one", b"two"),
+}
+
+
+@pytest.mark.parametrize(
+    "damage", [pytest.param(damage, marks=[] if damage == "cut" else [pytest.mark.full]) for damage in MANIFESTS]
+)
+def test_a_manifest_to_compare_with(duck: Place, damage: str) -> None:
+    """It decides what is built, so what cannot be trusted is not used."""
+    written = finish(start(duck, "compile", "--manifest", "main.json"))
+    assert written.code == 0, written.stderr
+    file = duck.root / "main.json"
+    before = file.read_bytes()
+    file.write_bytes(MANIFESTS[damage](before))
+    assert file.read_bytes() != before
+    project(duck, PLAIN, 2)
+    with provoked("K12", "duckdb", f"manifest: {damage}", "refused by name, nothing is built"):
+        ended = run_to_end(duck, "-s", "state:modified", "--state", "main.json")
+        assert ended.code == 1, ended.stderr
+        assert "main.json" in ended.stderr
+        assert "help:" in ended.stderr
+        assert_standing(duck, 1)
