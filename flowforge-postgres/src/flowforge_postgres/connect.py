@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from typing import Any
 
 import attrs
@@ -44,8 +45,26 @@ _SAME_EVERYWHERE = {
     "default_transaction_isolation": "read committed",
 }
 _ORPHANS = "client_connection_check_interval"
+_MARK = "flowforge.session"
 _LABEL_BYTES = 63
 _REASON = re.compile(r" failed: (?:FATAL: )?(?!connection to server)([^\n]+)")
+
+
+@attrs.frozen
+class Line:
+    """A connection that is ready for a session.
+
+    Parameters
+    ----------
+    pid:
+        The server's process; behind a pooler, the connection itself knows only a number that the pooler made up.
+    mark:
+        What the session of the server was marked with, where a pooler may exchange it for another.
+    """
+
+    connection: psycopg.Connection[tuple[Any, ...]]
+    pid: int
+    mark: str | None
 
 
 @attrs.frozen
@@ -154,7 +173,7 @@ def prepare(
     timeout: float | None,
     *,
     looked_after: bool,
-) -> None:
+) -> Line:
     """Give a connection the settings of a session, in one statement; fails when the connection is dead.
 
     Parameters
@@ -170,6 +189,7 @@ def prepare(
         "statement_timeout": _milliseconds(timeout),
         "lock_timeout": _milliseconds(settings.lock_timeout),
         "search_path": path,
+        _MARK: uuid.uuid4().hex,
     }
     if looked_after:
         values[_ORPHANS] = "1s"
@@ -177,9 +197,31 @@ def prepare(
         values["role"] = settings.role
     calls = ", ".join(f"pg_catalog.set_config('{key}', {_text(value)}, false)" for key, value in values.items())
     try:
-        connection.execute(f"SELECT {calls}".encode())
+        pid = connection.execute(f"SELECT pg_catalog.pg_backend_pid(), {calls}".encode()).fetchall()[0][0]
     except psycopg.Error as exc:
         raise translate(exc, Attempt(offset=None)) from exc
+    return Line(connection, pid, values[_MARK] if pid != connection.info.backend_pid else None)
+
+
+def check_line(line: Line) -> None:
+    """Make sure, inside a transaction, that it runs on the server's session that was prepared for it.
+
+    Raises
+    ------
+    EngineError
+        When a pooler has put it on another, which has the settings of somebody else.
+    """
+    if line.mark is None:
+        return
+    try:
+        found = line.connection.execute(f"SELECT pg_catalog.current_setting('{_MARK}', true)").fetchall()
+    except psycopg.Error as exc:
+        raise translate(exc, Attempt(offset=None)) from exc
+    if found != [(line.mark,)]:
+        raise UnsupportedError(
+            "a pooler between this machine and PostgreSQL gives every transaction another session of the server",
+            help="connect to the server itself, or set the pooler to session pooling (pool_mode = session)",
+        )
 
 
 def shortened(label: str) -> str:

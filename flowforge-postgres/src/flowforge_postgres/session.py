@@ -16,6 +16,7 @@ from flowforge.errors import Committed, EngineError, ErrorKind, UnsupportedError
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 from flowforge_postgres import catalogue, content, loading, locks, reading, replacing
 from flowforge_postgres.blockers import Monitor, Watched
+from flowforge_postgres.connect import Line, check_line
 from flowforge_postgres.dialect import PostgresDialect
 from flowforge_postgres.errors import Attempt, translate
 from flowforge_postgres.options import check_options, option_statements, rights_asked
@@ -47,15 +48,16 @@ class PostgresSession(Session):
 
     def __init__(
         self,
-        connection: psycopg.Connection[tuple[Any, ...]],
+        line: Line,
         dialect: PostgresDialect,
-        give: Callable[[psycopg.Connection[tuple[Any, ...]]], None],
+        give: Callable[[Line], None],
         monitor: Monitor,
         *,
         label: str,
         timeout: float | None,
     ) -> None:
-        self._connection = connection
+        self._line = line
+        self._connection = line.connection
         self._dialect = dialect
         self._give = give
         self._monitor = monitor
@@ -66,7 +68,7 @@ class PostgresSession(Session):
         self._asked: dict[Relation, frozenset[tuple[str, str]]] = {}
         self._in_transaction = False
         self._closed = False
-        monitor.add(self._watch, Watched(connection.info.backend_pid, label, self._cut))
+        monitor.add(self._watch, Watched(line.pid, label, self._cut))
 
     # statements
 
@@ -391,6 +393,7 @@ class PostgresSession(Session):
         self._run("BEGIN")
         self._in_transaction = True
         try:
+            check_line(self._line)
             yield
             self._abandon_stream()
             self._commit()
@@ -459,4 +462,4 @@ class PostgresSession(Session):
                 self._abandon_stream()
         self._closed = True
         self._monitor.remove(self._watch)
-        self._give(self._connection)
+        self._give(self._line)
