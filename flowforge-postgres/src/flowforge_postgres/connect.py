@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import psycopg
-from psycopg import conninfo
+from psycopg import conninfo, generators
 
 from flowforge.errors import EngineError, ErrorKind, UnsupportedError
 from flowforge_postgres.dialect import exactly
@@ -201,6 +201,27 @@ def prepare(
     except psycopg.Error as exc:
         raise translate(exc, Attempt(offset=None)) from exc
     return Line(connection, pid, values[_MARK] if pid != connection.info.backend_pid else None)
+
+
+def described(connection: psycopg.Connection[tuple[Any, ...]], sql: str) -> psycopg.pq.abc.PGresult:
+    """The columns of a query, which is not run: not even its plan is made, which can take seconds.
+
+    Raises
+    ------
+    psycopg.Error
+        When the server does not understand it.
+    """
+    pgconn = connection.pgconn
+    result: psycopg.pq.abc.PGresult
+    with connection.lock:
+        pgconn.send_prepare(b"", sql.encode())
+        for describe in (True, False):
+            (result,) = connection.wait(generators.execute(pgconn))
+            if result.status == psycopg.pq.ExecStatus.FATAL_ERROR:
+                raise psycopg.errors.error_from_result(result, "utf-8")
+            if describe:
+                pgconn.send_describe_prepared(b"")
+    return result
 
 
 def check_line(line: Line) -> None:

@@ -16,7 +16,7 @@ from flowforge.errors import Committed, EngineError, ErrorKind, UnsupportedError
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 from flowforge_postgres import catalogue, content, loading, locks, reading, replacing
 from flowforge_postgres.blockers import Monitor, Watched
-from flowforge_postgres.connect import Line, check_line
+from flowforge_postgres.connect import Line, check_line, described
 from flowforge_postgres.dialect import PostgresDialect
 from flowforge_postgres.errors import Attempt, translate
 from flowforge_postgres.options import check_options, option_statements, rights_asked
@@ -312,7 +312,7 @@ class PostgresSession(Session):
         return (found[0][0], found[0][1]) if found else None
 
     def schema_of(self, what: Relation | str) -> pa.Schema | None:
-        """Let the server plan the query; ``LIMIT 0`` keeps it from reading rows."""
+        """Let the server read the query and describe it; nothing is planned, and nothing runs."""
         if isinstance(what, Relation):
             if self._find(what) is None:
                 return None
@@ -322,10 +322,8 @@ class PostgresSession(Session):
         saved = self._save()
         intact = False
         try:
-            with self._attempt(offset=len(head), reads=True) as cursor:
-                cursor.execute(f"{head}{what}\n) AS ff__rows LIMIT 0".encode(), binary=True)
-                assert cursor.pgresult is not None
-                schema = reading.schema_of(cursor.pgresult)
+            with self._attempt(offset=len(head), reads=True):
+                schema = reading.schema_of(described(self._connection, f"{head}{what}\n) AS ff__rows"))
             intact = True
         finally:
             self._restore(saved, intact=intact)
