@@ -129,6 +129,23 @@ def test_markdown_for_a_pull_request(shop, git: Git) -> None:
     assert "+select '```' as one" in text
 
 
+def test_a_comment_stays_short_when_much_changed(shop, git: Git) -> None:
+    for number in range(40):
+        shop.write(f"models/m{number}.ff.sql", f"select {number} as n")
+        shop.write(f"models/n{number}.ff.sql", f"select * from {{{{ ref('m{number}') }}}}")
+    git("add", "-A")
+    git("commit", "-q", "-m", "many")
+    for number in range(40):
+        shop.write(f"models/m{number}.ff.sql", f"select -{number + 1} as n")
+    text = shop("diff", "--format", "markdown").out
+    assert text.count("| modified |") == 40
+    assert text.count("| affected | `") == 30
+    assert "| affected | and 10 more | |" in text
+    assert text.count("<details>") == 30
+    assert "The lines of 10 more nodes are left out" in text
+    assert len(difference(shop)["affected"]) == 40
+
+
 def test_line_ends_and_attributes_of_git_make_no_difference(shop, git: Git) -> None:
     root = shop.root.parent
     (root / ".gitattributes").write_text("*.csv text eol=crlf\nmodels/** export-ignore\n*.ff.sql export-subst\n")

@@ -10,6 +10,8 @@ from flowforge.errors import shown
 if TYPE_CHECKING:
     from flowforge.api.changes import Change, Changes
 
+_MOST = 30  # nodes of a kind in a comment; hosts cut or refuse long ones
+
 
 def as_text(changes: Changes, against: str, lines: bool = True) -> Iterator[str]:
     """The differences for a terminal.
@@ -49,11 +51,16 @@ def as_markdown(changes: Changes, against: str, lines: bool = True) -> Iterator[
         yield f"| removed | `{_code(_short(name))}` | |"
     for one in changes.modified:
         yield f"| modified | `{_code(_short(one.name))}` | {_cell('; '.join(one.reasons))} |"
-    for name in changes.affected:
+    for name in changes.affected[:_MOST]:
         yield f"| affected | `{_code(_short(name))}` | |"
+    if len(changes.affected) > _MOST:
+        yield f"| affected | and {len(changes.affected) - _MOST} more | |"
     if lines:
-        for one in changes.modified:
+        for one in changes.modified[:_MOST]:
             yield from _details(one)
+        if len(changes.modified) > _MOST:
+            yield ""
+            yield f"The lines of {len(changes.modified) - _MOST} more nodes are left out; `flowforge diff` shows them."
 
 
 def _details(one: Change) -> Iterator[str]:
