@@ -371,6 +371,19 @@ def test_a_manifest_does_not_depend_on_the_profile_and_holds_no_secret(
     assert difference(shop, "--state", str(one))["modified"] == []
 
 
+def test_a_manifest_is_a_file_like_others_and_is_replaced_whole(shop, tmp_path: Path) -> None:
+    folder = tmp_path / "artifacts"
+    folder.mkdir()
+    (folder / "usual").touch()
+    (folder / "manifest.json").write_text("old")
+    assert f"wrote {folder / 'manifest.json'}" in shop("compile", "--manifest", str(folder)).err
+    assert (folder / "manifest.json").stat().st_mode == (folder / "usual").stat().st_mode
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "usual"]
+    ended = shop("compile", "--manifest", str(folder / "usual/main.json"), ok=False)
+    assert ended.code == 1
+    assert "cannot be read or written" in ended.err
+
+
 def test_manifests_that_cannot_be_used(shop, tmp_path: Path) -> None:
     file = tmp_path / "main.json"
     shop("compile", "--manifest", str(file))

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +48,14 @@ def write_manifest(path: Path, state: ProjectState) -> Path:
     content["checksum"] = _checksum(content)
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    new = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
-        with os.fdopen(number, "w", encoding="utf-8") as file:
+        with new.open("x", encoding="utf-8") as file:  # readable by whom the user's other files are, unlike mkstemp's
             file.write(text)
-        os.replace(name, path)
+        os.replace(new, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(name)
+            new.unlink()
         raise
     return path
 
