@@ -118,7 +118,7 @@ def unit(session: nox.Session) -> None:
 def sweeps(session: nox.Session) -> None:
     """What takes minutes: kills at every point and at random moments, long random histories, many healthy runs."""
     faults = recorded(session, "full")
-    in_house(session, "pytest", *FULL, "tests", *session.posargs, **faults)
+    in_house(session, "pytest", *FULL, *WORKERS, "tests", *session.posargs, **faults)
 
 
 @nox.session(venv_backend="none", requires=["house"], default=False)
