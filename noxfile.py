@@ -63,6 +63,14 @@ def fill(session: nox.Session, *requirements: str) -> None:
     stamp.write_text(recipe.hexdigest())
 
 
+def recorded(session: nox.Session, lane: str) -> dict[str, str]:
+    """Where the tests note what they broke and what came of it; each lane in a file of its own."""
+    file = session.cache_dir.resolve() / f"faults-{lane}.jsonl"
+    file.unlink(missing_ok=True)
+    session.log(f"faults: {file}; the page: python tests/crash/table.py {file.with_name('faults-*.jsonl')}")
+    return {"FF_FAULT_TABLE": str(file)}
+
+
 def in_house(session: nox.Session, tool: str, *args: str, **env: str) -> None:
     """Run a tool of the shared environment that the session `house` has filled."""
     folder = session.cache_dir.parent / "house" / ("Scripts" if os.name == "nt" else "bin")
@@ -103,13 +111,14 @@ def unit(session: nox.Session) -> None:
     """The tests of each distribution, of whole projects, and of the house itself."""
     places = [*ROOT.glob("flowforge-*/tests"), *(path for path in ROOT.glob("tests/*/") if path.name not in ELSEWHERE)]
     folders = [str(path.relative_to(ROOT)) for path in sorted(places) if any(path.rglob("test_*.py"))]
-    in_house(session, "pytest", *(session.posargs or [*WORKERS, *folders]))
+    in_house(session, "pytest", *(session.posargs or [*WORKERS, *folders]), **recorded(session, "quick"))
 
 
 @nox.session(venv_backend="none", requires=["house"], tags=["full"], default=False)
 def sweeps(session: nox.Session) -> None:
     """What takes minutes: kills at every point and at random moments, long random histories, many healthy runs."""
-    in_house(session, "pytest", *FULL, "tests", *session.posargs, FF_INVARIANTS="full")
+    faults = recorded(session, "full")
+    in_house(session, "pytest", *FULL, *WORKERS, "tests", *session.posargs, **faults)
 
 
 @nox.session(venv_backend="none", requires=["house"], default=False)

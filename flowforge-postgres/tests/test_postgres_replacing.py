@@ -168,7 +168,7 @@ def test_a_view_that_does_not_fit_any_more_is_named(
         ("alter table t enable row level security", "row security"),
         ("create table child (id bigint references t)", "foreign key"),
         ("create publication p for table t", "publication"),
-        ("create table child () inherits (t)", "inheritance"),
+        ("create table parent (id bigint); alter table t inherit parent", "place in parent"),
         ("alter table t add constraint positive check (id > 0)", "positive"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import attrs
@@ -86,6 +87,10 @@ def test_functions_of_strangers_are_not_called(
     assert outside.execute("select count(*) from trap").fetchone() == (1,)  # the trap works
 
 
+COMPARED = ("oid", "integer", "bigint", "smallint", "regclass", "regproc", '"char"')
+JOINED = ("text", "name", '"char"')
+
+
 def test_our_own_questions_call_nobodys_functions_in_a_schema_that_all_may_write(
     least: Role, new_executor: Open, outside: psycopg.Connection[Any]
 ) -> None:
@@ -98,17 +103,43 @@ def test_our_own_questions_call_nobodys_functions_in_a_schema_that_all_may_write
             f"create function public.{signature} returns text language plpgsql as"
             " 'begin insert into public.trap values (current_user); return null; end'".encode()
         )
-    outside.execute(f"grant insert on public.trap to {least.name}; create role {least.name}_evil")
-    outside.execute(f"drop role {least.name}_evil")
-    with new_executor(dsn=least.dsn, schema="public").session(label="x") as session, session.transaction():
+    outside.execute(f"grant insert on public.trap to {least.name}")
+    for left, right in product(COMPARED, COMPARED):
+        outside.execute(
+            f"create function public.evil({left}, {right}) returns boolean language plpgsql as"
+            " 'begin insert into public.trap values (current_query()); return null; end'".encode()
+        )
+        for sign in ("=", "<>", ">", "<"):
+            outside.execute(
+                f"create operator public.{sign} (function = public.evil, leftarg = {left}, rightarg = {right})".encode()
+            )
+    for left, right in product(JOINED, JOINED):
+        outside.execute(
+            f"create function public.evil_text({left}, {right}) returns text language plpgsql as"
+            " 'begin insert into public.trap values (current_query()); return null; end';"
+            f" create operator public.|| (function = public.evil_text, leftarg = {left}, rightarg = {right})".encode()
+        )
+    executor = new_executor(dsn=least.dsn, schema="public")
+    executor.reap(["none"])
+    with executor.session(label="x") as session, executor.session(label="y") as other, session.transaction():
         session.lock("x", timeout=1)
+        with pytest.raises(EngineError, match="held by x"), other.transaction():
+            other.lock("x", timeout=0.01)
+        session.ensure_schema(Relation("t", "public"))
         for number in (1, 2):
             session.create_as(Relation("s", "public"), f"select {number} as v", CreateKind.TABLE)
             session.replace(Relation("s", "public"), Relation("t", "public"))
+            session.comment(Relation("t", "public"), "what", {"v": "it"})
+            assert session.comments(Relation("t", "public")) == ("what", {"v": "it"})
         session.replace_view(Relation("v", "public"), "select v from t")
+        session.create_as(Relation("s", "public"), "select 3 as w, 4 as v", CreateKind.TABLE)
+        session.replace(Relation("s", "public"), Relation("t", "public"))
         assert session.content_hash(Relation("t", "public"))
         assert session.layouts(Namespace("public"))
-    assert outside.execute("select count(*) from trap").fetchone() == (0,)
+    assert outside.execute("select * from trap").fetchall() == []
+    with executor.session(label="x") as session:
+        session.query("select * from pg_class where oid = 1").read_all()
+    assert outside.execute("select count(*) from trap").fetchone() != (0,)  # the trap works
 
 
 def test_a_role_is_taken_on_in_every_session(least: Role, new_executor: Open) -> None:

@@ -103,7 +103,7 @@ def test_an_interrupted_run_leaves_nothing_at_work(
     project: Path, environment: dict[str, str], outside: psycopg.Connection[Any]
 ) -> None:
     (project / "models/big.ff.sql").write_text("select 1 as id, 1 as amount from pg_sleep(60)", encoding="utf-8")
-    working = "select count(*) from pg_stat_activity where query ~ 'pg_sleep' and state = 'active' and pid <> pg_backend_pid()"
+    working = "select count(*) from pg_stat_activity where datname = current_database() and query ~ 'pg_sleep' and state = 'active' and pid <> pg_backend_pid()"
     with subprocess.Popen(
         [sys.executable, "-m", "flowforge", "build"], cwd=project, env=environment, stderr=subprocess.PIPE, text=True
     ) as running:

@@ -56,7 +56,7 @@ def until(question: Callable[[], Any]) -> Any:
 
 def working(outside: psycopg.Connection[Any], label: str) -> list[int]:
     """Processes of the server that run a statement under a name."""
-    sql = "select pid from pg_stat_activity where application_name = %s and state = 'active'"
+    sql = "select pid from pg_stat_activity where datname = current_database() and application_name = %s and state = 'active'"
     return [pid for (pid,) in outside.execute(sql, (label,))]
 
 
@@ -102,7 +102,9 @@ def test_connections_are_used_again_and_forget_what_was_done(executor: PostgresE
 
 def test_a_dead_connection_is_not_handed_out(executor: PostgresExecutor, outside: psycopg.Connection[Any]) -> None:
     executor.session(label="x").close()
-    outside.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'flowforge'")
+    outside.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'flowforge'"
+    )
     with executor.session(label="y") as session:
         assert session.execute("select 1").rows == 1
 
@@ -183,7 +185,7 @@ def test_a_session_that_is_ended_in_a_transaction(
 
 
 def activity(outside: psycopg.Connection[Any], label: str) -> str:
-    sql = "select coalesce(string_agg(query, ' '), '') from pg_stat_activity where application_name = %s"
+    sql = "select coalesce(string_agg(query, ' '), '') from pg_stat_activity where datname = current_database() and application_name = %s"
     ((text,),) = outside.execute(sql, (label,))
     return str(text)
 
@@ -465,7 +467,9 @@ def test_a_closed_executor_keeps_no_connection(executor: PostgresExecutor, outsi
     two.close()
     until(
         lambda: (
-            outside.execute("select count(*) from pg_stat_activity where application_name ~ '^flowforge'").fetchone()
+            outside.execute(
+                "select count(*) from pg_stat_activity where datname = current_database() and application_name ~ '^flowforge'"
+            ).fetchone()
             == (0,)
         )
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pyarrow as pa
 import pytest
 
@@ -100,6 +102,37 @@ def test_what_is_no_dsn_is_refused_without_repeating_it(dsn: str) -> None:
     with pytest.raises(ValueError) as refusal:
         PostgresSettings(dsn=dsn)
     assert "hush" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("password", ["hu/sh", "hush@hush", "12/hush", "hush/@", "@hush", "hush/", "hu@sh:1"])
+def test_no_part_of_a_password_is_taken_for_a_place(password: str) -> None:
+    for dsn in (
+        f"postgresql://u:{password}@h:1/d",
+        f"postgres://u:{password}@h",
+        f"postgresql+psycopg://u:{password}@/d",
+    ):
+        with pytest.raises(ValueError, match="%40") as refusal:
+            PostgresSettings(dsn=dsn)
+        assert "hu" not in str(refusal.value)
+    with pytest.raises(ValueError):
+        PostgresSettings(dsn="postgresql://u:hush/d")
+
+
+@pytest.mark.parametrize("password", ["a?b", "a#b", "a:b", "a%40b%2Fc", "a=b&c", "ä😀", "a,b", "'\\\"", "a[b]"])
+def test_other_special_characters_of_a_password_need_no_care(password: str) -> None:
+    address = address_of(
+        PostgresSettings(dsn=f"postgresql://u:{password}@h:1/d?connect_timeout=3&application_name=x@y")
+    )
+    found = {key: address.words[key] for key in ("host", "port", "user", "password", "dbname")}
+    assert found == {"host": "h", "port": "1", "user": "u", "password": unquote(password), "dbname": "d"}
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    ["", "u@h", "/d", "[::1]:5432/d", "u:p@a:1,b:2/d?target_session_attrs=any", "u:p@%2Frun%2Fpg/d", "h?user=x@y"],
+)
+def test_places_of_all_kinds_are_understood(dsn: str) -> None:
+    assert address_of(PostgresSettings(dsn=f"postgresql://{dsn}")).place
 
 
 @pytest.mark.parametrize("dsn", ["postgresql://u:hush@[::1/d", "password=hush host", "postgresql://u@h/d?hush=1"])

@@ -1,14 +1,15 @@
-"""Writes the page of provoked faults out of what a run of the tests recorded.
+"""Writes the page of provoked faults out of what runs of the tests recorded.
 
     FF_FAULT_TABLE=faults.jsonl pytest -m "" tests/crash tests/faults
     python tests/crash/table.py faults.jsonl
 
-The page is ``docs/explanation/fault-table.md``; another path may follow the file's.
+`nox -t full` records too, and says where. Several files are counted as one; the page is
+``docs/explanation/fault-table.md``, unless ``--page`` names another.
 """
 
 from __future__ import annotations
 
-import re
+import argparse
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,16 +18,20 @@ from flowforge_test_servers.faults import Case, read
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "fault-table.md"
 
-HEAD = """\
-<!-- Made by tests/crash/table.py from a run of the tests. Do not edit. -->
+MADE = "<!-- Made by tests/crash/table.py from a run of the tests. Do not edit. -->"
+HEAD = f"""\
+{MADE}
 
 # What was broken on purpose, and what came of it
 
 FlowForge promises that a relation is the old one or the new one, never a third thing, whatever happens to the process,
-the database or the machine. This page lists what the tests did to break that promise. It is written by the tests
-themselves: each row is a fault, the engine it was provoked on, how, how many times, and what was left.
+the database or the machine. This page lists what the tests did to break that promise. The tests wrote it: each row is
+a fault, the engine on which it was provoked, how, how many times, and what the user was left with.
 
-*Damage* means that something was lost, doubled, mixed or reported wrongly.
+*Damage* means that something was lost, doubled, mixed or reported wrongly. *Old* and *new* are the rows before and
+after the run that was disturbed. `plain` is an engine for tests that has neither locks nor transactions around DDL, as
+some warehouses. How a run is protected is in [the design](design.md); what to do after a fault is in
+[find out what went wrong](../troubleshooting.md).
 
 """
 
@@ -59,19 +64,19 @@ FAULTS = {
 }
 
 
-def order(fault: str) -> tuple[str, int, str]:
-    """Sorts ids as a reader would: K2 before K10."""
-    found = re.fullmatch(r"([A-Z]+)(\d+)(.*)", fault)
-    return (found[1], int(found[2]), found[3]) if found else (fault, 0, "")
-
-
 def cell(text: str) -> str:
     """*text* inside of a table."""
     return text.replace("|", "\\|").replace("\n", " ")
 
 
 def page(cases: Iterable[Case]) -> str:
-    """The whole page. Cases that differ in nothing but their number are one row."""
+    """The whole page. Cases that differ in nothing but their number are one row.
+
+    Raises
+    ------
+    ValueError
+        When a fault has no name in :data:`FAULTS`.
+    """
     counted: dict[tuple[str, str, str, str, bool], int] = {}
     for case in cases:
         key = case.fault, case.engine, case.how, case.outcome, case.damage
@@ -79,8 +84,8 @@ def page(cases: Iterable[Case]) -> str:
     total = sum(counted.values())
     damaged = sum(count for key, count in counted.items() if key[-1])
     parts = [HEAD, f"{total:,} faults in this run; damage: {damaged or 'none'}.\n"]
-    for fault in sorted({key[0] for key in counted}, key=order):
-        parts.append(f"\n## {fault}: {FAULTS.get(fault, 'a fault')}\n\n")
+    for fault in sorted({key[0] for key in counted}, key=list(FAULTS).index):
+        parts.append(f"\n## {fault}: {FAULTS[fault]}\n\n")
         parts.append("| engine | how | cases | outcome | damage |\n| --- | --- | ---: | --- | --- |\n")
         rows = sorted((key, count) for key, count in counted.items() if key[0] == fault)
         parts.extend(
@@ -92,10 +97,13 @@ def page(cases: Iterable[Case]) -> str:
 
 def main() -> None:
     """Write the page; exit with 1 when there was damage, so that nobody overlooks it."""
-    cases = list(read(Path(sys.argv[1])))
-    target = Path(sys.argv[2]) if len(sys.argv) > 2 else PAGE
-    target.write_text(page(cases), "utf-8")
-    print(f"{target}: {sum(case.cases for case in cases)} cases")
+    parser = argparse.ArgumentParser(description="Writes the page of provoked faults.")
+    parser.add_argument("records", nargs="+", type=Path, help="files that FF_FAULT_TABLE named")
+    parser.add_argument("--page", default=PAGE, type=Path, help="what to write")
+    options = parser.parse_args()
+    cases = [case for file in options.records for case in read(file)]
+    options.page.write_text(page(cases), "utf-8")
+    print(f"{options.page}: {sum(case.cases for case in cases):,} cases")
     sys.exit(any(case.damage for case in cases))
 
 

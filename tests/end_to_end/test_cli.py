@@ -89,6 +89,13 @@ def test_the_sql_channel_has_a_variable(call: Call, monkeypatch: pytest.MonkeyPa
     assert "[sql] load" in call("seed").err
 
 
+def test_a_model_in_the_place_of_the_project_leads_to_the_option(call: Call) -> None:
+    for typed, hinted in (("total", True), ("models/total", False)):
+        ended = call("compile", typed)
+        assert ended.code == 64
+        assert ("`-s total` selects a model of that name" in ended.err) == hinted
+
+
 def test_a_project_by_argument_option_and_variable(
     call: Call, project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

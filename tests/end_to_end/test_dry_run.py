@@ -6,6 +6,8 @@ import hashlib
 import json
 from pathlib import Path
 
+from flowforge import Project
+
 
 def contents(root: Path) -> dict[str, str]:
     return {
@@ -36,9 +38,55 @@ def test_it_says_what_and_why_in_plan_order(shop) -> None:
     assert "b" in lines[4][2]
     assert ended.out.splitlines()[-1] == "dry run: 1 to build, 1 to build if what they read changes, 3 up to date"
     assert "v * 2" not in ended.out
+    quiet = shop("build", "--dry-run", "-q").out.splitlines()
+    assert [line.split()[0] for line in quiet] == ["build", "maybe", "dry"]
     detailed = shop("build", "--dry-run", "-v").out
     assert "-   v\n" in detailed
     assert "+   v * 2 as v\n" in detailed
+
+
+def reasons(shop) -> dict[str, str]:
+    lines = [json.loads(line) for line in shop("build", "--dry-run", "--log-format", "json").out.splitlines()]
+    return {line["node"]: line["reason"] for line in lines if line["event"] == "plan_node"}
+
+
+def test_a_changed_line_is_named_where_it_was_written(shop) -> None:
+    header = "{{ config(materialized='ephemeral') }}\n"
+    shop.write("models/inner.ff.sql", header + "{# a\nremark #}\nselect\n  1 as one\n")
+    shop.write("models/outer.ff.sql", "select *\nfrom {{ ref('inner') }}\n\nwhere one > 0\n")
+    shop("build")
+    shop.write("models/inner.ff.sql", header + "{# a\nremark #}\nselect\n  2 as one\n")
+    assert reasons(shop)["outer"] == "its SQL changed at models/inner.ff.sql:5"
+    shop("build")
+    shop.write("models/outer.ff.sql", "select *\nfrom {{ ref('inner') }}\n\nwhere one > 1\n")
+    shop.write("models/b.ff.sql", "{{ config(materialized='view') }}\nselect id,\n\tv + 1 as v\nfrom {{ ref('a') }}\n")
+    found = reasons(shop)
+    assert found["outer"] == "its SQL changed at models/outer.ff.sql:4"
+    assert found["b"] == "materialized changed from table to view; its SQL changed at models/b.ff.sql:3"
+    detailed = shop("build", "--dry-run", "-v").out
+    assert "models/outer.ff.sql:4: - where one > 0\n" in detailed
+    assert "models/b.ff.sql:3: +     v + 1 as v\n" in detailed
+
+
+def test_what_others_did_to_a_table_is_told(shop) -> None:
+    shop("build")
+    with Project.load(shop.root) as project, project.session("test") as session:
+        session.execute("drop table b")
+        session.execute("create view b as select 1 as id, 2 as v")
+        session.execute("drop table lone")
+        session.execute("alter table c add column more int")
+    found = reasons(shop)
+    assert found["b"] == "is no table in the database"
+    assert found["lone"] == "is missing in the database"
+    assert found["c"] == "its columns were changed in the database"
+
+
+def test_space_at_the_ends_of_lines_is_called_so(shop) -> None:
+    shop("build")
+    shop.write("models/b.ff.sql", "select id,  \n  v\nfrom {{ ref('a') }}\n")
+    assert reasons(shop)["b"] == "space in its SQL changed"
+    shop.write("models/b.ff.sql", "select id,\n  v\nfrom {{ ref('a') }}\n" + "-- more\n" * 20 + "where true\n")
+    assert "and 15 more lines" in shop("build", "--dry-run", "-v").out
 
 
 def test_it_writes_nothing(shop) -> None:

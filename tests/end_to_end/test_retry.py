@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,9 +15,12 @@ GOOD = "select id, v from {{ ref('a') }}"
 
 
 def test_nothing_to_retry(shop) -> None:
-    assert "nothing to retry" in shop("retry").err
+    assert "nothing to retry: no run under the profile 'dev' is known here" in shop("retry").err
     shop("build")
-    assert "nothing to retry" in shop("retry").err
+    assert "nothing to retry: the last build, 2" in shop("retry").err
+    record = json.loads(shop("retry", "--log-format", "json").err)
+    assert (record["version"], record["event"]) == (1, "message")
+    assert record["message"].startswith("nothing to retry")
 
 
 def test_what_failed_and_what_was_skipped_is_built(shop) -> None:

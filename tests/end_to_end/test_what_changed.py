@@ -129,6 +129,23 @@ def test_markdown_for_a_pull_request(shop, git: Git) -> None:
     assert "+select '```' as one" in text
 
 
+def test_a_comment_stays_short_when_much_changed(shop, git: Git) -> None:
+    for number in range(40):
+        shop.write(f"models/m{number}.ff.sql", f"select {number} as n")
+        shop.write(f"models/n{number}.ff.sql", f"select * from {{{{ ref('m{number}') }}}}")
+    git("add", "-A")
+    git("commit", "-q", "-m", "many")
+    for number in range(40):
+        shop.write(f"models/m{number}.ff.sql", f"select -{number + 1} as n")
+    text = shop("diff", "--format", "markdown").out
+    assert text.count("| modified |") == 40
+    assert text.count("| affected | `") == 30
+    assert "| affected | and 10 more | |" in text
+    assert text.count("<details>") == 30
+    assert "The lines of 10 more nodes are left out" in text
+    assert len(difference(shop)["affected"]) == 40
+
+
 def test_line_ends_and_attributes_of_git_make_no_difference(shop, git: Git) -> None:
     root = shop.root.parent
     (root / ".gitattributes").write_text("*.csv text eol=crlf\nmodels/** export-ignore\n*.ff.sql export-subst\n")
@@ -192,6 +209,33 @@ def test_outside_of_a_repository(shop) -> None:
     assert ended.code == 1
     assert "error[FF2331]" in ended.err
     assert "--state FILE" in ended.err
+
+
+def test_before_the_first_commit(shop) -> None:
+    run_git(shop.root.parent, "init", "-q")
+    ended = shop("diff", ok=False)
+    assert ended.code == 1
+    assert "error[FF2332]: git knows no commit 'HEAD': nothing is committed on this branch yet" in ended.err
+
+
+def test_a_repository_of_somebody_else_says_what_to_do(shop, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for this
+    monkeypatch.setenv("HOME", str(shop.root))
+    ended = shop("diff", ok=False)
+    assert ended.code == 1
+    assert "belongs to another user" in ended.err
+    assert "safe.directory" in ended.err
+
+
+def test_files_that_moved_or_went_are_told_apart(shop, git: Git) -> None:
+    git("mv", "shop/models/lone.ff.sql", "shop/models/alone.ff.sql")
+    assert difference(shop) == {"added": ["alone"], "removed": ["lone"], "modified": [], "affected": []}
+    (shop.root / "models/inner").mkdir()
+    git("mv", "shop/models/alone.ff.sql", "shop/models/inner/lone.ff.sql")
+    assert set(map(tuple, difference(shop).values())) == {()}, "a model is known by its name, not by its folder"
+    (shop.root / "models/c.ff.sql").unlink()
+    assert difference(shop)["removed"] == ["c"]
+    assert shop("ls", "--changed-since", "HEAD", ok=False).code == 5, "nothing can be built of what is gone"
 
 
 def test_without_git(shop, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,7 +330,7 @@ def test_without_history_it_says_so(shop) -> None:
     assert not (shop.root / ".flowforge").exists()
 
 
-@pytest.mark.parametrize("word", ["modifed", "old", "state.x:new"])
+@pytest.mark.parametrize("word", ["modifed", "newer", "state.x:new"])
 def test_unknown_words_are_usage_errors(shop, word: str) -> None:
     ended = shop("ls", "-s", word if ":" in word else f"state:{word}", ok=False)
     assert ended.code == 64
@@ -325,6 +369,19 @@ def test_a_manifest_does_not_depend_on_the_profile_and_holds_no_secret(
     assert b"hush" not in one.read_bytes()
     monkeypatch.setenv("FF_SECRET_KEY", "another-value-of-it")
     assert difference(shop, "--state", str(one))["modified"] == []
+
+
+def test_a_manifest_is_a_file_like_others_and_is_replaced_whole(shop, tmp_path: Path) -> None:
+    folder = tmp_path / "artifacts"
+    folder.mkdir()
+    (folder / "usual").touch()
+    (folder / "manifest.json").write_text("old")
+    assert f"wrote {folder / 'manifest.json'}" in shop("compile", "--manifest", str(folder)).err
+    assert (folder / "manifest.json").stat().st_mode == (folder / "usual").stat().st_mode
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "usual"]
+    ended = shop("compile", "--manifest", str(folder / "usual/main.json"), ok=False)
+    assert ended.code == 1
+    assert "cannot be read or written" in ended.err
 
 
 def test_manifests_that_cannot_be_used(shop, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not hasattr(__import__("os"), "killpg"), reason=
 CROSS = "select {edition} as edition from generate_series(1, 100000) a, generate_series(1, 10000000) b group by 1\n"
 
 
-@pytest.mark.parametrize("query", [ASLEEP, CROSS], ids=["asleep", "busy"])
+@pytest.mark.parametrize("query", [ASLEEP, pytest.param(CROSS, marks=pytest.mark.full)], ids=["asleep", "busy"])
 def test_the_server_stops_working_for_a_killed_process(postgres: Place, query: str) -> None:
     project(postgres, query, 2)
     with provoked("K2", "postgres", "kill -9 while the server works", "ended by the server, next run right"):

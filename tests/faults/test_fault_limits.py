@@ -38,8 +38,16 @@ def assert_stopped(ended: Ended, place: Place, seconds: int) -> None:
             assert working(look) == []
 
 
-@pytest.mark.parametrize("how", ["option", "model"])
-@pytest.mark.parametrize("place", ["postgres", "duck"], indirect=True)
+@pytest.mark.parametrize(
+    ("place", "how"),
+    [
+        ("postgres", "model"),
+        ("duck", "option"),
+        pytest.param("postgres", "option", marks=pytest.mark.full),
+        pytest.param("duck", "model", marks=pytest.mark.full),
+    ],
+    indirect=["place"],
+)
 def test_a_statement_that_takes_too_long_is_stopped(place: Place, how: str) -> None:
     engine = place.arena.name
     words = ["--timeout", "2"] if how == "option" else []

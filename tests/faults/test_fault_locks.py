@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import threading
 import time
 from typing import Any
 
+import pytest
 from breaking.projects import (
     GATE,
     HELD,
@@ -29,6 +32,7 @@ AT_THE_GATE = (
     "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
     f" WHERE l.locktype = 'advisory' AND l.objid = {GATE} AND NOT l.granted AND {OURS}"
 )
+WAITS = f"SELECT count(*) FROM pg_stat_activity WHERE {OURS} AND wait_event_type = 'Lock' AND wait_event = 'relation'"
 FOREIGN_WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'first'::regclass"
 
 
@@ -76,6 +80,7 @@ def test_one_deadlock_is_tried_again(postgres: Place) -> None:
         assert_right(ended, postgres, 2)
 
 
+@pytest.mark.full
 def test_deadlocks_without_end_are_given_up(postgres: Place) -> None:
     with provoked("K16", "postgres", "a deadlock at each attempt", "exit 1 after three attempts, old rows"):
         ended = entangled(postgres, 3)
@@ -106,11 +111,9 @@ def test_a_wait_for_a_foreign_lock_has_an_end(postgres: Place) -> None:
         assert_right(run_to_end(postgres), postgres, 2)
 
 
+@pytest.mark.full
 def test_a_wait_for_a_foreign_lock_ends_well(postgres: Place) -> None:
     project(postgres, PLAIN, 2)
-    waits = (
-        f"SELECT count(*) FROM pg_stat_activity WHERE {OURS} AND wait_event_type = 'Lock' AND wait_event = 'relation'"
-    )
     with (
         provoked("K17", "postgres", "foreign LOCK TABLE, for a moment", "waited for, then right"),
         outside(postgres) as look,
@@ -119,5 +122,26 @@ def test_a_wait_for_a_foreign_lock_ends_well(postgres: Place) -> None:
     ):
         with foreign.transaction():
             foreign.execute("LOCK TABLE middle IN ACCESS EXCLUSIVE MODE")
-            until("the run waits", lambda: one(look, waits))
+            until("the run waits", lambda: one(look, WAITS))
         assert_right(finish(running), postgres, 2)
+
+
+def test_a_wait_for_a_foreign_lock_is_ended_by_ctrl_c(postgres: Place) -> None:
+    project(postgres, PLAIN, 2)
+    with (
+        provoked("K3", "postgres", "while a lock is waited for", "exit 130, old rows, nobody waits any more"),
+        outside(postgres) as look,
+        outside(postgres) as foreign,
+        started(postgres, "run") as running,
+    ):
+        with foreign.transaction():
+            foreign.execute("LOCK TABLE middle IN ACCESS EXCLUSIVE MODE")
+            until("the run waits", lambda: one(look, WAITS))
+            since = time.monotonic()
+            os.killpg(running.process.pid, signal.SIGINT)
+            ended = finish(running)
+            assert time.monotonic() - since < 6
+            assert not one(look, WAITS)
+        assert ended.code == 130, ended.stderr
+        assert "Traceback" not in ended.stderr
+        assert_standing(postgres, 1)

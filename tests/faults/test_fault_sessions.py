@@ -57,6 +57,7 @@ def test_a_session_that_is_ended_once(postgres: Place) -> None:
         assert "the connection to the server was lost" in ended.stderr  # a retry is not hidden
 
 
+@pytest.mark.full
 def test_a_session_that_is_ended_again_and_again(postgres: Place) -> None:
     project(postgres, HELD, 2)
     with (
@@ -122,6 +123,7 @@ def test_a_crash_of_the_server_that_passes(crashable: Place, own_server: Postgre
         assert_right(ended, crashable, 2)
 
 
+@pytest.mark.full
 def test_a_server_that_stays_away(crashable: Place, own_server: PostgresServer) -> None:
     project(crashable, HELD, 2)
     with provoked("K9", "postgres", "server crashed, restarted later", "exit 1, address named, old rows"):

@@ -71,7 +71,9 @@ def test_postgres_stops_at_once(postgres: Place, number: signal.Signals, code: i
         assert_right(run_to_end(postgres), postgres, 2)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.full)]
+)
 def test_duckdb_stops_at_once(duck: Place, number: signal.Signals, code: int) -> None:
     project(duck, BUSY, 2)
     fault = "K3" if number is signal.SIGINT else "K4"
@@ -89,7 +91,7 @@ def test_duckdb_stops_at_once(duck: Place, number: signal.Signals, code: int) ->
         assert_right(run_to_end(duck), duck, 2)
 
 
-@pytest.mark.parametrize("place", ["postgres", "duck"], indirect=True)
+@pytest.mark.parametrize("place", [pytest.param("postgres", marks=pytest.mark.full), "duck"], indirect=True)
 def test_a_second_signal_ends_what_does_not_listen(place: Place) -> None:
     """A Python model that sleeps cannot be cancelled; a user who asks twice does not want to wait for it."""
     project(place, PLAIN, 2, DEAF)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -15,9 +15,13 @@ from worlds.nodes import ENVS, HELPERS, OUTSIDE, SEEDS, VARS, Helper
 from worlds.twin import Order
 from worlds.workspace import Command, Workspace
 
-RUNS = ("run_all", "run_all", "run_all_again", "run_some", "run_some", "run_in_any_way")
-STEPS = (*(OF_MODELS * 2), *(BELOW * 2), *BY_OTHERS, *OF_THE_FOLDER, *(RUNS * 9))
-FULL = os.environ.get("FF_INVARIANTS", "quick") == "full"
+RUNS = ("run_all", "run_some", "run_some", "run_in_any_way")
+EDITS = (*(OF_MODELS * 2), *(BELOW * 3), *(BY_OTHERS * 3), *OF_THE_FOLDER)
+STEPS = (*(RUNS * 9), *EDITS, "run_all_again", "run_that_is_killed")
+POINTS = (
+    *("publish.locked", "publish.staged", "publish.audited", "publish.replaced", "publish.noted", "publish.committed"),
+    *("meta.created", "seed.batch", "seed.loaded", "state.run_begun", "state.node_noted", "state.run_ended"),
+)
 
 
 class NeverStale(RuleBasedStateMachine):
@@ -56,7 +60,12 @@ class NeverStale(RuleBasedStateMachine):
     def step(self, data: st.DataObject, what: str) -> None:
         """One rule for all: hypothesis would call rules that draw nothing far too often."""
         with self.space.explained():
-            getattr(self if hasattr(self, what) else self.edits, what)(data)
+            if what not in EDITS:
+                getattr(self, what)(data)
+                return
+            getattr(self.edits, what)(data)
+            if data.draw(st.booleans(), label="run at once"):  # several edits hide each other's effects
+                self.run_all(data)
 
     def _selection(self, data: st.DataObject) -> tuple[str, ...]:
         names = [model.name for model in self.world.nodes()]
@@ -73,12 +82,12 @@ class NeverStale(RuleBasedStateMachine):
 
     def _run(self, data: st.DataObject, select: tuple[str, ...], order: Order) -> None:
         command = Command(
-            name=data.draw(st.sampled_from(["build", "build", "build", "run", "seed"])),
+            name=data.draw(st.sampled_from(["build", "build", "build", "build", "run", "seed"])),
             select=select,
             order=order,
             jobs=data.draw(st.sampled_from([1, 1, 3])),
             keep_going=data.draw(st.booleans()),
-            plan_first=data.draw(st.booleans()),
+            plan_first=data.draw(st.sampled_from([True, False, False])),
         )
         self.space.execute(command, fresh=data.draw(st.booleans(), label="fresh"))
 
@@ -105,13 +114,32 @@ class NeverStale(RuleBasedStateMachine):
         select = data.draw(st.sampled_from([(), self._selection(data)]))
         self._run(data, select, order)
 
+    def run_that_is_killed(self, data: st.DataObject) -> None:
+        """At a random point; then the next run has to find everything that is left to do."""
+        point = f"{data.draw(st.sampled_from(POINTS), label='point')}:{data.draw(st.integers(1, 4), label='time')}"
+        order = Order(mode=data.draw(st.sampled_from(["rw", "rw", "wo", "ro", "off"]), label="mode"))
+        select = data.draw(st.sampled_from([(), self._selection(data)]))
+        self.space.kill(Command(select=select, order=order, jobs=data.draw(st.sampled_from([1, 3]))), point)
+        self._run(data, (), Order())
+
+
+def _settings(examples: int, steps: int) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+        report_multiple_bugs=False,
+    )
+
 
 TestNeverStale = NeverStale.TestCase
-TestNeverStale.settings = settings(
-    max_examples=400 if FULL else 30,
-    stateful_step_count=60 if FULL else 30,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    print_blob=True,
-    report_multiple_bugs=False,
-)
+TestNeverStale.settings = _settings(18, 25)
+
+
+@pytest.mark.full
+class TestNeverStaleForLong(NeverStale.TestCase):
+    """About ten minutes of the same."""
+
+    settings = _settings(200, 50)

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import attrs
 import pytest
 
 from flowforge import Project
+from flowforge.errors import EngineError
 from flowforge.values import Namespace
 
 ENGINES = ("duckdb", "postgres")
@@ -99,6 +100,19 @@ class Place:
         ):
             for sql in statements:
                 session.execute(sql)
+
+    def answers(self, queries: Iterable[str]) -> list[tuple[Any, str]]:
+        """Of each query the last column's first value, with Arrow's name of its type; of one that fails its code."""
+        found: list[tuple[Any, str]] = []
+        with Project.load(self.root, env=self.engine, environ=dict(self.environ)) as project:
+            for sql in queries:
+                try:
+                    with project.executor.session(label="parity-question") as session:
+                        table = session.query(sql).read_all()
+                    found.append((table.columns[-1][0].as_py(), str(table.schema.types[-1])))
+                except EngineError as error:
+                    found.append((error.code, ""))
+        return found
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Replace *old*, which has to stand once in a file of the project."""

@@ -123,7 +123,7 @@ def test_changes_are_given_as_the_same_reasons(told: Told) -> None:
     assert {name for name, one in ours.items() if one["action"] == "maybe"} == set(PERHAPS)
     for name, word in {**BUILT, **PERHAPS}.items():
         assert word in ours[name]["reason"]
-    assert ours["texts"]["details"] == ["-     note,", "+     note, -- said again"]
+    assert any("said again" in line for line in ours["texts"]["details"])
 
 
 def test_the_same_nodes_are_built_again(told: Told) -> None:

@@ -14,7 +14,10 @@ from flowforge.cli.console import Console
 from flowforge.cli.context import _configure_logging
 from flowforge.cli.options import Globals
 from flowforge.cli.output import Output
-from flowforge.events import NodeFinished, Status
+from flowforge.cli.summary import report
+from flowforge.errors import FlowForgeError, InterruptedRunError, ModelExecutionError
+from flowforge.events import NodeFinished, RunStarted, Status
+from flowforge.run.result import NodeResult, RunResult
 
 
 class Terminal(io.StringIO):
@@ -54,6 +57,30 @@ def loggers() -> Iterator[None]:
     root.handlers, root.propagate = before[0], before[1]
     root.setLevel(before[2])
     logging.getLogger("flowforge.sql").setLevel(before[3])
+
+
+def lines_of(monkeypatch: pytest.MonkeyPatch, columns: int, *names: str) -> list[str]:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    made, stream = output()
+    console = Console(made)
+    now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    console(RunStarted("run", now, "run", "demo", "dev", "duckdb", "main", tuple(f"{name}.ff" for name in names), 2))
+    for name in names:
+        console(
+            NodeFinished("run", now, "id", name, "sql", "table", None, Status.SUCCESS, 3, 9, now, 0.5, rows=len(name))
+        )
+    return stream.getvalue().splitlines()
+
+
+def test_lines_are_aligned_by_the_longest_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = lines_of(monkeypatch, 120, "a", "a_rather_long_name_of_a_model")
+    assert len({len(line) for line in lines}) == 1
+    assert len({line.index("rows") for line in lines}) == 1
+    assert len(lines_of(monkeypatch, 120, "a", "b")[0]) < len(lines[0])
+
+
+def test_on_a_narrow_terminal_nothing_is_padded(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lines_of(monkeypatch, 40, "orders") == ["✓ 3/9 orders table 6 rows 500ms"]
 
 
 def test_a_node_that_is_up_to_date_is_told_only_with_v() -> None:
@@ -102,3 +129,26 @@ def test_what_is_said_during_a_live_table_goes_above_it() -> None:
     assert made.above is None
     assert "waiting for a lock" in stream.getvalue()
     assert "orders" in stream.getvalue()
+
+
+def ended(*nodes: NodeResult, error: FlowForgeError | None = None) -> str:
+    made, stream = output()
+    report(RunResult("run", "run", nodes[0].started_at, 1.0, nodes, (), error), made)
+    return stream.getvalue()
+
+
+def node(name: str, status: Status, message: str | None = None) -> NodeResult:
+    error = ModelExecutionError(message, node=name, relation=name) if message else None
+    now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    return NodeResult(name, "sql", "table", None, status, now, 0.0, error=error)
+
+
+def test_a_cancel_of_ours_is_no_news_and_one_of_others_is() -> None:
+    stopped = node("b", Status.CANCELLED, "gone")
+    assert "gone" not in ended(stopped, error=InterruptedRunError("cancelled: 1 running, 0 not started", signum=2))
+    with_failure = ended(node("a", Status.ERROR, "bad column"), stopped)
+    assert "bad column" in with_failure
+    assert "gone" not in with_failure
+    from_outside = ended(stopped, node("c", Status.SKIPPED))
+    assert "gone" in from_outside
+    assert "run failed in 1.0s: 1 cancelled, 1 not run" in from_outside

@@ -53,6 +53,8 @@ _HELP = {
     ErrorKind.MEMORY: "raise memory_limit, lower threads or --jobs, or give DuckDB more room on disk",
     ErrorKind.DISK: "make room on the disk and run again; what was there before is untouched",
 }
+# When nobody knows whether a COMMIT was done, nothing can be said of what was there before.
+_HELP_UNKNOWN = {**_HELP, ErrorKind.DISK: "make room on the disk and run again"}
 _DISK_FULL = (
     "no space left on device",
     "file too large",
@@ -112,7 +114,7 @@ def translate(exc: BaseException, attempt: Attempt) -> EngineError:
         retryable=retryable,
         committed=committed,
         position=position,
-        help=_HELP.get(kind),
+        help=_HELP.get(kind) if committed is Committed.NO else _HELP_UNKNOWN.get(kind),
         notes=notes,
     )
 

@@ -1,12 +1,11 @@
-"""What belongs to a relation and would be lost with it: views on it, rights, indexes, comments. Reads the catalogue only.
+"""What belongs to a relation and would be lost with it: rights, comments, indexes, settings. Knows no connection.
 
-It becomes frozen values that know the SQL which makes them anew.
+Frozen values, and the SQL that gives them to another relation. :mod:`flowforge_postgres.survey` reads them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import attrs
 
@@ -14,147 +13,87 @@ from flowforge_postgres import catalogue
 from flowforge_postgres.catalogue import text
 from flowforge_postgres.dialect import exactly
 
-Rows = Callable[[str], Sequence[tuple[Any, ...]]]
-"""Runs a query and gives its rows."""
-
 
 @attrs.frozen
-class Dependent:
-    """A view that reads the relation, directly or by other views.
+class Column:
+    """A column and what somebody said of it.
 
     Parameters
     ----------
-    name:
-        Written as SQL.
-    mine:
-        May we drop it and make it anew?
+    sequence:
+        A sequence that goes with the column, written as SQL.
+    target:
+        How closely its values are looked at by ANALYZE; -1 for as usual.
+    options:
+        As ``SET (...)`` takes them.
     """
 
-    oid: int
     name: str
-    kind: str
-    owner: str
-    mine: bool
-    definition: str
+    type: str
+    not_null: bool
+    default: str | None
+    sequence: str | None
+    target: int
     options: tuple[str, ...]
-    extras: tuple[str, ...]
-    remake: tuple[str, ...]
 
     @property
-    def create(self) -> str:
-        """SQL that makes the view."""
-        options = f" WITH ({', '.join(self.options)})" if self.options else ""
-        return f"CREATE VIEW {self.name}{options} AS\n{self.definition}"
+    def is_ruled(self) -> bool:
+        """Would something be lost, were it made from a query?"""
+        return bool(self.not_null or self.default or self.target != -1 or self.options)
 
-
-def dependents_of(rows: Rows, oid: int) -> list[Dependent]:
-    """The views on a relation, each behind those that it reads."""
-    step = (
-        "SELECT DISTINCT r.ev_class AS oid, {depth} AS depth FROM {start}"
-        " JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid"
-        " WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass"
-        " AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND r.ev_class <> d.refobjid"
-    )
-    first = step.format(depth="1", start="pg_catalog.pg_depend d") + f" AND d.refobjid = {oid}"
-    further = step.format(depth="f.depth + 1", start="found f JOIN pg_catalog.pg_depend d ON d.refobjid = f.oid")
-    found = rows(
-        f"WITH RECURSIVE found AS ({first} UNION {further})"
-        " SELECT c.oid, n.nspname, c.relname, c.relkind, pg_catalog.pg_get_userbyid(c.relowner),"
-        " pg_catalog.pg_has_role(c.relowner, 'USAGE'), pg_catalog.pg_get_viewdef(c.oid), c.reloptions"
-        " FROM (SELECT oid, max(depth) AS depth FROM found GROUP BY oid) f"
-        " JOIN pg_catalog.pg_class c ON c.oid = f.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        " ORDER BY f.depth, n.nspname, c.relname"
-    )
-    views = []
-    for number, schema, name, kind, owner, mine, definition, options in found:
-        rendered = catalogue.qualified(schema, name)
-        views.append(
-            Dependent(
-                oid=number,
-                name=rendered,
-                kind=kind,
-                owner=owner,
-                mine=mine,
-                definition=(definition or "").rstrip().removesuffix(";"),
-                options=tuple(options or ()),
-                extras=tuple(_extras(rows, number)),
-                remake=tuple(
-                    each.sql
-                    for each in (*grants_of(rows, number, rendered), *comments_of(rows, number, rendered, "VIEW"))
-                ),
-            )
-        )
-    return views
-
-
-def _extras(rows: Rows, oid: int) -> list[str]:
-    """What stands on a view and is not made anew."""
-    found = rows(
-        f"SELECT 'the trigger ' || tgname FROM pg_catalog.pg_trigger WHERE tgrelid = {oid} AND NOT tgisinternal"
-        f" UNION ALL SELECT 'the rule ' || rulename FROM pg_catalog.pg_rewrite"
-        f" WHERE ev_class = {oid} AND rulename <> '_RETURN'"
-        f" UNION ALL SELECT 'the default of ' || a.attname FROM pg_catalog.pg_attrdef d"
-        f" JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = {oid}"
-    )
-    return [words for (words,) in found]
-
-
-def options_of(rows: Rows, oid: int) -> tuple[str, ...]:
-    """The options of a view, as ``WITH (...)`` takes them."""
-    ((options,),) = rows(f"SELECT reloptions FROM pg_catalog.pg_class WHERE oid = {oid}")
-    return tuple(options or ())
-
-
-def columns_of(rows: Rows, oid: int) -> frozenset[str]:
-    """Names of a relation's columns."""
-    return frozenset(name for (name,) in rows(catalogue.columns(oid)))
+    def remake(self, rendered: str) -> Iterator[str]:
+        """SQL that gives the rules to the column of the same name of another table."""
+        head = f"ALTER TABLE {rendered} ALTER COLUMN {exactly(self.name)}"
+        if self.sequence is not None:
+            yield f"ALTER SEQUENCE {self.sequence} OWNED BY {rendered}.{exactly(self.name)}"
+        if self.default is not None:
+            yield f"{head} SET DEFAULT {self.default}"
+        if self.not_null:
+            yield f"{head} SET NOT NULL"
+        if self.target != -1:
+            yield f"{head} SET STATISTICS {self.target}"
+        if self.options:
+            yield f"{head} SET ({', '.join(self.options)})"
 
 
 @attrs.frozen
-class Belonging:
-    """A right or a comment: SQL that gives it to a relation, and the column that it is about, if it is about one."""
+class Right:
+    """A right of somebody who is not the owner. *role* is ``None`` for everybody."""
 
-    sql: str
+    right: str
     column: str | None
+    role: str | None
+    grantable: bool
+
+    def _words(self, rendered: str) -> str:
+        column = f" ({exactly(self.column)})" if self.column is not None else ""
+        return f"{self.right}{column} ON {rendered}"
+
+    @property
+    def _who(self) -> str:
+        return exactly(self.role) if self.role is not None else "PUBLIC"
+
+    def grant(self, rendered: str) -> str:
+        """SQL that gives it."""
+        return f"GRANT {self._words(rendered)} TO {self._who}{' WITH GRANT OPTION' if self.grantable else ''}"
+
+    def revoke(self, rendered: str) -> str:
+        """SQL that takes it away."""
+        return f"REVOKE {self._words(rendered)} FROM {self._who}"
 
 
-def grants_of(rows: Rows, oid: int, rendered: str) -> list[Belonging]:
-    """The rights that others have on a relation and its columns, to be given on *rendered*."""
-    who = "CASE WHEN x.grantee = 0 THEN NULL ELSE pg_catalog.pg_get_userbyid(x.grantee) END"
-    found = rows(
-        f"SELECT x.privilege_type, NULL, {who}, x.is_grantable FROM pg_catalog.pg_class c"
-        f" CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) x WHERE c.oid = {oid} AND x.grantee <> c.relowner"
-        f" UNION ALL SELECT x.privilege_type, a.attname, {who}, x.is_grantable"
-        " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
-        " CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) x"
-        f" WHERE a.attrelid = {oid} AND NOT a.attisdropped AND x.grantee <> c.relowner"
-    )
-    return [
-        Belonging(
-            f"GRANT {right}{f' ({exactly(column)})' if column else ''} ON {rendered}"
-            f" TO {exactly(role) if role else 'PUBLIC'}{' WITH GRANT OPTION' if grantable else ''}",
-            column,
-        )
-        for right, column, role, grantable in found
-    ]
+@attrs.frozen
+class Comment:
+    """A comment on a relation, or on a column of it."""
 
+    column: str | None
+    words: str
 
-def commented(rows: Rows, oid: int) -> set[str | None]:
-    """What has a comment: columns by name, and ``None`` for the relation itself."""
-    return {column for column, _ in rows(catalogue.comments(oid))}
-
-
-def comments_of(rows: Rows, oid: int, rendered: str, word: str) -> list[Belonging]:
-    """The comments of a relation and its columns, to be given to *rendered*, which is a *word*."""
-    return [
-        Belonging(
-            f"COMMENT ON {word} {rendered} IS {text(words)}"
-            if column is None
-            else f"COMMENT ON COLUMN {rendered}.{exactly(column)} IS {text(words)}",
-            column,
-        )
-        for column, words in rows(catalogue.comments(oid))
-    ]
+    def remake(self, word: str, rendered: str) -> str:
+        """SQL that makes it on another relation, which is a *word*."""
+        if self.column is None:
+            return f"COMMENT ON {word} {rendered} IS {text(self.words)}"
+        return f"COMMENT ON COLUMN {rendered}.{exactly(self.column)} IS {text(self.words)}"
 
 
 @attrs.frozen
@@ -164,11 +103,13 @@ class Index:
     Parameters
     ----------
     pattern:
-        Its definition behind the table's name: two indexes with one pattern do the same.
+        Its definition behind the table's name: two indexes with one pattern, both unique or not, do the same.
     constraint:
         The definition of the constraint that it stands for, if it stands for one.
     columns:
         The columns that it needs.
+    clustered, identifies:
+        Is it the order of the rows, or what replication tells them apart by?
     """
 
     name: str
@@ -177,55 +118,111 @@ class Index:
     unique: bool
     constraint: str | None
     columns: frozenset[str]
+    comment: str | None
+    clustered: bool
+    identifies: bool
+
+    @property
+    def use(self) -> tuple[str, bool]:
+        """What it does, whatever it is called."""
+        return self.pattern, self.unique
+
+    def create(self, rendered: str) -> str:
+        """SQL that makes it, unless a twin is there already."""
+        if self.constraint is not None:
+            return f"ALTER TABLE {rendered} ADD CONSTRAINT {exactly(self.name)} {self.constraint}"
+        return self.definition
+
+    def finish(self, schema: str, rendered: str) -> Iterator[str]:
+        """SQL for what an index has beyond its definition."""
+        if self.comment is not None:
+            yield f"COMMENT ON INDEX {catalogue.qualified(schema, self.name)} IS {text(self.comment)}"
+        if self.clustered:
+            yield f"ALTER TABLE {rendered} CLUSTER ON {exactly(self.name)}"
+        if self.identifies:
+            yield f"ALTER TABLE {rendered} REPLICA IDENTITY USING INDEX {exactly(self.name)}"
 
 
-def indexes_of(rows: Rows, oid: int) -> list[Index]:
-    """All indexes of a table."""
-    found = rows(
-        "SELECT i.relname, pg_catalog.pg_get_indexdef(i.oid), x.indisunique,"
-        " (SELECT pg_catalog.pg_get_constraintdef(k.oid) FROM pg_catalog.pg_constraint k"
-        "  WHERE k.conindid = i.oid AND k.contype IN ('p', 'u', 'x') AND k.conrelid = x.indrelid LIMIT 1),"
-        " ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a WHERE a.attrelid = x.indrelid AND a.attnum > 0"
-        "  AND (a.attnum = ANY (x.indkey::pg_catalog.int2[]) OR EXISTS (SELECT 1 FROM pg_catalog.pg_depend d"
-        "   WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.oid"
-        "   AND d.refobjid = x.indrelid AND d.refobjsubid = a.attnum)))"
-        " FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid"
-        f" WHERE x.indrelid = {oid} ORDER BY i.relname"
-    )
-    return [
-        Index(name, definition, definition[definition.index(" USING ") :], unique, constraint, frozenset(columns))
-        for name, definition, unique, constraint, columns in found
-    ]
+@attrs.frozen
+class Statistics:
+    """Statistics of several columns; *name* is written as SQL."""
+
+    name: str
+    definition: str
+    columns: frozenset[str]
+    comment: str | None
+
+    def remake(self) -> Iterator[str]:
+        """SQL that makes them."""
+        yield self.definition
+        if self.comment is not None:
+            yield f"COMMENT ON STATISTICS {self.name} IS {text(self.comment)}"
 
 
-def attachments_of(rows: Rows, oid: int) -> list[str]:
-    """What stands on a table and cannot be given to another: it forbids to drop the table."""
-    number = str(oid)
-    found = rows(
-        "SELECT 'row security' FROM pg_catalog.pg_class"
-        f" WHERE oid = {number} AND (relrowsecurity OR relforcerowsecurity)"
-        f" UNION ALL SELECT 'the policy ' || polname FROM pg_catalog.pg_policy WHERE polrelid = {number}"
-        " UNION ALL SELECT 'the trigger ' || tgname FROM pg_catalog.pg_trigger"
-        f" WHERE tgrelid = {number} AND NOT tgisinternal"
-        " UNION ALL SELECT 'the rule ' || rulename FROM pg_catalog.pg_rewrite"
-        f" WHERE ev_class = {number} AND rulename <> '_RETURN'"
-        " UNION ALL SELECT 'the foreign key ' || conname || ' of ' || conrelid::pg_catalog.regclass::text"
-        f" FROM pg_catalog.pg_constraint WHERE contype = 'f' AND {number} IN (conrelid, confrelid)"
-        " UNION ALL SELECT 'the constraint ' || conname FROM pg_catalog.pg_constraint"
-        f" WHERE contype = 'c' AND conrelid = {number}"
-        " UNION ALL SELECT 'inheritance' FROM pg_catalog.pg_inherits"
-        f" WHERE {number} IN (inhrelid, inhparent)"
-        " UNION ALL SELECT 'the publication ' || p.pubname FROM pg_catalog.pg_publication_rel r"
-        f" JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid WHERE r.prrelid = {number}"
-    )
-    return sorted({words for (words,) in found})
+@attrs.frozen
+class Tie:
+    """Something that cannot be given to another relation.
+
+    Parameters
+    ----------
+    forbids:
+        Even new rows are no good to it.
+    """
+
+    words: str
+    forbids: bool = False
 
 
-def has_column_rules(rows: Rows, oid: int) -> bool:
-    """Has a column a default, or may it not be NULL?"""
-    return bool(
-        rows(
-            f"SELECT 1 FROM pg_catalog.pg_attribute WHERE attrelid = {oid} AND attnum > 0 AND NOT attisdropped"
-            " AND (attnotnull OR atthasdef OR attidentity <> '') LIMIT 1"
+@attrs.frozen
+class Belongings:
+    """All that belongs to one relation.
+
+    Parameters
+    ----------
+    usual:
+        Rights that every new table of its owner gets in its schema.
+    referenced:
+        Does a foreign key of another table point at it?
+    guarded:
+        Does row security hold for its owner, too?
+    settings:
+        Of the table or view, as ``WITH (...)`` takes them; those of its TOAST table are called ``toast.``.
+    replicates:
+        What replication tells its rows apart by: ``d``, ``n``, ``f`` or ``i``.
+    """
+
+    columns: tuple[Column, ...] = ()
+    rights: tuple[Right, ...] = ()
+    usual: tuple[Right, ...] = ()
+    comments: tuple[Comment, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    statistics: tuple[Statistics, ...] = ()
+    ties: tuple[Tie, ...] = ()
+    referenced: bool = False
+    guarded: bool = False
+    settings: tuple[str, ...] = ()
+    replicates: str = "d"
+    unlogged: bool = False
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of its columns."""
+        return frozenset(column.name for column in self.columns)
+
+    @property
+    def layout(self) -> tuple[tuple[str, str], ...]:
+        """Names and types of its columns."""
+        return tuple((column.name, column.type) for column in self.columns)
+
+    @property
+    def is_plain(self) -> bool:
+        """Could a table that was made from a query take its place, and nothing but that be needed?"""
+        return not (
+            self.ties
+            or self.statistics
+            or self.settings
+            or self.unlogged
+            or self.replicates != "d"
+            or any(column.is_ruled for column in self.columns)
+            or any(index.clustered for index in self.indexes)
         )
-    )

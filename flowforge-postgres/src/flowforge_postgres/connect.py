@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import uuid
 from typing import Any
 
 import attrs
 import psycopg
-from psycopg import conninfo
+from psycopg import conninfo, generators
 
 from flowforge.errors import EngineError, ErrorKind, UnsupportedError
 from flowforge_postgres.dialect import exactly
@@ -24,6 +25,13 @@ _NETWORK: dict[str, Any] = {
     "tcp_user_timeout": 30_000,  # ms
     "fallback_application_name": "flowforge",
 }
+# The same for the server's end: a session whose client is out of reach must not hold its locks for hours.
+_NETWORK_OF_SERVER = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
 # What reading, hashing and literals rely on, and what gives the same rows on every server.
 _SAME_EVERYWHERE = {
     "TimeZone": "UTC",
@@ -37,8 +45,26 @@ _SAME_EVERYWHERE = {
     "default_transaction_isolation": "read committed",
 }
 _ORPHANS = "client_connection_check_interval"
+_MARK = "flowforge.session"
 _LABEL_BYTES = 63
 _REASON = re.compile(r" failed: (?:FATAL: )?(?!connection to server)([^\n]+)")
+
+
+@attrs.frozen
+class Line:
+    """A connection that is ready for a session.
+
+    Parameters
+    ----------
+    pid:
+        The server's process; behind a pooler, the connection itself knows only a number that the pooler made up.
+    mark:
+        What the session of the server was marked with, where a pooler may exchange it for another.
+    """
+
+    connection: psycopg.Connection[tuple[Any, ...]]
+    pid: int
+    mark: str | None
 
 
 @attrs.frozen
@@ -95,7 +121,7 @@ def connect(address: Address) -> psycopg.Connection[tuple[Any, ...]]:
     """
     try:
         connection = psycopg.connect(**address.words, autocommit=True, prepare_threshold=None, context=loaders())
-    except psycopg.Error as exc:
+    except (psycopg.Error, UnicodeError) as exc:  # the second is what Python makes of a host that cannot be a name
         raise _refused(exc, address.place) from None  # the driver's own text repeats more than people should see
     if connection.info.server_version < OLDEST * 10_000:
         version = connection.info.server_version // 10_000
@@ -118,18 +144,20 @@ def looks_after_clients(connection: psycopg.Connection[tuple[Any, ...]]) -> bool
     return True
 
 
-def _refused(exc: psycopg.Error, place: str) -> EngineError:
+def _refused(exc: Exception, place: str) -> EngineError:
     # Several addresses of one host may have been tried in turn; what is said of the last one counts.
     reasons = _REASON.findall(str(exc)) or [line for line in str(exc).splitlines() if line] or ["no reason given"]
     reason = reasons[-1].strip()
     low = reason.lower()
     kind, help_ = ErrorKind.CONNECTION, "check that the server runs and can be reached, then run again"
-    if any(word in low for word in ("password", "authentication", "pg_hba", "role ")):
+    if "too many" in low or "remaining connection slots" in low:
+        kind, help_ = ErrorKind.QUOTA, "lower --jobs, or raise the limit of connections of the server or the role"
+    elif any(word in low for word in ("password", "authentication", "pg_hba", "role ")):
         kind, help_ = ErrorKind.AUTH, "check user and password in the profile, or FF_PG_DSN"
     elif "database " in low and "not exist" in low:
         kind, help_ = ErrorKind.MISSING, "create the database, or correct its name in the profile"
-    elif "too many" in low or "remaining connection slots" in low:
-        kind, help_ = ErrorKind.QUOTA, "lower --jobs, or raise max_connections of the server"
+    elif isinstance(exc, UnicodeError):
+        reason, help_ = "this is no name of a host", "correct the host in the profile, or FF_PG_DSN"
     return EngineError(
         f"cannot connect to PostgreSQL at {place}: {reason}",
         kind=kind,
@@ -145,7 +173,7 @@ def prepare(
     timeout: float | None,
     *,
     looked_after: bool,
-) -> None:
+) -> Line:
     """Give a connection the settings of a session, in one statement; fails when the connection is dead.
 
     Parameters
@@ -156,10 +184,12 @@ def prepare(
     path = ", ".join(exactly(name) for name in (settings.schema, *settings.search_path))
     values = {
         **_SAME_EVERYWHERE,
+        **_NETWORK_OF_SERVER,
         "application_name": shortened(label),
         "statement_timeout": _milliseconds(timeout),
         "lock_timeout": _milliseconds(settings.lock_timeout),
         "search_path": path,
+        _MARK: uuid.uuid4().hex,
     }
     if looked_after:
         values[_ORPHANS] = "1s"
@@ -167,9 +197,52 @@ def prepare(
         values["role"] = settings.role
     calls = ", ".join(f"pg_catalog.set_config('{key}', {_text(value)}, false)" for key, value in values.items())
     try:
-        connection.execute(f"SELECT {calls}".encode())
+        pid = connection.execute(f"SELECT pg_catalog.pg_backend_pid(), {calls}".encode()).fetchall()[0][0]
     except psycopg.Error as exc:
         raise translate(exc, Attempt(offset=None)) from exc
+    return Line(connection, pid, values[_MARK] if pid != connection.info.backend_pid else None)
+
+
+def described(connection: psycopg.Connection[tuple[Any, ...]], sql: str) -> psycopg.pq.abc.PGresult:
+    """The columns of a query, which is not run: not even its plan is made, which can take seconds.
+
+    Raises
+    ------
+    psycopg.Error
+        When the server does not understand it.
+    """
+    pgconn = connection.pgconn
+    result: psycopg.pq.abc.PGresult
+    with connection.lock:
+        pgconn.send_prepare(b"", sql.encode())
+        for describe in (True, False):
+            (result,) = connection.wait(generators.execute(pgconn))
+            if result.status == psycopg.pq.ExecStatus.FATAL_ERROR:
+                raise psycopg.errors.error_from_result(result, "utf-8")
+            if describe:
+                pgconn.send_describe_prepared(b"")
+    return result
+
+
+def check_line(line: Line) -> None:
+    """Make sure, inside a transaction, that it runs on the server's session that was prepared for it.
+
+    Raises
+    ------
+    EngineError
+        When a pooler has put it on another, which has the settings of somebody else.
+    """
+    if line.mark is None:
+        return
+    try:
+        found = line.connection.execute(f"SELECT pg_catalog.current_setting('{_MARK}', true)").fetchall()
+    except psycopg.Error as exc:
+        raise translate(exc, Attempt(offset=None)) from exc
+    if found != [(line.mark,)]:
+        raise UnsupportedError(
+            "a pooler between this machine and PostgreSQL gives every transaction another session of the server",
+            help="connect to the server itself, or set the pooler to session pooling (pool_mode = session)",
+        )
 
 
 def shortened(label: str) -> str:

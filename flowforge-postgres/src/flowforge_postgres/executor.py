@@ -35,12 +35,12 @@ class PostgresExecutor(Executor):
         self.namespace = Namespace(settings.schema)
         self._pool = Pool(address_of(settings), settings)
         self._pool.give(self._pool.take("flowforge", None))
-        self._monitor = Monitor(lambda: self._pool.take("flowforge locks", 5.0), patience)
+        self._monitor = Monitor(lambda: self._pool.take("flowforge locks", 5.0).connection, patience)
 
     def session(self, *, label: str, timeout: float | None = None) -> Session:
         """A connection of its own; callable from any thread."""
-        connection = self._pool.take(label, timeout)
-        return PostgresSession(connection, self.dialect, self._pool.give, self._monitor, label=label, timeout=timeout)
+        line = self._pool.take(label, timeout)
+        return PostgresSession(line, self.dialect, self._pool.give, self._monitor, label=label, timeout=timeout)
 
     def error(self, exc: BaseException) -> EngineError | None:
         """Sessions translate their own errors, with the position; this is for the rest."""
@@ -58,13 +58,13 @@ class PostgresExecutor(Executor):
             " WHERE datname = pg_catalog.current_database() AND usename IN (current_user, session_user)"
             f" AND pid <> pg_catalog.pg_backend_pid() AND ({' OR '.join(names)})"
         )
-        connection = self._pool.take("flowforge", 10.0)
+        line = self._pool.take("flowforge", 10.0)
         try:
-            return sum(done for (done,) in connection.execute(sql.encode()))
+            return sum(done for (done,) in line.connection.execute(sql.encode()))
         except psycopg.Error as exc:
             raise translate(exc, Attempt(offset=None)) from exc
         finally:
-            self._pool.give(connection)
+            self._pool.give(line)
 
     def close(self) -> None:
         """Close all connections."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -86,26 +86,13 @@ def _writable(column: pa.Array, field: pa.Field) -> pa.Array:
         return column.cast(pa.timestamp(type_.unit, "UTC"))
     if types.is_duration(type_):
         return _microseconds(_cast(column, pa.duration("us"), field))
-    if types.is_null(type_):
+    if types.is_null(type_) or str(type_) == "string_view":
         return column.cast(pa.string())
-    write = _writer(type_)
-    return column if write is None else _texts(column, write)
-
-
-def _writer(type_: pa.DataType) -> Callable[[Any], str] | None:
-    """How to write a value that Arrow's CSV cannot; ``None`` when it can."""
-    import pyarrow as pa
-
-    types = pa.types
     if is_list(type_):
-        return _array_writer(type_)
-    if types.is_binary(type_) or types.is_large_binary(type_) or types.is_fixed_size_binary(type_):
-        return _hex
-    if types.is_interval(type_):
-        return _interval
-    if types.is_duration(type_):
-        return _span
-    return None if str(type_) != "binary_view" else _hex
+        return _lists(column, field)
+    if types.is_fixed_size_binary(type_) or str(type_) in ("binary", "large_binary", "binary_view"):
+        return _texts(column, _hex)
+    return _texts(column, _interval) if types.is_interval(type_) else column
 
 
 def _texts(column: pa.Array, write: Callable[[Any], str]) -> pa.Array:
@@ -126,14 +113,6 @@ def _interval(value: Any) -> str:
     return f"{value.months} mons {value.days} days {value.nanoseconds // 1000} microseconds"
 
 
-def _span(value: Any) -> str:
-    if getattr(value, "nanoseconds", 0):
-        raise EngineError(
-            f"{value} has nanoseconds, and intervals in PostgreSQL end at microseconds", kind=ErrorKind.TYPE
-        )
-    return f"{value // dt.timedelta(microseconds=1)} microseconds"
-
-
 def _microseconds(column: pa.Array) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -141,21 +120,21 @@ def _microseconds(column: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(column.cast(pa.int64()).cast(pa.string()), "microseconds", " ")
 
 
-def _array_writer(type_: pa.DataType) -> Callable[[Any], str]:
+def _lists(column: pa.Array, field: pa.Field) -> pa.Array:
+    """As PostgreSQL writes arrays: the elements are texts in quotes."""
     import pyarrow as pa
 
-    element = type_.value_type
-    inner = _writer(element)
-    if pa.types.is_floating(element):
-        inner = repr
+    element = field.type.value_type
+    flat = _writable(column.flatten(), pa.field(field.name, element)).cast(pa.string())
+    texts = iter(["NULL" if text is None else _quoted(text) for text in flat.to_pylist()])
+    return pa.array(
+        ["{" + ",".join(itertools.islice(texts, len(value))) + "}" if value.is_valid else None for value in column],
+        pa.string(),
+    )
 
-    def one(value: Any) -> str:
-        if value is None:
-            return "NULL"
-        text = inner(value) if inner is not None else str(value)
-        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
-    return lambda values: "{" + ",".join(one(value) for value in values) + "}"
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _cast(column: pa.Array, type_: pa.DataType, field: pa.Field) -> pa.Array:

@@ -48,7 +48,7 @@ class LockKey:
             " FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
             " JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = pg_catalog.current_database()"
             f" WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
-            f" AND l.classid = {bits >> 32} AND l.objid = {bits & 0xFFFFFFFF}"
+            f" AND l.classid = '{bits >> 32}' AND l.objid = '{bits & 0xFFFFFFFF}'"
         )
 
 

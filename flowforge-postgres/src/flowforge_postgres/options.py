@@ -44,3 +44,8 @@ def option_statements(options: TableOptions, rendered: str, dialect: PostgresDia
         word = "TABLE" if table else "VIEW"
         statements.append(f"COMMENT ON {word} {rendered} IS {dialect.literal(options.comment)}")
     return statements
+
+
+def rights_asked(options: TableOptions, dialect: PostgresDialect) -> frozenset[tuple[str, str]]:
+    """The rights that the options name, each with its role as the server calls it."""
+    return frozenset((right.upper(), dialect.fold(role)) for right, roles in options.grants.items() for role in roles)

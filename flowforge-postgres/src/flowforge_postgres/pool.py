@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from flowforge.errors import EngineError
-from flowforge_postgres.connect import Address, connect, looks_after_clients, prepare
+from flowforge_postgres.connect import Address, Line, connect, looks_after_clients, prepare
 from flowforge_postgres.settings import PostgresSettings
 
 _KEPT = 8
@@ -26,7 +26,7 @@ class Pool:
         self._looked_after: bool | None = None
         self._closed = False
 
-    def take(self, label: str, timeout: float | None) -> psycopg.Connection[tuple[Any, ...]]:
+    def take(self, label: str, timeout: float | None) -> Line:
         """A connection for one session.
 
         Parameters
@@ -48,16 +48,16 @@ class Pool:
             try:
                 if self._looked_after is None:
                     self._looked_after = looks_after_clients(connection)
-                prepare(connection, self._settings, label, timeout, looked_after=self._looked_after)
+                return prepare(connection, self._settings, label, timeout, looked_after=self._looked_after)
             except BaseException as exc:
                 connection.close()
                 if kept is None or not isinstance(exc, EngineError):
                     raise
                 continue  # it died while it lay here, as after a restart of the server
-            return connection
 
-    def give(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    def give(self, line: Line) -> None:
         """Take a connection back; one that is not idle or has lost its server is closed."""
+        connection = line.connection
         try:
             if not connection.closed and connection.info.transaction_status == _IDLE:
                 connection.execute("DISCARD ALL")  # temporary tables, locks, settings

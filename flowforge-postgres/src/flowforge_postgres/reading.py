@@ -122,7 +122,7 @@ def batch_of(rows: Sequence[tuple[Any, ...]], schema: pa.Schema, oids: Sequence[
     for values, field, oid in zip(columns, schema, oids, strict=True):
         try:
             arrays.append(_array(values, field.type, oid))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as exc:
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as exc:
             raise EngineError(
                 f"a value of the column {field.name!r} does not fit into Arrow's {field.type}: "
                 f"{str(exc).splitlines()[0]}",

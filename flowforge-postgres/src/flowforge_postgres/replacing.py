@@ -7,18 +7,19 @@ be made anew, or is not ours, is an error before anything is changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
-
-import attrs
 
 from flowforge.contract import Stats
 from flowforge.errors import EngineError, ErrorKind
-from flowforge_postgres import belongings, catalogue
-from flowforge_postgres.belongings import Dependent
+from flowforge_postgres import catalogue
+from flowforge_postgres.belongings import Belongings, Right, Tie
 from flowforge_postgres.dialect import exactly
+from flowforge_postgres.survey import Reader, Standing, survey
 
 _OTHER_COLUMNS = "42P16"  # a view's columns can be added to in place, not changed
+_CHANGED = "gets other columns or another kind"
+_IDENTITIES = {"n": "NOTHING", "f": "FULL"}
 
 
 class Hands(Protocol):
@@ -31,45 +32,16 @@ class Hands(Protocol):
         """The rows of a query."""
 
 
-@attrs.frozen
-class Standing:
-    """A relation as it stands in the catalogue. *name* is written as SQL."""
-
-    oid: int
-    letter: str
-    schema: str
-    relation: str
-    owner: str
-    me: str
-
-    @property
-    def name(self) -> str:
-        """The relation as SQL."""
-        return catalogue.qualified(self.schema, self.relation)
-
-    @property
-    def word(self) -> str:
-        """What it is called in DDL."""
-        return catalogue.WORDS[self.letter]
-
-    @property
-    def is_table(self) -> bool:
-        """Has it rows of its own that can be written?"""
-        return self.letter in "rp"
-
-
-def standing(hands: Hands, rendered: str) -> Standing | None:
-    """What stands under a name."""
-    found = hands.rows(
-        "SELECT c.oid, c.relkind, n.nspname, c.relname, pg_catalog.pg_get_userbyid(c.relowner), current_user"
-        " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        f" WHERE c.oid = {catalogue.oid_of(rendered)}"
-    )
-    return Standing(*found[0]) if found else None
-
-
-def replace_table(hands: Hands, staged: Standing, old: Standing | None, schema: str, name: str) -> None:
+def replace_table(
+    hands: Hands, staged: Standing, old: Standing | None, schema: str, name: str, asked: Collection[tuple[str, str]]
+) -> None:
     """Let the table *staged* take the place of *old*, under the *schema* and *name* given.
+
+    Parameters
+    ----------
+    asked:
+        Rights that the model itself asks for, each with its role. Of others, *staged* has only what every new table
+        gets; the old table may have lost it on purpose.
 
     Raises
     ------
@@ -80,39 +52,80 @@ def replace_table(hands: Hands, staged: Standing, old: Standing | None, schema: 
         _rename(hands, staged, schema, name)
         return
     _settle(hands, old)
-    dependents = belongings.dependents_of(hands.rows, old.oid)
-    attachments = belongings.attachments_of(hands.rows, old.oid) if old.is_table else []
-    if old.is_table and _same_columns(hands, staged, old):
-        if dependents or attachments or belongings.has_column_rules(hands.rows, old.oid):
-            _move_rows(hands, staged, old, attachments)
+    found = survey(hands.rows, old, staged)
+    was, new = found.belongings[old.oid], found.belongings[staged.oid]
+    _refuse(old, [tie for tie in was.ties if tie.forbids], "gets new rows")
+    by_default = {right for right in new.usual if not _is_asked(right, asked)}
+    if old.is_table and new.layout == was.layout:
+        if found.readers or not was.is_plain:
+            _move_rows(hands, staged, old, new, was, by_default)
             return
-    elif attachments:
-        raise _in_the_way(old, attachments)
-    _check(old, dependents)
-    columns = belongings.columns_of(hands.rows, staged.oid)
-    indexes = [index for index in belongings.indexes_of(hands.rows, old.oid) if index.columns <= columns]
-    fresh = {index.pattern: index for index in belongings.indexes_of(hands.rows, staged.oid)}
-    commented = belongings.commented(hands.rows, staged.oid)
-    for belonging in belongings.grants_of(hands.rows, old.oid, staged.name):
-        if belonging.column is None or belonging.column in columns:
-            hands.run(belonging.sql)
-    for belonging in belongings.comments_of(hands.rows, old.oid, staged.name, "TABLE"):
-        if belonging.column not in commented and (belonging.column is None or belonging.column in columns):
-            hands.run(belonging.sql)
-    _drop(hands, old, dependents)
+    else:
+        _refuse(old, was.ties, _CHANGED)
+    _check(old, found.readers)
+    for right in was.rights:
+        if right.column is None or right.column in new.names:
+            hands.run(right.grant(staged.name))
+    for right in new.rights:
+        if right in by_default and right not in was.rights:
+            hands.run(right.revoke(staged.name))
+    commented = {comment.column for comment in new.comments}
+    for comment in was.comments:
+        if comment.column not in commented and (comment.column is None or comment.column in new.names):
+            hands.run(comment.remake("TABLE", staged.name))
+    if old.is_table:
+        _give_rules(hands, staged, schema, was, new)
+    _drop(hands, old, found.readers)
     _rename(hands, staged, schema, name)
-    for index in indexes:
-        twin = fresh.pop(index.pattern, None)
-        if index.constraint is not None:
-            hands.run(f"ALTER TABLE {old.name} ADD CONSTRAINT {exactly(index.name)} {index.constraint}")
-        elif twin is not None:
-            hands.run(f"ALTER INDEX {catalogue.qualified(schema, twin.name)} RENAME TO {exactly(index.name)}")
+    _give_indexes(hands, old, was, new)
+    _finish(hands, old, found.readers)
+
+
+def _is_asked(right: Right, asked: Collection[tuple[str, str]]) -> bool:
+    role = right.role or "public"
+    return (right.right, role) in asked or ("ALL", role) in asked
+
+
+def _give_rules(hands: Hands, staged: Standing, schema: str, was: Belongings, new: Belongings) -> None:
+    """Give the new table what was said of the old one and its columns."""
+    if staged.schema != schema and any(column.sequence for column in was.columns):
+        raise EngineError(
+            f"a sequence belongs to the table in {schema}, and the new rows stand in {staged.schema}",
+            kind=ErrorKind.DEPENDENT,
+            help="take the default away by hand",
+        )
+    for column in was.columns:
+        if column.name in new.names:
+            for sql in column.remake(staged.name):
+                hands.run(sql)
+    if was.unlogged:
+        hands.run(f"ALTER TABLE {staged.name} SET UNLOGGED")
+    if was.settings:
+        hands.run(f"ALTER TABLE {staged.name} SET ({', '.join(was.settings)})")
+    if was.replicates in _IDENTITIES:
+        hands.run(f"ALTER TABLE {staged.name} REPLICA IDENTITY {_IDENTITIES[was.replicates]}")
+
+
+def _give_indexes(hands: Hands, old: Standing, was: Belongings, new: Belongings) -> None:
+    """Make the old table's indexes and statistics on the new one, which has the old name by now."""
+    fresh = {index.use: index for index in new.indexes}
+    for index in was.indexes:
+        if not index.columns <= new.names:
+            continue
+        twin = fresh.pop(index.use, None)
+        if twin is not None and index.constraint is None:
+            hands.run(f"ALTER INDEX {catalogue.qualified(old.schema, twin.name)} RENAME TO {exactly(index.name)}")
         else:
-            hands.run(index.definition)
-    _finish(hands, old, dependents)
+            hands.run(index.create(old.name))
+        for sql in index.finish(old.schema, old.name):
+            hands.run(sql)
+    for statistics in was.statistics:
+        if statistics.columns <= new.names:
+            for sql in statistics.remake():
+                hands.run(sql)
 
 
-def replace_view(hands: Hands, old: Standing, create: Callable[[bool, tuple[str, ...]], Stats]) -> Stats:
+def replace_view(hands: Hands, old: Standing, create: Callable[[bool, Sequence[str]], Stats]) -> Stats:
     """Let a view take the place of *old*.
 
     Parameters
@@ -121,11 +134,11 @@ def replace_view(hands: Hands, old: Standing, create: Callable[[bool, tuple[str,
         Makes the view under the old name: over a view that stands there or not, with these options.
     """
     _settle(hands, old)
-    options = belongings.options_of(hands.rows, old.oid) if old.letter == "v" else ()
     if old.letter == "v":
+        ((options,),) = hands.rows(f"SELECT reloptions FROM pg_catalog.pg_class WHERE oid = '{old.oid}'")
         hands.run("SAVEPOINT ff__view")
         try:
-            stats = create(True, options)
+            stats = create(True, options or ())
         except EngineError as error:
             if getattr(error.__cause__, "sqlstate", None) != _OTHER_COLUMNS:
                 raise
@@ -133,22 +146,20 @@ def replace_view(hands: Hands, old: Standing, create: Callable[[bool, tuple[str,
         else:
             hands.run("RELEASE SAVEPOINT ff__view")
             return stats
-    attachments = belongings.attachments_of(hands.rows, old.oid)
-    if attachments:
-        raise _in_the_way(old, attachments)
-    dependents = belongings.dependents_of(hands.rows, old.oid)
-    _check(old, dependents)
-    grants = belongings.grants_of(hands.rows, old.oid, old.name)
-    comments = belongings.comments_of(hands.rows, old.oid, old.name, "VIEW")
-    _drop(hands, old, dependents)
-    stats = create(False, options)
-    made = standing(hands, old.name)
-    assert made is not None
-    columns = belongings.columns_of(hands.rows, made.oid)
-    for belonging in (*grants, *comments):
-        if belonging.column is None or belonging.column in columns:
-            hands.run(belonging.sql)
-    _finish(hands, old, dependents)
+    found = survey(hands.rows, old)
+    was = found.belongings[old.oid]
+    _refuse(old, was.ties, _CHANGED)
+    _check(old, found.readers)
+    _drop(hands, old, found.readers)
+    stats = create(False, was.settings if old.letter == "v" else ())
+    names = {name for (name,) in hands.rows(catalogue.column_names(old.name))}
+    for right in was.rights:
+        if right.column is None or right.column in names:
+            hands.run(right.grant(old.name))
+    for comment in was.comments:
+        if comment.column is None or comment.column in names:
+            hands.run(comment.remake("VIEW", old.name))
+    _finish(hands, old, found.readers)
     return stats
 
 
@@ -160,59 +171,77 @@ def _settle(hands: Hands, old: Standing) -> None:
         hands.run(f"LOCK TABLE {old.name} IN ACCESS EXCLUSIVE MODE")
 
 
-def _same_columns(hands: Hands, staged: Standing, old: Standing) -> bool:
-    return hands.rows(catalogue.layout(staged.name)) == hands.rows(catalogue.layout(old.name))
-
-
-def _move_rows(hands: Hands, staged: Standing, old: Standing, attachments: Sequence[str]) -> None:
-    columns = ", ".join(exactly(name) for (name,) in hands.rows(catalogue.columns(staged.oid)))
-    referenced = any(words.startswith("the foreign key") for words in attachments)
-    hands.run(f"DELETE FROM {old.name}" if referenced else f"TRUNCATE TABLE {old.name}")
-    hands.run(f"INSERT INTO {old.name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {staged.name}")
-    known = {index.pattern for index in belongings.indexes_of(hands.rows, old.oid)}
-    for index in belongings.indexes_of(hands.rows, staged.oid):
+def _move_rows(
+    hands: Hands,
+    staged: Standing,
+    old: Standing,
+    new: Belongings,
+    was: Belongings,
+    by_default: Collection[Right],
+) -> None:
+    columns = ", ".join(exactly(column.name) for column in new.columns)
+    insert = f"INSERT INTO {old.name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {staged.name}"
+    if was.referenced:
+        # A table that others refer to cannot be truncated. In one statement, references are looked at when it is over.
+        if was.guarded:
+            hands.run("SET LOCAL row_security = off")  # an error where it would leave rows that we may not see
+        gone = f"WITH gone AS (DELETE FROM {old.name} RETURNING 1)"
+        hands.run(f"{gone} {insert} WHERE (SELECT count(*) FROM gone) >= 0")
+        if was.guarded:
+            hands.run("SET LOCAL row_security = on")
+    else:
+        hands.run(f"TRUNCATE TABLE {'ONLY ' if old.letter == 'r' else ''}{old.name}")
+        hands.run(insert)
+    known = {index.pattern for index in was.indexes}
+    for index in new.indexes:
         if index.pattern not in known:
             hands.run(f"CREATE {'UNIQUE ' if index.unique else ''}INDEX ON {old.name} {index.pattern}")
-    for belonging in (
-        *belongings.grants_of(hands.rows, staged.oid, old.name),
-        *belongings.comments_of(hands.rows, staged.oid, old.name, "TABLE"),
-    ):
-        hands.run(belonging.sql)
+    for right in new.rights:
+        if right not in was.rights and right not in by_default:
+            hands.run(right.grant(old.name))
+    for comment in new.comments:
+        hands.run(comment.remake("TABLE", old.name))
     hands.run(f"DROP TABLE {staged.name}")
 
 
-def _check(old: Standing, dependents: Sequence[Dependent]) -> None:
+def _check(old: Standing, readers: Sequence[Reader]) -> None:
     """Refuse before anything is changed."""
-    for each in dependents:
-        if each.kind == "m":
+    for each in readers:
+        ties = each.belongings.ties
+        if each.standing.letter == "m":
             why, help_ = "is a materialized view", "drop it first, and make it anew after the run"
-        elif each.kind != "v" or each.extras:
-            why, help_ = f"has {', '.join(each.extras)}", "drop it first, and make it anew after the run"
+        elif each.standing.letter != "v" or ties:
+            why = f"has {', '.join(tie.words for tie in ties)}"
+            help_ = "drop it first, and make it anew after the run"
         elif not each.mine:
-            why = f"belongs to {each.owner}"
-            help_ = f"ask {each.owner} to drop it, or to make this profile's role a member"
+            why = f"belongs to {each.standing.owner}"
+            help_ = f"ask {each.standing.owner} to drop it, or to make this profile's role a member"
+        elif not each.home:
+            why = f"cannot be made anew: nothing may be created in the schema {each.standing.schema}"
+            help_ = f"grant CREATE on the schema {each.standing.schema} to this profile's role, or drop the view"
         else:
             continue
         raise EngineError(
-            f"{old.name} gets other columns or another kind, and {each.name}, which reads it, {why}",
+            f"{old.name} {_CHANGED}, and {each.standing.name}, which reads it, {why}",
             kind=ErrorKind.DEPENDENT,
             help=help_,
             notes=["nothing was changed"],
         )
 
 
-def _in_the_way(old: Standing, attachments: Sequence[str]) -> EngineError:
-    return EngineError(
-        f"{old.name} gets other columns or another kind, and would lose {', '.join(attachments)}",
-        kind=ErrorKind.DEPENDENT,
-        help=f"take that away by hand, or drop {old.name}",
-        notes=["nothing was changed"],
-    )
+def _refuse(old: Standing, ties: Sequence[Tie], what: str) -> None:
+    if ties:
+        raise EngineError(
+            f"{old.name} {what}, and would lose {', '.join(tie.words for tie in ties)}",
+            kind=ErrorKind.DEPENDENT,
+            help=f"take that away by hand, or drop {old.name}",
+            notes=["nothing was changed"],
+        )
 
 
-def _drop(hands: Hands, old: Standing, dependents: Sequence[Dependent]) -> None:
-    for each in reversed(dependents):
-        hands.run(f"DROP VIEW {each.name}")
+def _drop(hands: Hands, old: Standing, readers: Sequence[Reader]) -> None:
+    for each in reversed(readers):
+        hands.run(f"DROP VIEW {each.standing.name}")
     hands.run(f"DROP {old.word} {old.name}")
 
 
@@ -222,21 +251,24 @@ def _rename(hands: Hands, staged: Standing, schema: str, name: str) -> None:
     hands.run(f"ALTER TABLE {catalogue.qualified(schema, staged.relation)} RENAME TO {exactly(name)}")
 
 
-def _finish(hands: Hands, old: Standing, dependents: Sequence[Dependent]) -> None:
+def _finish(hands: Hands, old: Standing, readers: Sequence[Reader]) -> None:
     """Make the views anew, and give everything back to its owner."""
-    for each in dependents:
+    for each in readers:
+        view = each.standing
         try:
             hands.run(each.create)
         except EngineError as error:
             raise EngineError(
-                f"the view {each.name} reads {old.name}, and does not fit its new columns: {error.message}",
+                f"the view {view.name} reads {old.name}, and does not fit its new columns: {error.message}",
                 kind=ErrorKind.DEPENDENT,
-                help=f"drop the view {each.name} first; if it is a model, the run makes it anew",
+                help=f"drop the view {view.name} first; if it is a model, the run makes it anew",
                 notes=["nothing was changed"],
             ) from error
-        for sql in each.remake:
-            hands.run(sql)
-        if each.owner != old.me:
-            hands.run(f"ALTER VIEW {each.name} OWNER TO {exactly(each.owner)}")
+        for right in each.belongings.rights:
+            hands.run(right.grant(view.name))
+        for comment in each.belongings.comments:
+            hands.run(comment.remake("VIEW", view.name))
+        if view.owner != view.me:
+            hands.run(f"ALTER VIEW {view.name} OWNER TO {exactly(view.owner)}")
     if old.owner != old.me:
         hands.run(f"ALTER TABLE {old.name} OWNER TO {exactly(old.owner)}")

@@ -16,10 +16,12 @@ from flowforge.errors import Committed, EngineError, ErrorKind, UnsupportedError
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 from flowforge_postgres import catalogue, content, loading, locks, reading, replacing
 from flowforge_postgres.blockers import Monitor, Watched
+from flowforge_postgres.connect import Line, check_line, described
 from flowforge_postgres.dialect import PostgresDialect
 from flowforge_postgres.errors import Attempt, translate
-from flowforge_postgres.options import check_options, option_statements
+from flowforge_postgres.options import check_options, option_statements, rights_asked
 from flowforge_postgres.stream import Stream
+from flowforge_postgres.survey import standing
 from flowforge_postgres.watch import Watch
 
 if TYPE_CHECKING:
@@ -46,15 +48,16 @@ class PostgresSession(Session):
 
     def __init__(
         self,
-        connection: psycopg.Connection[tuple[Any, ...]],
+        line: Line,
         dialect: PostgresDialect,
-        give: Callable[[psycopg.Connection[tuple[Any, ...]]], None],
+        give: Callable[[Line], None],
         monitor: Monitor,
         *,
         label: str,
         timeout: float | None,
     ) -> None:
-        self._connection = connection
+        self._line = line
+        self._connection = line.connection
         self._dialect = dialect
         self._give = give
         self._monitor = monitor
@@ -62,9 +65,10 @@ class PostgresSession(Session):
         self._watch = Watch(self._interrupt)
         self._lock_wait = threading.Event()
         self._stream: Stream | None = None
+        self._asked: dict[Relation, frozenset[tuple[str, str]]] = {}
         self._in_transaction = False
         self._closed = False
-        monitor.add(self._watch, Watched(connection.info.backend_pid, label, self._cut))
+        monitor.add(self._watch, Watched(line.pid, label, self._cut))
 
     # statements
 
@@ -207,6 +211,7 @@ class PostgresSession(Session):
             stats = self._run(head + select, offset=len(head))
             for sql in option_statements(options, rendered, self._dialect, table=table):
                 self._run(sql)
+        self._asked[relation] = rights_asked(options, self._dialect)
         return stats if table else Stats()
 
     def insert(self, relation: Relation, select: str, columns: Sequence[str]) -> Stats:
@@ -240,22 +245,22 @@ class PostgresSession(Session):
         """Rename, or move the rows where something is tied to the table that stands there."""
         schema, name = self._place(target)
         with self._atomically():
-            new = replacing.standing(self, self._dialect.render(staged))
+            new, old = standing(self.rows, self._dialect.render(staged), self._dialect.render(target))
             if new is None:
                 raise EngineError(f"there is no table {staged}", kind=ErrorKind.MISSING)
-            replacing.replace_table(self, new, replacing.standing(self, self._dialect.render(target)), schema, name)
+            replacing.replace_table(self, new, old, schema, name, self._asked.pop(staged, frozenset()))
 
     def replace_view(self, target: Relation, select: str) -> Stats:
         """CREATE OR REPLACE where the columns allow it; else anew, with the views on it."""
 
-        def create(over: bool, settings: tuple[str, ...]) -> Stats:
+        def create(over: bool, settings: Sequence[str]) -> Stats:
             given = f" WITH ({', '.join(settings)})" if settings else ""
             head = f"CREATE {'OR REPLACE ' if over else ''}VIEW {self._dialect.render(target)}{given} AS\n"
             self._run(head + select, offset=len(head))
             return Stats()
 
         with self._atomically():
-            old = replacing.standing(self, self._dialect.render(target))
+            (old,) = standing(self.rows, self._dialect.render(target))
             return create(False, ()) if old is None else replacing.replace_view(self, old, create)
 
     def _place(self, relation: Relation) -> tuple[str, str]:
@@ -307,7 +312,7 @@ class PostgresSession(Session):
         return (found[0][0], found[0][1]) if found else None
 
     def schema_of(self, what: Relation | str) -> pa.Schema | None:
-        """Let the server plan the query; ``LIMIT 0`` keeps it from reading rows."""
+        """Let the server read the query and describe it; nothing is planned, and nothing runs."""
         if isinstance(what, Relation):
             if self._find(what) is None:
                 return None
@@ -317,10 +322,8 @@ class PostgresSession(Session):
         saved = self._save()
         intact = False
         try:
-            with self._attempt(offset=len(head), reads=True) as cursor:
-                cursor.execute(f"{head}{what}\n) AS ff__rows LIMIT 0".encode(), binary=True)
-                assert cursor.pgresult is not None
-                schema = reading.schema_of(cursor.pgresult)
+            with self._attempt(offset=len(head), reads=True):
+                schema = reading.schema_of(described(self._connection, f"{head}{what}\n) AS ff__rows"))
             intact = True
         finally:
             self._restore(saved, intact=intact)
@@ -348,10 +351,8 @@ class PostgresSession(Session):
 
     def layout(self, relation: Relation) -> str | None:
         """Names and types as PostgreSQL writes them, with collations that are not the usual one."""
-        if self._find(relation) is None:
-            return None
-        ((text,),) = self.rows(catalogue.layout(self._dialect.render(relation)))
-        return text or ""
+        found = self.rows(catalogue.layout(self._dialect.render(relation)))
+        return found[0][0] if found else None
 
     def layouts(self, namespace: Namespace) -> Mapping[str, str]:
         """All of one schema, in one query."""
@@ -359,17 +360,17 @@ class PostgresSession(Session):
 
     def content_hash(self, relation: Relation) -> str | None:
         """One scan, by as many workers as the server likes."""
-        found, layout = self._find(relation), self.layout(relation)
-        if found is None or layout is None:
-            return None
         rendered = self._dialect.render(relation)
-        saved, intact = self._save(), False
+        found = self.rows(catalogue.hashable(rendered))
+        if not found:
+            return None
+        ((layout, binary, nested),) = found
+        saved, intact = nested and self._save(), False
         try:
-            binary = not self.rows(catalogue.without_send_function(found[0]))
             ((count, total),) = self.rows(content.rows_query(rendered, binary=binary))
             intact = True
         except EngineError as error:
-            if getattr(error.__cause__, "sqlstate", None) != _NO_BINARY_FORM:
+            if not nested or getattr(error.__cause__, "sqlstate", None) != _NO_BINARY_FORM:
                 raise
             return None  # a type inside another has none
         finally:
@@ -390,6 +391,7 @@ class PostgresSession(Session):
         self._run("BEGIN")
         self._in_transaction = True
         try:
+            check_line(self._line)
             yield
             self._abandon_stream()
             self._commit()
@@ -458,4 +460,4 @@ class PostgresSession(Session):
                 self._abandon_stream()
         self._closed = True
         self._monitor.remove(self._watch)
-        self._give(self._connection)
+        self._give(self._line)

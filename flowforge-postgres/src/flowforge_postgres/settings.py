@@ -11,6 +11,8 @@ from flowforge.contract import setting
 
 _URL = re.compile(r"^(?P<scheme>[a-z][a-z0-9]*)(?:\+(?P<driver>[a-z0-9]+))?://", re.IGNORECASE)
 _PAIR = re.compile(r"^\s*[a-z_]+\s*=", re.IGNORECASE)
+_PLACE = r"(?:\[[^\]]*\]|[^:,@?\[\]]*)(?::\d*)?"
+_PLACES = re.compile(rf"(?:^|@){_PLACE}(?:,{_PLACE})*(?:\?.*)?$", re.DOTALL)
 _SCHEMES = ("postgresql", "postgres")
 
 
@@ -29,7 +31,12 @@ def plain_dsn(dsn: str) -> str:
         raise ValueError("a dsn is written postgresql://user:password@host:port/database, or as key=value pairs")
     if url["scheme"].lower() not in _SCHEMES:
         raise ValueError(f"a dsn starts with postgresql://, not {url['scheme']}://")
-    return "postgresql://" + dsn[url.end() :]
+    rest = dsn[url.end() :]
+    authority, _, tail = rest.partition("/")
+    # libpq would take a part of the password for a host, a port or a database, and error messages show those.
+    if authority.count("@") > 1 or "@" in tail.partition("?")[0] or not _PLACES.search(authority):
+        raise ValueError("special characters of a password are written as %XX in a dsn: @ as %40, / as %2F, : as %3A")
+    return f"postgresql://{rest}"
 
 
 def _dsn(instance: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
@@ -82,7 +89,7 @@ class PostgresSettings:
         help="Further schemas in which names without a schema are looked for, after the profile's own.",
     )
     connect_timeout: int = setting(
-        default=10, validator=_positive, help="Seconds to wait for the server to answer a connection."
+        default=8, validator=_positive, help="Seconds to wait for the server to answer a connection."
     )
     lock_timeout: float | None = setting(
         default=None,

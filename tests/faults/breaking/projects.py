@@ -41,9 +41,9 @@ def built(place: Place, edition: int = 1) -> None:
     assert_right(run_to_end(place), place, edition)
 
 
-def run_to_end(place: Place, *words: str, **variables: str) -> Ended:
+def run_to_end(place: Place, *words: str, command: Sequence[str] | None = None, **variables: str) -> Ended:
     """Run ``flowforge run``, without traceback whatever happens."""
-    ended = finish(start(place, "run", *words, **variables), timeout=100)
+    ended = finish(start(place, "run", *words, command=command, **variables), timeout=100)
     assert "Traceback" not in ended.stderr, ended.stderr
     return ended
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import attrs
@@ -17,6 +17,7 @@ from worlds.nodes import (
     SCHEMA,
     SEEDS,
     SOURCES,
+    SPARE_NAMES,
     TAGS,
     VARS,
     Helper,
@@ -59,7 +60,7 @@ class Edits:
         choices = [Input("ref", other) for other in self.world.models if other < key] * 2
         choices += [Input("seed", name) for name in SEEDS]
         if language == "sql":
-            choices += [Input("source", name) for name in SOURCES]
+            choices += [Input("source", name) for name in SOURCES] * 2
             choices += [Input("seed-source", SEEDS[0]), Input("raw", RAW)]
         return tuple(data.draw(st.lists(st.sampled_from(choices), min_size=1, max_size=2, unique=True), label="inputs"))
 
@@ -74,7 +75,23 @@ class Edits:
             shape=data.draw(st.sampled_from(["plain", "sum"])),
             add=data.draw(small),
         )
-        self.world.models[key] = model
+        self.world.models[key] = attrs.evolve(model, **self._number(data, language))
+
+    def _number(self, data: st.DataObject, language: str) -> dict[str, Any]:
+        """Where a model's number stands."""
+        where = ["helper", "helper", "file", "literal"] if language == "python" else ["var", "env", "loop", "literal"]
+        helpers: tuple[str, ...] = ()
+        if language == "python":
+            helpers = tuple(data.draw(st.lists(st.sampled_from(HELPERS), unique=True, min_size=1, max_size=2)))
+        return {"add_from": data.draw(st.sampled_from(where), label="number from"), "helpers": helpers}
+
+    def _used(self, data: st.DataObject, names: Sequence[str], used: Collection[str]) -> str:
+        """One of *names*, mostly one that a model uses."""
+        found = [name for name in names if name in used]
+        return data.draw(st.sampled_from(found * 4 + list(names)), label="name")
+
+    def _inputs_of_all(self) -> set[str]:
+        return {str(one.name) for model in self.world.in_order() for one in model.inputs}
 
     def _model(self, data: st.DataObject, fits: Callable[[Model], bool] = lambda model: True) -> Model | None:
         found = {model.name: model for model in self.world.in_order() if fits(model)}
@@ -85,6 +102,8 @@ class Edits:
         if model is None:
             return
         changed = attrs.evolve(model, **changes)
+        if changed.shape == "star":
+            changed = attrs.evolve(changed, inputs=changed.inputs[:1])
         if changed.cache and Input("raw", RAW) in changed.inputs:
             changed = attrs.evolve(changed, cache=None)  # it would promise what it cannot know
         if self.world.taken(changed.relation, but=model.key) or changed == model:
@@ -105,10 +124,12 @@ class Edits:
             self.space.write(f"remove {model.name}")
 
     def rename_model(self, data: st.DataObject) -> None:
-        form = data.draw(st.sampled_from(["m", "M", "n"]), label="form")
         model = self._model(data)
         if model is not None:
-            self._change("name", model, name=f"{form}{model.key}")
+            names = [f"m{model.key}", f"M{model.key}", *SPARE_NAMES]
+            name = data.draw(st.sampled_from(names), label="new name")
+            if not self.world.named(name, but=model.key):
+                self._change("name", model, name=name)
 
     def edit_result(self, data: st.DataObject) -> None:
         model = self._model(data)
@@ -149,11 +170,7 @@ class Edits:
     def edit_where_the_number_stands(self, data: st.DataObject) -> None:
         model = self._model(data)
         if model is not None:
-            where = ["literal", "helper"] if model.language == "python" else ["literal", "var", "env", "loop"]
-            helpers: tuple[str, ...] = ()
-            if model.language == "python":
-                helpers = tuple(data.draw(st.lists(st.sampled_from(HELPERS), unique=True, max_size=2)))
-            self._change("number", model, add_from=data.draw(st.sampled_from(where)), helpers=helpers)
+            self._change("number", model, **self._number(data, model.language))
 
     def edit_config(self, data: st.DataObject) -> None:
         model = self._model(data)
@@ -202,7 +219,7 @@ class Edits:
     # -- editing what models stand on
 
     def edit_seed(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(SEEDS), label="name")
+        name = self._used(data, SEEDS, self._inputs_of_all())
         rows = data.draw(seed_rows, label="rows")
         self.world.seeds[name] = rows
         self.space.write(f"seed {name}")
@@ -213,8 +230,21 @@ class Edits:
         self.world.seeds[name] = (first, *reversed(others))
         self.space.write(f"seed {name} in another order")
 
+    def double_seed(self, data: st.DataObject) -> None:
+        name = self._used(data, SEEDS, self._inputs_of_all())
+        row = data.draw(st.sampled_from(self.world.seeds[name]), label="row")
+        self.world.seeds[name] += (row,)
+        self.space.write(f"a row of seed {name} stands there twice")
+
+    def edit_seed_type(self, data: st.DataObject) -> None:
+        name = self._used(data, SEEDS, self._inputs_of_all())
+        if self.world.seed_types.pop(name, None) is None:
+            self.world.seed_types[name] = data.draw(st.sampled_from(["INTEGER", "BIGINT"]), label="type")
+        self.space.write(f"type of {name}")
+
     def edit_var(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(VARS), label="name")
+        shapes = {model.shape for model in self.world.in_order()}
+        name = self._used(data, VARS, {"p1", *(["p0"] if "either" in shapes else [])})
         value = data.draw(small, label="value")
         self.world.vars[name] = value
         self.space.write(f"variable {name}")
@@ -227,12 +257,22 @@ class Edits:
         self.space.write(f"environment {name}={value}")
 
     def edit_helper(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(HELPERS), label="name")
+        used = tuple(name for model in self.world.in_order() for name in model.helpers)
+        name = self._used(data, HELPERS, {helper.name for helper in self.world.helper_closure(used)})
         number = data.draw(small, label="number")
         later = HELPERS[HELPERS.index(name) + 1 :] if name != "kit" else ()
         other = data.draw(st.sampled_from([None, *later]))
         self.world.helpers[name] = Helper(name, number, other)
         self.space.write(f"helper {name}")
+
+    def edit_file(self, data: st.DataObject) -> None:
+        self.world.file_number = data.draw(small, label="number")
+        self.space.write("a file that models read")
+
+    def assume(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(SOURCES), label="name")
+        self.world.assumed ^= {name}
+        self.space.write(f"assumptions about {name}")
 
     # -- others work in the database
 
@@ -241,9 +281,9 @@ class Edits:
         return standing.rows if standing is not None else None
 
     def change_source(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(OUTSIDE), label="name")
+        name = self._used(data, OUTSIDE, self._inputs_of_all())
         rows = data.draw(outside_rows, label="rows")
-        how = data.draw(st.sampled_from(["all", "insert", "delete", "update"]), label="how")
+        how = data.draw(st.sampled_from(["insert", "again", "all", "delete", "update"]), label="how")
         before = self._standing_rows(name)
         if before is None or before.columns != KV or how == "all":
             self.create_outside(name, rows)
@@ -252,6 +292,9 @@ class Edits:
         if how == "insert" and rows:
             now = Rows(KV, (*old, *rows))
             statement = f"insert into {name} values {values(rows)}"
+        elif how == "again" and old:
+            now = Rows(KV, (*old, old[0]))
+            statement = f"insert into {name} values {values(old[:1])}"
         elif how == "delete":
             now = Rows(KV, tuple(row for row in old if row[0] != 1))
             statement = f"delete from {name} where k = 1"
@@ -295,7 +338,8 @@ class Edits:
         found = sorted(known.keys() - outside)
         if not found:
             return None
-        relation = data.draw(st.sampled_from(found), label="relation")
+        current = [model.relation for model in self.world.nodes() if model.relation in found]
+        relation = data.draw(st.sampled_from(current * 4 + found), label="relation")
         return relation, known[relation]
 
     def drop_own(self, data: st.DataObject) -> None:
@@ -369,18 +413,13 @@ OF_MODELS = (
     "edit_volatile",
     "edit_fails",
 )
-BELOW = ("edit_seed", "edit_seed", "reorder_seed", "edit_var", "edit_env", "edit_helper", "edit_helper")
-BY_OTHERS = (
-    "change_source",
-    "change_source",
-    "change_source",
-    "rewrite_source",
-    "rewrite_source",
-    "widen_source",
-    "drop_source",
-    "drop_own",
-    "replace_own_by_another_kind",
-    "alter_own",
+BELOW = (
+    *("edit_seed", "edit_seed", "double_seed", "reorder_seed", "edit_seed_type"),
+    *("edit_var", "edit_env", "edit_helper", "edit_helper", "edit_file"),
 )
-OF_THE_FOLDER = ("touch_local_state", "touch_local_state")
+BY_OTHERS = (
+    *("change_source", "change_source", "rewrite_source", "widen_source", "drop_source", "assume"),
+    *("drop_own", "replace_own_by_another_kind", "alter_own", "alter_own"),
+)
+OF_THE_FOLDER = ("touch_local_state",)
 """More often what people do more often."""

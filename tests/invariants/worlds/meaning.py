@@ -47,7 +47,8 @@ class Standing:
 def query_of(world: Description, model: Model) -> Query:
     """The computation of *model* as the project says it now."""
     if model.language == "seed":
-        return Query(model, (), 0, Rows(KV, world.seeds[model.name]))
+        columns = (KV[0], ("v", world.seed_types.get(model.name, "BIGINT")))
+        return Query(model, (), 0, Rows(columns, world.seeds[model.name]))
     return Query(model, tuple(_target(world, one) for one in world.read_input(model)), world.number(model))
 
 

@@ -61,7 +61,8 @@ class Model:
         ``const``, ``plain`` (union of the inputs), ``sum`` (by key), ``star`` (all columns of the first input),
         ``either`` (a variable says which input).
     mul, add, add_from:
-        ``v * mul + add``, and where the number *add* stands: ``literal``, ``var``, ``env``, ``loop``, ``helper``.
+        ``v * mul + add``, and where the number *add* stands: ``literal``, ``var``, ``env``, ``loop``, ``helper``,
+        ``file`` (one that a Python model says it reads).
     modulus:
         Keep rows with ``k % modulus <> 1``; 0: keep all.
     extra:
@@ -135,6 +136,8 @@ SOURCES = ("src_0", "src_1")
 RAW = "raw_0"
 OUTSIDE = (*SOURCES, RAW)
 """Tables that nobody in the project writes."""
+SPARE_NAMES = ("one", "two")
+"""Names that any model may have for a while."""
 
 
 @attrs.define
@@ -143,9 +146,14 @@ class Description:
 
     models: dict[int, Model] = attrs.field(factory=dict)
     seeds: dict[str, tuple[tuple[int, int | None], ...]] = attrs.field(factory=dict)
+    seed_types: dict[str, str] = attrs.field(factory=dict)
+    """The declared type of a seed's column ``v``, where there is one."""
+    assumed: set[str] = attrs.field(factory=set)
+    """Sources that are declared to stay as they are."""
     helpers: dict[str, Helper] = attrs.field(factory=dict)
     vars: dict[str, int] = attrs.field(factory=dict)
     env: dict[str, int] = attrs.field(factory=dict)
+    file_number: int = 1
 
     def in_order(self) -> Iterator[Model]:
         """All models, inputs first."""
@@ -181,6 +189,16 @@ class Description:
             if model.key != but
         )
 
+    def named(self, name: str, but: int | None = None) -> bool:
+        """Whether a model, apart from the model *but*, is called *name*, or something is written there."""
+        return self.taken(f"{SCHEMA}.{name.lower()}", but) or any(
+            model.name.lower() == name.lower() for model in self.models.values() if model.key != but
+        )
+
+    def reads(self, model: Model) -> tuple[Model, ...]:
+        """The nodes that *model* names as its inputs."""
+        return tuple(read for read in map(self.read, model.inputs) if read is not None)
+
     def helper_number(self, name: str) -> int:
         """What ``VALUE`` of a helper is."""
         helper = self.helpers[name]
@@ -207,6 +225,8 @@ class Description:
             return sum(range(model.add + 1))
         if model.add_from == "helper" and model.helpers:
             return self.helper_number(model.helpers[0])
+        if model.add_from == "file":
+            return self.file_number
         return model.add
 
     def read_input(self, model: Model) -> tuple[Input, ...]:

@@ -20,7 +20,7 @@ class Identity:
     """What a node means to its readers: *nodes* is ``None`` when that is not known; *sources* holds contents."""
 
     nodes: object
-    sources: frozenset[tuple[str, Rows | None]] = frozenset()
+    sources: frozenset[tuple[str, Rows | str | None]] = frozenset()
 
     @property
     def known(self) -> bool:
@@ -92,6 +92,8 @@ class Twin:
         self.notes: dict[str, Noted] = {}
         self._count = 0
         self._settled: dict[str, Identity] = {}
+        self._uncertain: set[str] = set()
+        """Relations that a killed run may have built or not."""
 
     # -- others change things
 
@@ -131,7 +133,7 @@ class Twin:
     def stands_on(self, world: Description, model: Model) -> Identity:
         """What *model* reads, as it is now."""
         nodes: list[object] | None = []
-        sources: set[tuple[str, Rows | None]] = set()
+        sources: set[tuple[str, Rows | str | None]] = set()
         for one in model.inputs:
             read = world.read(one)
             if read is not None:
@@ -139,7 +141,8 @@ class Twin:
                 sources |= identity.sources
                 nodes = None if nodes is None or identity.nodes is None else [*nodes, (one, identity.nodes)]
             elif one.kind == "source":
-                sources.add((str(one.name), self.content(f"{SCHEMA}.{one.name}")))
+                name = str(one.name)
+                sources.add((name, "assumed" if name in world.assumed else self.content(f"{SCHEMA}.{name}")))
             else:
                 nodes = None
         return Identity(None if nodes is None else tuple(nodes), frozenset(sources))
@@ -192,17 +195,13 @@ class Twin:
 
     # -- a run
 
-    def run(
-        self, world: Description, order: Order, outcomes: Mapping[str, Outcome], *, lenient: Collection[str] = ()
-    ) -> Iterator[str]:
+    def run(self, world: Description, order: Order, outcomes: Mapping[str, Outcome]) -> Iterator[str]:
         """Follow a run that has ended, node by node, and yield a line on each.
 
         Parameters
         ----------
         outcomes:
             By name of the node; those that are missing were not selected.
-        lenient:
-            Nodes that may be built without a reason, or skipped without a note (after a crash).
 
         Raises
         ------
@@ -213,10 +212,10 @@ class Twin:
         for model in world.nodes():
             outcome = outcomes.get(model.name)
             if outcome is not None and model.materialized != "ephemeral":
-                yield self._follow(world, model, order, outcome, model.name in lenient)
+                yield self._follow(world, model, order, outcome)
         self._settled = {}
 
-    def _follow(self, world: Description, model: Model, order: Order, outcome: Outcome, lenient: bool) -> str:
+    def _follow(self, world: Description, model: Model, order: Order, outcome: Outcome) -> str:
         reason = self.why_build(world, model, order)
         below = self.stands_on(world, model)
         line = f"{model.name}: {outcome.status}{' (kept)' if outcome.kept else ''}; twin: {reason or 'nothing changed'}"
@@ -227,46 +226,47 @@ class Twin:
         if outcome.status == "skipped":
             return line
         if outcome.status == "error":
-            if rows is not None or (reason is None and not lenient):
+            if rows is not None or reason is None:
                 raise WrongError(f"{line}\nit failed, but should not have: {outcome.message}")
             return line
         if outcome.status == "cached":
-            self._check_skip(model, order, rows, reason, line, lenient)
+            self._check_skip(model, order, rows, reason, line, any("assumed" in one for one in below.sources))
+            if model.relation in self._uncertain and rows is not None:
+                self._publish(world, model, order, below, rows, False)  # by the run that was killed
             self._settle(world, model, below)
-            if lenient and rows is not None:
-                self._publish(world, model, order, below, rows, False)
             return line
         if outcome.status != "success":
             raise WrongError(f"{line}\nan outcome that the world does not have: {outcome.message}")
         if rows is None:
             raise WrongError(f"{line}\nit was built, but could not be")
-        if reason is None and not lenient:
+        if reason is None:
             raise WrongError(f"{line}\nit was built, though nothing changed")
-        self._check_kept(model, order, rows, outcome, line, self._hashes(world, model, order) and not lenient, lenient)
+        self._check_kept(model, order, rows, outcome, line, self._hashes(world, model, order))
         self._publish(world, model, order, below, rows, outcome.kept)
         self._settle(world, model, below)
         return line
 
     def _check_skip(
-        self, model: Model, order: Order, rows: Rows | None, reason: str | None, line: str, lenient: bool
+        self, model: Model, order: Order, rows: Rows | None, reason: str | None, line: str, assumed: bool
     ) -> None:
         if not order.reads or model.name in order.forced or order.full_refresh:
             raise WrongError(f"{line}\nit was skipped, though it was to be built in any case")
         if not model.knowable:
             raise WrongError(f"{line}\nit was skipped, though it is volatile")
-        if reason is None and order.assume_unchanged:
+        if reason is None and (order.assume_unchanged or assumed):
             return  # it may be old: that is what was asked for
+        if reason == "never built" and model.relation not in self._uncertain:
+            raise WrongError(f"{line}\nit was skipped, though nobody ever built it")
         stands = self.content(model.relation)
-        if not lenient and (rows is None or stands != rows):
+        if rows is None or stands != rows:
             raise WrongError(f"{line}\nstale: it was skipped with {stands}\nbut should hold {rows}")
 
-    def _check_kept(
-        self, model: Model, order: Order, rows: Rows, outcome: Outcome, line: str, read: bool, lenient: bool
-    ) -> None:
+    def _check_kept(self, model: Model, order: Order, rows: Rows, outcome: Outcome, line: str, read: bool) -> None:
         """*read*: others read it, so that it pays to tell equal rows; a seed is known by its file, not by its rows."""
         stands, noted = self.content(model.relation), self.notes.get(model.relation)
-        same = stands == rows and self._touched(model) is None
-        if outcome.kept and not same and not lenient:
+        uncertain = model.relation in self._uncertain
+        same = stands == rows and (uncertain or self._touched(model) is None)
+        if outcome.kept and not same:
             raise WrongError(f"{line}\nstale: {stands}\nwas kept instead of {rows}")
         asked_for = model.name in order.forced or order.full_refresh
         strict = read and order.reads and not asked_for and model.holds_rows
@@ -281,6 +281,7 @@ class Twin:
                 self.standing[model.relation] = Standing("view", query=query_of(world, model))
             else:
                 self.standing[model.relation] = Standing(model.kind, rows=rows)
+        self._uncertain.discard(model.relation)
         definition = self._definition(world, model)
         knowable = order.writes and definition is not None and below.nodes is not None
         before = self.notes.get(model.relation)
@@ -306,47 +307,60 @@ class Twin:
 
     # -- a crash
 
-    def absorb(self, world: Description, selected: Collection[str], actual: Mapping[str, tuple[str, Any]]) -> list[str]:
-        """Learn what a killed run left: each relation must be the old one or the new one.
+    def absorb(self, world: Description, names: Collection[str], actual: Mapping[str, tuple[str, Any]]) -> list[str]:
+        """Learn what a killed run left: under each name stands the old relation or the new one, and nothing else.
+
+        Parameters
+        ----------
+        names:
+            The nodes that it was to build, at most.
+        actual:
+            What stands in the database.
+
+        Returns
+        -------
+        The relations of which nobody can tell whether the old query or the new one stands there, because both give
+        the same rows now; they need not do so later.
 
         Raises
         ------
         WrongError
             When one is neither.
         """
-        lines = []
+        unclear = []
         for model in world.nodes():
-            if model.name not in selected or model.materialized == "ephemeral":
+            if model.name not in names or model.materialized == "ephemeral":
                 continue
-            old = self.standing.get(model.relation)
-            query = query_of(world, model)
-            new = None
-            try:
-                rows = evaluate(query, self.standing)
-                is_query = model.kind == "view" and model.language == "sql"
-                new = Standing("view", query=query) if is_query else Standing(model.kind, rows=rows)
-            except CannotBuildError:
-                pass
-            found = actual.get(model.relation)
-            for name, candidate in (("new", new), ("old", old)):
-                if candidate is None:
-                    fits = found is None and name == "old"
-                else:
-                    content = self._content_of(candidate)
-                    fits = found is not None and found[0] == candidate.kind and found[1] == content
-                if fits:
-                    self.put(model.relation, candidate)
-                    lines.append(f"{model.name}: {name}")
-                    break
-            else:
-                raise WrongError(f"{model.name}: after a crash {found} stands there, neither\n{old} nor\n{new}")
+            relation, old, new = model.relation, self.standing.get(model.relation), self._new(world, model)
+            found = actual.get(relation)
+            candidates = [old, *([new] if new is not None else [])]
+            fits = [one for one in candidates if self._looks_like(one, found)]
+            if not fits:
+                raise WrongError(f"{model.name}: after a kill {found} stands there, neither\n{old} nor\n{new}")
+            self.put(relation, fits[-1])
+            if len(fits) > 1 and old != new and new is not None and new.query is not None:
+                unclear.append(relation)
             self._count += 1
-            self.ids[model.relation] = self._count
-            self.notes.pop(model.relation, None)
-        return lines
+            self.ids[relation] = self._count
+            self.notes.pop(relation, None)
+            self._uncertain.add(relation)
+        return unclear
 
-    def _content_of(self, standing: Standing) -> Rows | None:
+    def _new(self, world: Description, model: Model) -> Standing | None:
+        """What building *model* would put there; ``None`` when it cannot be built."""
+        query = query_of(world, model)
         try:
-            return standing.rows if standing.query is None else evaluate(standing.query, self.standing)
+            rows = evaluate(query, self.standing)
         except CannotBuildError:
             return None
+        is_query = model.kind == "view" and model.language == "sql"
+        return Standing("view", query=query) if is_query else Standing(model.kind, rows=rows)
+
+    def _looks_like(self, standing: Standing | None, found: tuple[str, Any] | None) -> bool:
+        if standing is None or found is None:
+            return standing is None and found is None
+        try:
+            content = standing.rows if standing.query is None else evaluate(standing.query, self.standing)
+        except CannotBuildError:
+            content = None
+        return found == (standing.kind, content)

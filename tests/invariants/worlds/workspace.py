@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 import shutil
-from collections.abc import Iterator, Sequence
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
@@ -12,11 +16,14 @@ import duckdb
 from worlds.journal import Journal
 from worlds.meaning import CannotBuildError, Standing, rows_of
 from worlds.nodes import EXTRA, SCHEMA, Description, Rows
+from worlds.selecting import ancestors, fits, parents, selected
 from worlds.twin import Order, Outcome, Twin, WrongError
 from worlds.writing import DATABASE, files
 
 from flowforge import Project
+from flowforge.crash import EXIT_CODE
 from flowforge.errors import NothingSelectedError
+from flowforge.plugins import PluginSet, load_plugins
 from flowforge.run.plan import Action, Plan
 from flowforge.run.result import RunResult
 from flowforge.run.runner import RunOptions
@@ -24,6 +31,12 @@ from flowforge.run.scheduler import FailPolicy
 from flowforge.state.policy import CacheMode
 
 OPEN_PROJECTS = 2
+
+
+@functools.cache
+def _installed() -> PluginSet:
+    """What is installed; looking for it in every run would take a tenth of the time."""
+    return load_plugins({})
 
 
 @attrs.frozen
@@ -37,11 +50,16 @@ class Command:
     keep_going: bool = False
     plan_first: bool = False
 
-    def __str__(self) -> str:
-        words = ["flowforge", self.name, *(f"-s {one!r}" for one in self.select), f"--cache {self.order.mode}"]
-        words += [f"--rebuild {name}" for name in sorted(self.order.forced)]
+    @property
+    def words(self) -> list[str]:
+        """The same as a command line."""
+        words = [self.name, *(f"--select={one}" for one in self.select), f"--cache={self.order.mode}"]
+        words += [f"--rebuild={name}" for name in sorted(self.order.forced)]
         words += ["--full-refresh"] * self.order.full_refresh + ["--assume-unchanged"] * self.order.assume_unchanged
-        return " ".join([*words, f"--jobs {self.jobs}", *["--keep-going"] * self.keep_going])
+        return [*words, f"--jobs={self.jobs}", *["--keep-going"] * self.keep_going]
+
+    def __str__(self) -> str:
+        return " ".join(["flowforge", *self.words])
 
 
 class Workspace:
@@ -180,7 +198,7 @@ class Workspace:
             if len(self._open) >= OPEN_PROJECTS:
                 self._open.pop(0).close()
             environ = {name: str(value) for name, value in self.world.env.items()}
-            self._open.append(Project.load(self.root, environ=environ))
+            self._open.append(Project.load(self.root, environ=environ, plugins=_installed()))
         return self._open[-1]
 
     def close(self) -> None:
@@ -189,7 +207,7 @@ class Workspace:
             project.close()
         self._open.clear()
 
-    def execute(self, command: Command, *, fresh: bool = False, lenient: Sequence[str] = ()) -> RunResult | None:
+    def execute(self, command: Command, *, fresh: bool = False) -> RunResult | None:
         """Run, follow, compare; ``None`` when nothing was selected.
 
         Raises
@@ -209,12 +227,15 @@ class Workspace:
             full_refresh=order.full_refresh,
             assume_unchanged=order.assume_unchanged,
         )
+        wanted = self._wanted(command)
         try:
             plan = self._plan(project, command, options) if command.plan_first else None
             call = {"build": project.build, "run": project.run, "seed": project.seed}[command.name]
             result = call(command.select, options=options)
         except NothingSelectedError:
             self.journal.detail("nothing selected")
+            if wanted:
+                raise WrongError(f"{sorted(wanted)} were selected, but it says that nothing was") from None
             return None
         outcomes = {
             node.node.removesuffix(".ff"): Outcome(
@@ -222,15 +243,67 @@ class Workspace:
             )
             for node in result.nodes
         }
-        for line in self.twin.run(self.world, order, outcomes, lenient=lenient):
+        for line in self.twin.run(self.world, order, outcomes):
             self.journal.detail(line)
+        if outcomes.keys() != wanted:
+            raise WrongError(f"{sorted(wanted)} were selected, but {sorted(outcomes)} ran")
         if plan is not None:
             self._agree(plan, outcomes)
+        self._check_skipped(command, outcomes)
         failed = {name for name, outcome in outcomes.items() if outcome.status == "error"}
         if bool(failed) == result.ok:
             raise WrongError(f"failed: {sorted(failed)}, but the result says {'good' if result.ok else 'bad'}")
         self.compare()
         return result
+
+    def kill(self, command: Command, point: str) -> None:
+        """Run in a process of its own that dies when it comes to *point*; learn what it left.
+
+        Parameters
+        ----------
+        point:
+            As in the variable ``FF_CRASH_AT``. A run that does not come there goes to its end.
+
+        Raises
+        ------
+        WrongError
+            When a relation is neither the old one nor the new one.
+        """
+        self.journal.step(f"FF_CRASH_AT={point} {command}")
+        self.close()
+        variables = {name: str(value) for name, value in self.world.env.items()}
+        ended = subprocess.run(
+            [sys.executable, "-m", "flowforge", *command.words, "--allow-empty"],
+            cwd=self.root,
+            env={**os.environ, **variables, "FF_CRASH_AT": point},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        self.journal.detail(f"exit code {ended.returncode}")
+        if ended.returncode not in (0, 1, EXIT_CODE):
+            raise WrongError(f"the exit code is {ended.returncode}\n{ended.stdout}\n{ended.stderr}")
+        for relation in self.twin.absorb(self.world, self._wanted(command), self.actual()):
+            self.outside("nobody knows which of two views that is", relation, None, f"drop view {relation}")
+        self.compare()
+
+    def _wanted(self, command: Command) -> set[str]:
+        """Names of the nodes that *command* is about."""
+        chosen = selected(self.world, command.select)
+        return {model.name for model in self.world.nodes() if model.name in chosen and fits(command.name, model)}
+
+    def _check_skipped(self, command: Command, outcomes: dict[str, Outcome]) -> None:
+        """With ``--keep-going`` only what stands on a failure is left out; and nothing is, where nothing failed."""
+        above = parents(self.world)
+        failed = {name for name, outcome in outcomes.items() if outcome.status == "error"}
+        for name, outcome in outcomes.items():
+            reason = ancestors(name, above) & failed if command.keep_going else failed
+            if outcome.status == "skipped" and not reason:
+                raise WrongError(f"{name} was left out, but nothing failed that could be the reason")
+            if outcome.status != "skipped" and ancestors(name, above) & failed:
+                raise WrongError(f"{name} was {outcome.status}, though something failed that it stands on")
 
     def _plan(self, project: Project, command: Command, options: RunOptions) -> Plan:
         before = self.database.read_bytes() if self.database.exists() else b""
@@ -244,8 +317,13 @@ class Workspace:
         steps = {name.removesuffix(".ff"): step for name, step in plan.steps.items()}
         if steps.keys() != outcomes.keys():
             raise WrongError(f"planned {sorted(steps)}, but {sorted(outcomes)} ran")
+        above = parents(self.world)
         for name, step in steps.items():
             status = outcomes[name].status
+            if step.action is Action.MAYBE and not any(
+                other in steps and steps[other].action is not Action.SKIP for other in ancestors(name, above)
+            ):
+                raise WrongError(f"{name}: nothing that it stands on is built, and still the plan says maybe")
             if status == "skipped":
                 continue
             allowed = {Action.BUILD: {"success", "error"}, Action.SKIP: {"cached"}}.get(step.action)

@@ -8,6 +8,7 @@ import attrs
 from worlds.nodes import EXTRA, RAW, SCHEMA, SEEDS, SOURCES, Description, Helper, Input, Model
 
 DATABASE = "world.duckdb"
+NUMBER_FILE = "data/number.txt"
 VALUE_7 = {"BIGINT": "7", "INTEGER": "7", "VARCHAR": "'7'", "DOUBLE": "7"}
 
 
@@ -17,13 +18,20 @@ def files(world: Description) -> dict[str, str]:
     found = {
         "project.yml": f"name: world\nversion: 1\nvars:\n{variables}",
         "profiles.yml": f"dev:\n  engine: duckdb\n  duckdb: {{path: {DATABASE}}}\n",
+        NUMBER_FILE: f"{world.file_number}\n",
         "sources.yml": "outside:\n"
-        + "".join(f"  {name}: {{identifier: {name}}}\n" for name in SOURCES)
+        + "".join(
+            f"  {name}: {{identifier: {name}{', assume_unchanged: true' if name in world.assumed else ''}}}\n"
+            for name in SOURCES
+        )
         + "own:\n"
         + "".join(f"  {name}: {{identifier: {name}}}\n" for name in SEEDS),
     }
     for name, rows in world.seeds.items():
         found[f"seeds/{name}.csv"] = "k,v\n" + "".join(f"{k},{'' if v is None else v}\n" for k, v in rows)
+    if world.seed_types:
+        types = "".join(f"  {name}: {{v: {{type: {word.lower()}}}}}\n" for name, word in world.seed_types.items())
+        found["seeds/schema.yml"] = f"version: 1\ncolumns:\n{types}"
     for helper in world.helpers.values():
         found.update(_helper(helper))
     for model in world.in_order():
@@ -44,14 +52,15 @@ def says(world: Description, model: Model) -> tuple[object, ...]:
     """
     used: list[object] = [model.relation, model.kind, model.materialized]
     if model.language == "seed":
-        return (*used, world.seeds[model.name])
+        return (*used, world.seeds[model.name], world.seed_types.get(model.name))
     used.append(text(world, attrs.evolve(model, tags=()) if model.language == "sql" else model))
     variables = {"var": "p1"}.get(model.add_from)
     used.append(world.vars[variables] if variables else None)
     used.append(world.env["WORLD_E0"] if model.add_from == "env" else None)
     used.append(world.vars["p0"] if model.shape == "either" else None)
     used.append(world.helper_closure(model.helpers))
-    reads = filter(None, map(world.read, model.inputs))
+    used.append(world.file_number if model.add_from == "file" else None)
+    reads = world.reads(model)
     return (*used, *(says(world, read) if read.materialized == "ephemeral" else read.relation for read in reads))
 
 
@@ -152,12 +161,16 @@ def _python(world: Description, model: Model) -> str:
     requires = {name: ["k", "v"] for name in names}
     if requires and model.spelling % 2:
         config += f", requires={requires!r}"
-    lines = ['"""A model."""', "from __future__ import annotations", "import pyarrow as pa"]
+    if model.add_from == "file":
+        config += f", inputs=[{NUMBER_FILE!r}]"
+    lines = ['"""A model."""', "from __future__ import annotations", "import pathlib", "import pyarrow as pa"]
     if model.volatile:
         lines.append("import random")
     lines.append("from flowforge import model")
     lines += [f"from .{name} import VALUE as {name.upper()}" for name in model.helpers]
     number = model.helpers[0].upper() if model.add_from == "helper" and model.helpers else str(model.add)
+    if model.add_from == "file":
+        number = f"int((pathlib.Path(__file__).parents[1] / {NUMBER_FILE!r}).read_text())"
     if model.comment:
         lines.append(f"# remark {model.comment}")
     lines += ["", f"NUMBER = {number}", "", f"@model({config})", "def build(*inputs):"]

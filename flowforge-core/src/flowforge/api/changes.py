@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import attrs
 
 from flowforge.api.described import NodeState, ProjectState
 from flowforge.graph.dag import Dag
+from flowforge.run.line_diff import changed_lines
 
 _SHOWN = 12  # lines of one node
 
@@ -178,24 +178,16 @@ def _lines(
     if old_root is not None and new_root is not None:
         for path in files:
             if not path.endswith((".csv", ".parquet", ".pq")):
-                for line in changed_lines(path, _text(old_root / path) or "", _text(new_root / path) or ""):
+                for line in _differing(path, _text(old_root / path) or "", _text(new_root / path) or ""):
                     shown = True
                     yield line
     if not shown and old.sql is not None and new.sql is not None:
-        yield from changed_lines("", old.sql, new.sql)
+        yield from _differing("", old.sql, new.sql)
 
 
-def changed_lines(path: str, before: str, after: str) -> Iterator[Line]:
-    """The lines that differ; removed ones have the number at which they would stand now."""
-    old, new = before.splitlines(), after.splitlines()
-    if len(old) + len(new) > 20_000:
-        return  # comparing would take longer than anybody wants to read
-    for tag, old_start, old_end, new_start, new_end in difflib.SequenceMatcher(None, old, new, False).get_opcodes():
-        if tag != "equal":
-            for text in old[old_start:old_end]:
-                yield Line(path, new_start + 1, "-", text)
-            for number, text in enumerate(new[new_start:new_end], new_start + 1):
-                yield Line(path, number, "+", text)
+def _differing(path: str, before: str, after: str) -> Iterator[Line]:
+    for line in changed_lines(before.splitlines(), after.splitlines()):
+        yield Line(path, line.number, line.sign, line.text)
 
 
 def _text(path: Path) -> str | None:

@@ -15,7 +15,7 @@ from flowforge.api.preparation import leases_of, make_ledger, tidy
 from flowforge.contract import Executor, LoadMode, Session
 from flowforge.crash import crash_point
 from flowforge.errors import EngineError, InterruptedRunError, Note
-from flowforge.events import Event, RunFinished, RunStarted
+from flowforge.events import Event, RunFinished, RunStarted, Status
 from flowforge.materialize.publish import Publisher
 from flowforge.materialize.retries import retrying
 from flowforge.project.manifest import CheckDecl, Node, SeedBody
@@ -115,7 +115,7 @@ def run_nodes(
                 namespace=executor.namespace,
                 collect_checks=lambda: auditor.results,
                 after=rest,
-                on_built=lambda built: _note_build(store, project.profile.name, built),
+                on_good=_notes_of_builds(store, project.profile.name),
                 cost=expected_cost(store.durations(project.profile.name)),
                 stop=stop,
                 sessions=sessions,
@@ -179,23 +179,32 @@ def _registered(
     return opened
 
 
-def _note_build(store: StateStore, env: str, built: NodeResult) -> None:
-    """Remember what a node was made of, to say later why it is out of date."""
-    decision = built.decision
-    if decision is None or decision.definition.digest is None:
-        return
-    definition = decision.definition
-    store.note_build(
-        env,
-        BuildRecord(
-            node=built.node,
-            definition=definition.digest or "",
-            sql=definition.sql,
-            config=definition.config,
-            inputs={},
-            files=definition.files,
-        ),
-    )
+def _notes_of_builds(store: StateStore, env: str) -> Callable[[NodeResult], None]:
+    """Remembers what nodes are made of: for ``state:modified``, and to say later why one is out of date.
+
+    Of what is up to date only what is not known already, such as after the memory was lost.
+    """
+    known = store.last_definitions(env)
+
+    def note(result: NodeResult) -> None:
+        definition = result.decision.definition if result.decision is not None else None
+        if definition is None or definition.digest is None:
+            return
+        if result.status is Status.CACHED and known.get(result.node) == definition.digest:
+            return
+        store.note_build(
+            env,
+            BuildRecord(
+                node=result.node,
+                definition=definition.digest,
+                sql=definition.sql,
+                config=definition.config,
+                inputs={},
+                files=definition.files,
+            ),
+        )
+
+    return note
 
 
 def _bench(

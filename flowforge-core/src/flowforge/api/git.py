@@ -67,6 +67,13 @@ class Repository:
         self._folder = folder
         found = self._git("rev-parse", "--is-inside-work-tree", "--show-prefix")
         inside, _, prefix = found.stdout.decode("utf-8", "surrogateescape").partition("\n")
+        if b"dubious ownership" in found.stderr:
+            raise StateError(
+                f"git refuses to read the repository around {folder}: it belongs to another user",
+                code="FF2331",
+                help="where that is meant, as in a container: `git config --global --add safe.directory FOLDER`",
+                notes=_words(found),
+            )
         if found.returncode != 0 or inside != "true":
             raise StateError(
                 f"{folder} is not in the work tree of a git repository",
@@ -93,11 +100,17 @@ class Repository:
             if found.returncode == 0 and lines and _ID.fullmatch(lines[-1]):
                 return lines[-1]
         message = f"git knows no commit {revision!r}"
+        if self._git("rev-parse", "--verify", "--quiet", "HEAD").returncode != 0:
+            raise StateError(
+                f"{message}: nothing is committed on this branch yet",
+                code="FF2332",
+                help="commit once, then compare with what you committed",
+            )
         if self._git("rev-parse", "--is-shallow-repository").stdout.strip() == b"true":
             raise StateError(
                 message,
                 code="FF2332",
-                help="this clone is shallow, so older commits are missing: `git fetch --unshallow`, "
+                help="this clone is shallow, and may lack it for that reason: `git fetch --unshallow`, "
                 "or let CI fetch the whole history",
             )
         raise UsageError(
@@ -199,7 +212,7 @@ class Repository:
 
 def _environ() -> Mapping[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _LOCAL}
-    return {**kept, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_PAGER": "cat"}
+    return {**kept, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_PAGER": "cat"}
 
 
 def _words(done: subprocess.CompletedProcess[bytes]) -> tuple[str, ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -22,7 +23,9 @@ from flowforge.state.store import StateStore
 if TYPE_CHECKING:
     from flowforge.api.project import Project
 
-STATE_WORDS = ("modified", "new", "unmodified")
+STATE_WORDS = ("modified", "modified.body", "modified.configs", "modified.relation", "new", "old", "unmodified")
+_NEW = frozenset({"new", *(word for word in STATE_WORDS if word.startswith("modified"))})
+_SAME = frozenset({"old", "unmodified"})
 RESULT_WORDS = ("cached", "cancelled", "error", "fail", "ok", "skipped", "success", "warn")
 BUILDING = ("run", "build", "seed")
 """The commands whose runs ``result:`` and ``retry`` look at."""
@@ -92,7 +95,7 @@ class _History:
     def __init__(self, project: Project, manifest_file: Path | None) -> None:
         self._project = project
         self._file = manifest_file
-        self._states: Mapping[str, str] | None = None
+        self._states: Mapping[str, frozenset[str]] | None = None
         self._results: Mapping[str, frozenset[str]] | None = None
 
     @property
@@ -101,12 +104,11 @@ class _History:
         return {"state": self._by_state, "result": self._by_result}
 
     def _by_state(self, manifest: Manifest, key: str, value: str) -> frozenset[str]:
-        """``modified`` (which includes new nodes), ``new`` or ``unmodified``."""
+        """One of :data:`STATE_WORDS`; new nodes count as modified in every respect."""
         _check("state", key, value, STATE_WORDS)
         if self._states is None:
             self._states = self._from_file(self._file) if self._file is not None else self._from_store()
-        meant = {"modified": ("modified", "new")}.get(value, (value,))
-        return frozenset(name for name, word in self._states.items() if word in meant)
+        return frozenset(name for name, words in self._states.items() if value in words)
 
     def _by_result(self, manifest: Manifest, key: str, value: str) -> frozenset[str]:
         """How a node ended in the last run; ``ok`` means ``success`` or ``cached``."""
@@ -118,37 +120,67 @@ class _History:
             self._results = _words_of(last.record, manifest)
         return frozenset(name for name, words in self._results.items() if value in words and name in manifest.nodes)
 
-    def _from_file(self, path: Path) -> Mapping[str, str]:
+    def _from_file(self, path: Path) -> Mapping[str, frozenset[str]]:
         from flowforge.api.changes import is_changed
         from flowforge.api.comparison import load_manifest_file
         from flowforge.api.described import describe
 
         before, after = load_manifest_file(self._project, path), describe(self._project)
         return {
-            name: "new"
-            if name not in before.nodes
-            else "modified"
-            if is_changed(before.nodes[name], node)
-            else "unmodified"
+            name: _NEW
+            if (old := before.nodes.get(name)) is None
+            else _state_words(old, node, changed=is_changed(old, node))
             for name, node in after.nodes.items()
         }
 
-    def _from_store(self) -> Mapping[str, str]:
+    def _from_store(self) -> Mapping[str, frozenset[str]]:
         from flowforge.api.preparation import definer_of
 
         with _Store(self._project) as (store, notes):
-            noted = store.last_definitions(self._project.profile.name)
+            noted = store.last_builds(self._project.profile.name)
         if not noted:
             raise _no_history(self._project, "no build", "state:", notes)
-        definer, words = definer_of(self._project), {}
+        definer, words = definer_of(self._project, judge=False), {}
         for name, node in self._project.manifest.nodes.items():
             if node.materialized == "ephemeral":
-                words[name] = "unmodified"  # it is part of the text of its readers, and never built itself
-            elif name not in noted:
-                words[name] = "new"
+                words[name] = _SAME  # it is part of the text of its readers, and never built itself
+            elif (old := noted.get(name)) is None:
+                words[name] = _NEW
             else:
-                words[name] = "unmodified" if definer.of(name).digest == noted[name] else "modified"
+                now = definer.of(name)
+                words[name] = _state_words(old, now, changed=now.digest != old.definition)
         return words
+
+
+class _Made(Protocol):
+    """What a node is made from, as far as it is compared in parts."""
+
+    @property
+    def sql(self) -> str | None: ...
+    @property
+    def config(self) -> Mapping[str, Any]: ...
+    @property
+    def files(self) -> Mapping[str, str]: ...
+
+
+def _state_words(old: _Made, now: _Made, *, changed: bool) -> frozenset[str]:
+    """The words for a node that was there before."""
+    if not changed:
+        return _SAME
+    before, after = _plain_data(old.config), _plain_data(now.config)
+    differing = {key for key in {*before, *after} if before.get(key) != after.get(key)}
+    parts = {
+        "modified.body": old.sql != now.sql or dict(old.files) != dict(now.files),
+        "modified.configs": bool(differing - {"relation"}),
+        "modified.relation": "relation" in differing,
+    }
+    return frozenset({"modified", "old", *(word for word, found in parts.items() if found)})
+
+
+def _plain_data(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings as they come back from a file."""
+    plain: Mapping[str, Any] = json.loads(json.dumps(dict(config), default=str))
+    return plain
 
 
 def _words_of(record: RunRecord, manifest: Manifest) -> Mapping[str, frozenset[str]]:

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,24 @@ from flowforge.errors import StateError
 
 FORMAT = "flowforge-manifest"
 VERSION = 1
+NAME = "manifest.json"
+"""What the file is called where only a folder is named."""
 
 
-def write_manifest(path: Path, state: ProjectState) -> None:
-    """Write *state*; a file that stands there is replaced at once or not at all.
+def write_manifest(path: Path, state: ProjectState) -> Path:
+    """Write *state* to a file, or to ``manifest.json`` in a folder; what stands there is replaced at once or not at all.
+
+    Returns
+    -------
+    Path
+        The file.
 
     Raises
     ------
     OSError
-        When the file cannot be written.
+        When it cannot be written.
     """
+    path = manifest_path(path)
     content: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -40,25 +48,27 @@ def write_manifest(path: Path, state: ProjectState) -> None:
     content["checksum"] = _checksum(content)
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    new = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
-        with os.fdopen(number, "w", encoding="utf-8") as file:
+        with new.open("x", encoding="utf-8") as file:  # readable by whom the user's other files are, unlike mkstemp's
             file.write(text)
-        os.replace(name, path)
+        os.replace(new, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(name)
+            new.unlink()
         raise
+    return path
 
 
 def read_manifest(path: Path) -> ProjectState:
-    """Read what :func:`write_manifest` wrote.
+    """Read what :func:`write_manifest` wrote; of a folder its ``manifest.json``.
 
     Raises
     ------
     StateError
         ``FF2341`` when the file is missing, damaged, of another kind, or of a newer version.
     """
+    path = manifest_path(path)
     again = "write it anew: `flowforge compile --manifest FILE`"
     try:
         content = json.loads(path.read_text("utf-8"))
@@ -87,6 +97,11 @@ def read_manifest(path: Path) -> ProjectState:
         return ProjectState(content["project"], content["engine"], nodes)
     except (KeyError, TypeError, AttributeError) as error:
         raise StateError(f"{str(path)!r} lacks what a manifest needs", code="FF2341", help=again) from error
+
+
+def manifest_path(path: Path) -> Path:
+    """The file that is meant by *path*, which may be a folder."""
+    return path / NAME if path.is_dir() else path
 
 
 def _checksum(content: dict[str, Any]) -> str:

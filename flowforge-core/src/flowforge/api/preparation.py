@@ -95,9 +95,9 @@ def forced(plan: Plan, options: RunOptions) -> Collection[str]:
     return frozenset(plan.steps) if options.full_refresh else frozenset(options.rebuild)
 
 
-def definer_of(project: Project) -> Definer:
-    """Tells what nodes are made from, as runs under this profile note it."""
-    return Definer(project.root, project.compiler, project.manifest.nodes, _around(project))
+def definer_of(project: Project, *, judge: bool = True) -> Definer:
+    """Tells what nodes are made from, as runs under this profile note it; *judge* as for :class:`Definer`."""
+    return Definer(project.root, project.compiler, project.manifest.nodes, _around(project), judge=judge)
 
 
 def _around(project: Project) -> Mapping[str, Any]:

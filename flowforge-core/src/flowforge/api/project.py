@@ -319,8 +319,18 @@ class Project:
 
         return compare_with_file(self, Path(state)) if state is not None else compare_with_commit(self, since)
 
-    def write_manifest(self, path: str | Path) -> None:
+    def write_manifest(self, path: str | Path) -> Path:
         """Write the definitions of all nodes into a file, to compare with later; it holds no secret.
+
+        Parameters
+        ----------
+        path:
+            The file, or an existing folder, in which it is called ``manifest.json``.
+
+        Returns
+        -------
+        Path
+            The file.
 
         Raises
         ------
@@ -333,7 +343,7 @@ class Project:
         from flowforge.api.manifest_file import write_manifest
 
         self.compile()
-        write_manifest(Path(path), describe(self))
+        return write_manifest(Path(path), describe(self))
 
     def _methods(self) -> Mapping[str, Method]:
         from flowforge.api.history import methods_of

@@ -10,6 +10,8 @@ from flowforge.errors import shown
 if TYPE_CHECKING:
     from flowforge.api.changes import Change, Changes
 
+_MOST = 30  # nodes of a kind in a comment; hosts cut or refuse long ones
+
 
 def as_text(changes: Changes, against: str, lines: bool = True) -> Iterator[str]:
     """The differences for a terminal.
@@ -26,7 +28,7 @@ def as_text(changes: Changes, against: str, lines: bool = True) -> Iterator[str]
     for one in changes.modified:
         yield f"modified  {_short(one.name)}: {shown('; '.join(one.reasons))}"
         if lines:
-            yield from (f"            {shown(str(line))}" for line in one.lines)
+            yield from (f"            {visible(str(line))}" for line in one.lines)
             if one.more:
                 yield f"            and {one.more} more lines"
     for name in changes.affected:
@@ -49,11 +51,16 @@ def as_markdown(changes: Changes, against: str, lines: bool = True) -> Iterator[
         yield f"| removed | `{_code(_short(name))}` | |"
     for one in changes.modified:
         yield f"| modified | `{_code(_short(one.name))}` | {_cell('; '.join(one.reasons))} |"
-    for name in changes.affected:
+    for name in changes.affected[:_MOST]:
         yield f"| affected | `{_code(_short(name))}` | |"
+    if len(changes.affected) > _MOST:
+        yield f"| affected | and {len(changes.affected) - _MOST} more | |"
     if lines:
-        for one in changes.modified:
+        for one in changes.modified[:_MOST]:
             yield from _details(one)
+        if len(changes.modified) > _MOST:
+            yield ""
+            yield f"The lines of {len(changes.modified) - _MOST} more nodes are left out; `flowforge diff` shows them."
 
 
 def _details(one: Change) -> Iterator[str]:
@@ -70,7 +77,7 @@ def _details(one: Change) -> Iterator[str]:
         if place is None or place[0] != line.path or abs(line.number - place[1]) > 1:
             yield shown(f"@@ {line.path or 'compiled SQL'}:{line.number} @@")
         place = (line.path, line.number)
-        yield shown(f"{line.sign}{line.text}")
+        yield visible(f"{line.sign}{line.text}")
     if one.more:
         yield f"# and {one.more} more lines"
     yield fence
@@ -97,6 +104,11 @@ def _totals(changes: Changes, against: str) -> str:
     }
     told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     return shown(f"compared with {against}: {told or 'no difference'}")
+
+
+def visible(line: str) -> str:
+    """A line of a file, without what could steer a terminal; a tab is four spaces."""
+    return shown(line.replace("\t", "    "))
 
 
 def _short(name: str) -> str:

@@ -20,9 +20,9 @@ from flowforge.errors import NothingSelectedError
 )
 @click.option(
     "--manifest",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the definitions of all nodes into this file, for `diff --state` and `state:` selectors.",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Write the definitions of all nodes into this file (of a folder: manifest.json), for `--state`.",
 )
 @with_context
 def command(
@@ -39,13 +39,12 @@ def command(
     with context.project(project, vars, state) as loaded:
         context.connect(loaded)
         if manifest is not None:
-            loaded.write_manifest(manifest)
-            context.output.say(f"wrote {manifest}")
+            context.output.say(f"wrote {loaded.write_manifest(manifest)}")
             if out is None:
                 return 0
         compiled = loaded.compile(select, exclude)
     if not compiled:
-        raise NothingSelectedError("the selection holds no SQL models", help="`flowforge ls kind:sql` lists them")
+        raise NothingSelectedError("the selection holds no SQL models", help="`flowforge ls -s kind:sql` lists them")
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for name, one in compiled.items():

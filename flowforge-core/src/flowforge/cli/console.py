@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import enum
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -42,13 +43,21 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // 60)}m{int(seconds % 60):02d}s"
 
 
+_NAME = 48  # columns that the longest name may claim in front of all others
+_REST = 48  # columns around it
+
+
 class Console:
-    """Listens to a run. Events come one at a time, from any thread."""
+    """Listens to a run. Events come one at a time, from any thread.
+
+    Lines are aligned where they fit; on a narrow terminal they are as short as they can be.
+    """
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._running: dict[str, tuple[str, float]] = {}
-        self._total = 0
+        self._width = 32
+        self._columns = shutil.get_terminal_size((120, 24)).columns
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
@@ -85,7 +94,7 @@ class Console:
         if self._output.log_format == "json":
             self._output.record(*_as_record(event))
         elif isinstance(event, RunStarted):
-            self._total = len(event.nodes)
+            self._width = min(_NAME, max((len(name.removesuffix(".ff")) for name in event.nodes), default=0))
             where = f" ({event.namespace})" if event.namespace else ""
             self._say(f"{event.command} {event.project} on {event.engine}{where}, {event.jobs} jobs", level=1)
         elif isinstance(event, NodeStarted):
@@ -103,21 +112,20 @@ class Console:
         width = len(str(event.total))
         rows = f"{event.rows:,} rows" if event.rows is not None else ""
         if event.status is Status.SUCCESS:
-            tail = f"{event.materialized:<9} {rows:>16}  {duration(event.duration):>6}"
-            tail += f"  {event.message}" if event.message else ""
+            cells = [f"{event.materialized:<9} {rows:>16}", f"{duration(event.duration):>6}", event.message or ""]
         elif event.status is Status.CACHED:
-            tail = "unchanged"
+            cells = ["unchanged"]
         elif event.status is Status.SKIPPED:
-            tail = event.message or "not run"
+            cells = [event.message or "not run"]
         elif event.status is Status.CANCELLED:
-            tail = "cancelled"
+            cells = ["cancelled"]
         else:
-            tail = (event.message or "").split("\n", 1)[0]
-        level = 1 if event.status in (Status.SKIPPED, Status.CACHED) else 0
-        self._say(
-            f"{mark(event.status, self._output)} {event.index:>{width}}/{event.total} {event.node:<32} {tail}".rstrip(),
-            level=level,
-        )
+            cells = [(event.message or "").split("\n", 1)[0]]
+        sign = mark(event.status, self._output)
+        line = "  ".join([f"{event.index:>{width}}/{event.total} {event.node:<{self._width}}", *cells]).rstrip()
+        if self._columns < self._width + _REST:
+            line = " ".join(line.split())
+        self._say(f"{sign} {line}", level=1 if event.status in (Status.SKIPPED, Status.CACHED) else 0)
 
     def _say(self, text: str, *, level: int = 0) -> None:
         self._output.say(text, level=level)

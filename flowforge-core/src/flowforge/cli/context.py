@@ -43,7 +43,12 @@ class Context:
         if folder is None:
             folder = find_project(Path.cwd())
         elif not folder.is_dir():
-            raise UsageError(f"there is no folder {str(folder)!r}", help="give the path of a project's folder")
+            raise UsageError(
+                f"there is no folder {str(folder)!r}",
+                help=f"give the path of a project's folder; `-s {folder}` selects a model of that name"
+                if project is not None and folder.name == str(folder)
+                else "give the path of a project's folder",
+            )
         self.output.root = folder.resolve()
         return self.output.root
 

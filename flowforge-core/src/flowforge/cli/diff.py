@@ -28,11 +28,11 @@ from flowforge.cli.steering import without_contradiction
 )
 @click.option(
     "--state",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
     envvar=["FLOWFORGE_STATE"],
     show_envvar=True,
-    help="Compare with a file of `compile --manifest` instead.",
+    help="Compare with a file of `compile --manifest` instead, or with manifest.json in a folder.",
 )
 @click.option("-s", "--select", multiple=True, metavar="SELECTOR", help="Show only these; same grammar as everywhere.")
 @click.option("--exclude", multiple=True, metavar="SELECTOR", help="Leave these out.")

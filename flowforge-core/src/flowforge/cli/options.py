@@ -143,11 +143,12 @@ def selection_options(function: F) -> F:
         click.option("--exclude", multiple=True, metavar="SELECTOR", help="Leave these out; same grammar as --select."),
         click.option(
             "--state",
-            type=click.Path(path_type=Path, dir_okay=False),
-            metavar="FILE",
+            type=click.Path(path_type=Path),
+            metavar="PATH",
             envvar=["FLOWFORGE_STATE"],
             show_envvar=True,
-            help="What the selectors state:... compare with: a file of `compile --manifest`; else the last builds.",
+            help="What the selectors state:... compare with: a file of `compile --manifest`, or a folder with one that "
+            "is called manifest.json; else the last builds.",
         ),
     )
 
@@ -247,7 +248,8 @@ def run_options(function: F) -> F:
             is_flag=True,
             envvar=["FLOWFORGE_DRY_RUN"],
             show_envvar=True,
-            help="Only say what would be done and why; -v shows what changed. Writes nothing.",
+            help="Only say what would be done and why; -v shows what changed, -q leaves out what is up to date. "
+            "Writes nothing.",
         ),
     )
 

@@ -75,6 +75,13 @@ class Output:
         if self.verbosity >= level and self.log_format != "json":
             self._tell(text, color=self.color_err)
 
+    def remark(self, text: str) -> None:
+        """What a command has to say once, to stderr; a record of its own where everything is a record."""
+        if self.log_format == "json":
+            self.record("message", {"message": text})
+        else:
+            self.say(text)
+
     def _tell(self, text: str, *, color: bool = False, newline: bool = True) -> None:
         """Write to stderr; when nobody can read it any more, the work goes on without."""
         if self.above is not None:

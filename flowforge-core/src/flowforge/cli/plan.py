@@ -6,7 +6,9 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from flowforge.cli.changes import visible
 from flowforge.cli.output import Output
+from flowforge.errors import shown
 
 if TYPE_CHECKING:
     from flowforge.run.plan import Plan
@@ -15,7 +17,7 @@ _TOTALS = {"build": "to build", "maybe": "to build if what they read changes", "
 
 
 def print_plan(plan: Plan, output: Output) -> None:
-    """One line (or JSON object) a node to stdout, in plan order, and the totals."""
+    """One line (or JSON object) a node to stdout, in plan order, and the totals; with -q not what is up to date."""
     counts = Counter(step.action.value for step in plan.steps.values())
     if output.log_format == "json":
         for step in plan.steps.values():
@@ -37,9 +39,11 @@ def print_plan(plan: Plan, output: Output) -> None:
         return
     width = min(40, max((len(step.node.short_name) for step in plan.steps.values()), default=0))
     for step in plan.steps.values():
-        output.answer(f"{step.action.value:<5}  {step.node.short_name:<{width}}  {step.reason}".rstrip())
+        if output.verbosity < 0 and step.action.value == "skip":
+            continue
+        output.answer(f"{step.action.value:<5}  {step.node.short_name:<{width}}  {shown(step.reason)}".rstrip())
         if output.verbosity >= 1:
             for line in step.details:
-                output.answer(f"         {line}")
+                output.answer(f"         {visible(line)}")
     totals = ", ".join(f"{counts[key]} {words}" for key, words in _TOTALS.items() if counts[key])
     output.answer(f"dry run: {totals or 'nothing to do'}")

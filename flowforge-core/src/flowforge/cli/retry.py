@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from flowforge.cli.plan import print_plan
 from flowforge.cli.running import run_and_report
 from flowforge.cli.steering import run_options_of
 from flowforge.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowforge.api import Project
 
 
 @click.command(
@@ -29,8 +32,15 @@ def command(context: Context, project: Path | None, vars: tuple[str, ...], dry_r
     with context.project(project, vars) as loaded:
         context.connect(loaded)
         found = loaded.last_failure()
-        if found is None or not found.names:
-            context.output.say("nothing to retry: the last run ended well, or no run is known here")
+        if found is None:
+            context.output.remark(_nothing(loaded))
+            return 0
+        if not found.names:
+            for note in found.notes:
+                context.output.note(note)
+            context.output.remark(
+                f"nothing to retry: no node that the {found.command} {found.run_id} left undone is left"
+            )
             return 0
         given = parse_vars(vars)
         missing = [name for name in found.withheld if name not in given]
@@ -44,7 +54,7 @@ def command(context: Context, project: Path | None, vars: tuple[str, ...], dry_r
         options = run_options_of(steering, found.options)
         count = len(found.names)
         nodes = "1 node" if count == 1 else f"{count} nodes"
-        context.output.say(f"retrying {nodes} of the {found.command} {found.run_id}")
+        context.output.remark(f"retrying {nodes} of the {found.command} {found.run_id}")
         engine = context.given.engine or found.engine
         with loaded.reloaded(engine=engine, vars={**found.vars, **given}) as again:
             if dry_run:
@@ -53,3 +63,12 @@ def command(context: Context, project: Path | None, vars: tuple[str, ...], dry_r
             return run_and_report(
                 context, again, lambda listener: again.retry(found, options=options, listener=listener)
             )
+
+
+def _nothing(project: Project) -> str:
+    from flowforge.api.history import last_run
+
+    record = last_run(project).record
+    if record is None:
+        return f"nothing to retry: no run under the profile {project.profile.name!r} is known here"
+    return f"nothing to retry: the last {record.command}, {record.run_id}, ended well"

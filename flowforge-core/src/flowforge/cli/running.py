@@ -73,7 +73,7 @@ def running_command(name: str, help: str) -> click.Command:
             except NothingSelectedError as error:
                 if not allow_empty:
                     raise
-                context.output.say(error.message)
+                context.output.remark(error.message)
                 return 0
 
     return command

@@ -24,8 +24,10 @@ _CHECK_WORDS = {Status.SUCCESS: "pass", Status.FAIL: "FAIL", Status.ERROR: "ERRO
 
 def report(result: RunResult, output: Output) -> None:
     """Print what went wrong, then one line that sums up the run."""
-    for error in result.errors:
-        output.error(error)
+    ours = _stopped_by_us(result)
+    for node in result.nodes:
+        if node.error is not None and not (ours and node.status is Status.CANCELLED):
+            output.error(node.error)
     if result.error is not None:
         output.error(result.error)
     failed = [check for check in result.checks if check.status in (Status.FAIL, Status.ERROR)]
@@ -41,6 +43,12 @@ def report(result: RunResult, output: Output) -> None:
     role = "good" if result.ok else "error"
     head = output.style(f"{result.command} {'finished' if result.ok else 'failed'}", role)
     output.say(f"{head} in {duration(result.duration)}: {', '.join(totals) or 'nothing to do'}")
+
+
+def _stopped_by_us(result: RunResult) -> bool:
+    """Nodes were cancelled because of an interrupt or another failure, so that each of them is no news."""
+    counts = result.counts
+    return result.error is not None or bool(counts.get(Status.ERROR) or counts.get(Status.FAIL))
 
 
 def _told_by_node(check: CheckResult, result: RunResult) -> bool:

@@ -69,13 +69,18 @@ class Definer:
         With a name space that is empty, definitions do not depend on the profile's schemas.
     around:
         What else the rows depend on: the engine and those of its settings that matter.
+    judge:
+        Look for what makes nodes volatile; who only compares definitions need not wait for that.
     """
 
-    def __init__(self, root: Path, compiler: Compiler, nodes: Mapping[str, Node], around: Any = None) -> None:
+    def __init__(
+        self, root: Path, compiler: Compiler, nodes: Mapping[str, Node], around: Any = None, *, judge: bool = True
+    ) -> None:
         self._root = root
         self._compiler = compiler
         self._nodes = nodes
         self._around = around
+        self._judge = judge
         self._closures = ClosureReader(root)
         self._lock = threading.Lock()
         self._known: dict[str, Definition] = {}
@@ -114,7 +119,7 @@ class Definer:
         config = self._settings(node)
         files, unmatched = self._declared(node)
         notes: tuple[Note, ...] = ()
-        if node.config.cache is None:
+        if self._judge and node.config.cache is None:
             declared = bool(files) and not unmatched
             notes = sql_notes(increment or compiled, self._compiler.dialect, files_declared=declared)
         more = [increment.unrevealed] if increment is not None else []
@@ -144,7 +149,7 @@ class Definer:
         declared, unmatched = self._declared(node)
         files = {**dict(closure.files), **declared}
         notes: tuple[Note, ...] = ()
-        if node.config.cache is None:
+        if self._judge and node.config.cache is None:
             silent = bool(declared) and not unmatched
             notes = python_notes(self._root, node, closure, files_declared=silent)
         return Definition(
@@ -214,7 +219,7 @@ def definitions(
     macros: Mapping[str, Callable[..., Any]] | None = None,
     names: Iterable[str] | None = None,
 ) -> Mapping[str, Definition]:
-    """The definitions of nodes (all, without *names*), wherever they are written: profiles do not matter."""
+    """The definitions of nodes (all, without *names*), to be compared: wherever they are written, volatile or not."""
     compiler = Compiler(
         manifest,
         dag,
@@ -225,5 +230,5 @@ def definitions(
         vars=vars,
         macros=macros,
     )
-    definer = Definer(root, compiler, manifest.nodes)
+    definer = Definer(root, compiler, manifest.nodes, judge=False)
     return {name: definer.of(name) for name in (manifest.nodes if names is None else names)}

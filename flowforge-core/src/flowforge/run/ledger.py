@@ -167,8 +167,9 @@ class Ledger:
         node = self._manifest.nodes[name]
         mode = self.policy.mode
         if not mode.reads and not mode.writes:
-            # nothing of all this will be asked for by anybody
-            return Decision(Action.BUILD, Because.CACHE_OFF, Definition(None), None, Identity(None))
+            # Of all this only the definition will be asked for, by `state:modified`.
+            definition = attrs.evolve(self.definer.of(name), notes=())
+            return Decision(Action.BUILD, Because.CACHE_OFF, definition, None, Identity(None))
         definition = self.definer.of(name)
         inputs = {parent: self.identity(parent) for parent in node.depends_on}
         states = {source.id: self._state(source) for source in self._sources(node)}

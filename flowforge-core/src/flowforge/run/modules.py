@@ -1,4 +1,4 @@
-"""Imports the files of Python models, only to run them, under a package name that belongs to one project alone."""
+"""Imports the files of Python models, only to run them, under a package name that belongs to one run alone."""
 
 from __future__ import annotations
 
@@ -13,30 +13,41 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from flowforge.run.imports import PACKAGES, forget_imports, import_from_source, noticed_imports
+
 _numbers = itertools.count(1)
 
 
 class ProjectModules:
-    """The imported modules of one loaded project. Two projects, or two loads of one, never share a module.
+    """The imported modules of one run. Two projects, or two runs of one, never share a module of the project.
 
-    Models may import their neighbours relatively (``from .rates import RATE``).
+    Models may import their neighbours relatively (``from .rates import RATE``). What models of earlier runs in this
+    process have imported in other ways from the project's folder is imported anew as well.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         digest = hashlib.blake2b(str(root).encode(), digest_size=4).hexdigest()
-        self._package = f"_flowforge_{digest}_{next(_numbers)}"
+        self._package = f"{PACKAGES}{digest}_{next(_numbers)}"
         self._lock = threading.Lock()
         self._loaded: dict[str, types.ModuleType] = {}
+        import_from_source()
+        forget_imports(root)
 
     def function(self, path: str, name: str) -> Callable[..., Any]:
         """The function *name* of the project file *path*; the file runs once. Whatever it raises comes through."""
         with self._lock:
             module = self._loaded.get(path)
             if module is None:
-                module = self._loaded[path] = self._load(path)
+                with noticed_imports(self._root):
+                    module = self._loaded[path] = self._load(path)
         function: Callable[..., Any] = getattr(module, name)
-        return function
+
+        def call(*args: Any, **named: Any) -> Any:
+            with noticed_imports(self._root):  # functions may import when they are called
+                return function(*args, **named)
+
+        return call
 
     def _load(self, path: str) -> types.ModuleType:
         if self._package not in sys.modules:

@@ -249,7 +249,11 @@ def _input(name: str, bench: Bench) -> tuple[Relation, str]:
 
 
 def _hint(error: EngineError, node: Node, bench: Bench) -> str | None:
-    """What to do when an input that this run was not asked to build does not stand in the database."""
+    """What to do about a time limit, a cancel from outside, or an input that nobody built."""
+    if error.kind is ErrorKind.TIMEOUT:
+        return "allow it more: `timeout` in the model's config, or --timeout SECONDS"
+    if error.kind is ErrorKind.CANCELLED:
+        return "if nobody stopped this run, somebody cancelled the statement on the server; `flowforge retry` goes on"
     unplanned = sorted(set(node.depends_on) - bench.planned)
     if error.kind is not ErrorKind.MISSING or not unplanned:
         return None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 from flowforge.project.manifest import Node
 from flowforge.run.definition import Definition
-from flowforge.run.ledger import Because, Decision
+from flowforge.run.ledger import Because, Decision, kind_of
+from flowforge.run.line_diff import changed_lines
 from flowforge.run.plan import Action
 from flowforge.state.records import BuildRecord
 
@@ -34,8 +34,10 @@ def reason(decision: Decision, node: Node, last: BuildRecord | None) -> tuple[st
             return "was never built here", ()
         case Because.MISSING:
             return "is missing in the database", ()
+        case Because.KIND if last is not None and last.definition != decision.definition.digest:
+            return _changed(decision.definition, node, last)
         case Because.KIND:
-            return f"stands there as another kind than {node.materialized}", ()
+            return f"is no {kind_of(node).value} in the database", ()
         case Because.COLUMNS:
             return "its columns were changed in the database", ()
         case Because.NOT_NOTED:
@@ -53,7 +55,7 @@ def reason(decision: Decision, node: Node, last: BuildRecord | None) -> tuple[st
         case Because.UNKNOWN_SOURCE:
             return f"nobody knows whether source {subjects} changed", ("`assume_unchanged: true` says that it did not",)
         case Because.INPUTS if decision.action is Action.MAYBE:
-            return f"reads {subjects}, if the rows there change", ()
+            return f"if the rows of {subjects} change", ()
         case Because.INPUTS:
             return f"reads {subjects}, which changed", ()
 
@@ -66,29 +68,47 @@ def _changed(now: Definition, node: Node, last: BuildRecord | None) -> tuple[str
     """What in a definition is different from the last one."""
     if last is None:
         return f"{node.path} or its settings changed", ()
+    clauses: list[str] = []
+    details: tuple[str, ...] = ()
     for key in sorted({*now.config, *last.config}):
         before, after = last.config.get(key), now.config.get(key)
         if before != after:
-            return f"{key} changed from {before} to {after}", ()
+            clauses.append(f"{key} changed from {before} to {after}")
     files = _files(now.files, last.files)
     if files:
-        return f"{_listed(files)} changed", ()
+        clauses.append(f"{_listed(files)} changed")
     if now.sql is not None and last.sql is not None and now.sql != last.sql:
-        lines = _lines(last.sql, now.sql)
-        return f"its SQL changed, from line {lines[0][0]} on", tuple(text for _, text in lines[:_SHOWN])
-    return f"{node.path} or the engine's settings changed", ()
+        clause, details = _changed_sql(now, now.sql, last.sql)
+        clauses.append(clause)
+    return "; ".join(clauses) or f"{node.path} or the engine's settings changed", details
 
 
 def _files(now: Mapping[str, str], last: Mapping[str, str]) -> list[str]:
     return sorted(path for path in {*now, *last} if now.get(path) != last.get(path))
 
 
-def _lines(before: str, after: str) -> list[tuple[int, str]]:
-    """Changed lines of compiled SQL, with the number that each has there."""
-    old, new = before.splitlines(), after.splitlines()
-    changed: list[tuple[int, str]] = []
-    for tag, old_start, old_end, new_start, new_end in difflib.SequenceMatcher(None, old, new, False).get_opcodes():
-        if tag != "equal":
-            changed += [(new_start + 1, f"- {old[index]}") for index in range(old_start, old_end)]
-            changed += [(index + 1, f"+ {new[index]}") for index in range(new_start, new_end)]
-    return changed or [(1, "")]
+def _changed_sql(now: Definition, sql: str, before: str) -> tuple[str, tuple[str, ...]]:
+    """Where in the project's files the SQL changed, and how."""
+    lines = list(
+        changed_lines([line.rstrip() for line in before.splitlines()], [line.rstrip() for line in sql.splitlines()])
+    )
+    told = [line for line in lines if line.text]
+    if not told:
+        return "space in its SQL changed", ()
+    details = [f"{_place(now, line.number)}: {line.sign} {line.text}" for line in told[:_SHOWN]]
+    if len(told) > _SHOWN:
+        details.append(f"and {len(told) - _SHOWN} more lines")
+    return f"its SQL changed at {_place(now, told[0].number)}", tuple(details)
+
+
+def _place(now: Definition, number: int) -> str:
+    """The file and line from which line *number* of the compiled SQL comes."""
+    if now.compiled is not None:
+        text = now.compiled.unrevealed
+        lines = text.splitlines(keepends=True)
+        number = min(number, len(lines))
+        line = lines[number - 1]
+        where = now.compiled.locate_unrevealed(sum(map(len, lines[: number - 1])) + len(line) - len(line.lstrip()))
+        if where is not None and where.line:
+            return f"{where.path}:{where.line}"
+    return f"line {number} of the compiled SQL"

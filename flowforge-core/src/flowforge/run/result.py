@@ -109,13 +109,19 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0, 1 when a node or a check broke, 2 when checks failed, 130 or 143 when the run was stopped."""
+        """0, 1 when a node or a check broke, 2 when checks failed, 130 or 143 when the run was stopped.
+
+        A node that somebody else cancelled, on the server, is a node that broke.
+        """
         if self.error is not None:
             return self.error.exit_code
-        if self.counts.get(Status.ERROR) or self.check_counts.get(Status.ERROR):
+        counts, checks = self.counts, self.check_counts
+        if counts.get(Status.ERROR) or checks.get(Status.ERROR):
             return FAILED
-        if self.counts.get(Status.FAIL) or self.check_counts.get(Status.FAIL):
+        if counts.get(Status.FAIL) or checks.get(Status.FAIL):
             return CHECKS_FAILED
+        if counts.get(Status.CANCELLED) or counts.get(Status.SKIPPED):
+            return FAILED
         return OK
 
     @property

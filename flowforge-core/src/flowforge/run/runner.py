@@ -88,7 +88,7 @@ def run_plan(
     namespace: Namespace,
     collect_checks: Callable[[], tuple[CheckResult, ...]] = tuple,
     after: Callable[[], None] = lambda: None,
-    on_built: Callable[[NodeResult], None] = lambda result: None,
+    on_good: Callable[[NodeResult], None] = lambda result: None,
     cost: Callable[[str], float] = lambda name: 1.0,
     stop: Stop | None = None,
     sessions: Sessions | None = None,
@@ -101,8 +101,8 @@ def run_plan(
         The results of the checks that ran as audits.
     after:
         Called when all nodes succeeded, before the run is reported as finished.
-    on_built:
-        Told of each node that was built, on its worker's thread.
+    on_good:
+        Told of each node that was built or is up to date, on its worker's thread.
     cost:
         Expected duration of a node, in any unit.
     stop, sessions:
@@ -151,8 +151,8 @@ def run_plan(
             )
         )
         result = execute(step, bench, sessions)
-        if result.status is Status.SUCCESS:
-            on_built(result)
+        if result.status in _GOOD:
+            on_good(result)
         with lock:
             late = name in results
             results.setdefault(name, result)

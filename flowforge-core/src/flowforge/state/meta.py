@@ -248,12 +248,18 @@ def _read(session: Session, dialect: Dialect, table: Relation, condition: str) -
 
 def _row(values: Mapping[str, Any]) -> MetaRow:
     rows, sequence = values["rows"], values["sequence"]
-    return MetaRow(
-        **{name: "" if values[name] is None else str(values[name]) for name in _FIELDS if name not in _NO_TEXT},
-        built_at=moment(values["built_at"]),
-        rows=None if rows is None else int(rows),
-        sequence=int(sequence or 0),
-    )
+    texts = {name: "" if values[name] is None else str(values[name]) for name in _FIELDS if name not in _NO_TEXT}
+    try:
+        return MetaRow(
+            **texts,
+            built_at=moment(values["built_at"]),
+            rows=None if rows is None else int(rows),
+            sequence=int(sequence or 0),
+        )
+    except (ValueError, TypeError, OverflowError):
+        # Written by another hand, which may have changed more than that: nobody knows what stands there.
+        unknown = MetaRow(**texts, built_at=_NEVER, rows=None, sequence=0)
+        return attrs.evolve(unknown, fingerprint="", data_id=uuid.uuid4().hex, content="")
 
 
 _NO_TEXT = ("built_at", "rows", "sequence")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -28,6 +30,7 @@ BUSY = 2.0
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _MARK = APPLICATION_ID.to_bytes(4, "big")
 _SIDECARS = ("-wal", "-shm", "-journal")
+_ROOM = 64 * 1024  # bytes that SQLite needs for a log and its index
 _KEPT = 9  # damaged files that are kept; more would only fill the disk
 
 
@@ -79,9 +82,18 @@ def open_database(folder: Path, *, write: bool) -> Opened:
     except (sqlite3.Error, UnicodeDecodeError) as error:
         if write and damaged(error):
             return _begin_anew(path, "is damaged")
-        return in_memory(_note(path, f"cannot be used ({shown(str(error))})", "FF2310"))
+        return in_memory(_note(path, f"cannot be used ({_reason(error, folder)})", "FF2310"))
     except OSError as error:
         return in_memory(_note(path, f"cannot be used ({error.strerror or type(error).__name__})", "FF2310"))
+
+
+def _reason(error: Exception, folder: Path) -> str:
+    """What SQLite says; it does not tell a full disk from a broken one."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
+        with contextlib.suppress(OSError):
+            if shutil.disk_usage(folder).free < _ROOM:
+                return "the disk is full"
+    return shown(str(error))
 
 
 def begin_anew(path: Path) -> Opened:

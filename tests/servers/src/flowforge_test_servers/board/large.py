@@ -1,6 +1,6 @@
 """Projects whose runs take long enough to be killed at a moment in time instead of at a named point.
 
-Each has two versions; their relations are judged by sums, because reading millions of rows would take longer than
+Each has two versions; their relations are judged by sums, because reading that many rows would take longer than
 writing them.
 """
 
@@ -14,7 +14,9 @@ from flowforge_test_servers.board.scenarios import Scenario
 from flowforge_test_servers.board.world import Expected, Version
 
 GRID = 1000
-SEED_ROWS = 200_000
+WIDTH = 400
+"""A large relation has this many rows for each one of the grid."""
+SEED_ROWS = 100_000
 SEED_SLICE = 17
 
 _NAME = "name: large\nversion: 1\n"
@@ -81,32 +83,32 @@ _BASE = {"models/grid.ff.sql": _GRID}, {"grid": _GRID_EXPECTED}
 
 
 def _table(edition: int) -> Version:
-    return _joined(_BASE, _big("big", edition, GRID))
+    return _joined(_BASE, _big("big", edition, WIDTH))
 
 
 def _view(name: str, source: str, edition: int, keep: int | None) -> tuple[dict[str, str], dict[str, Expected]]:
     select = "select id, edition, v from {source}" + ("" if keep is None else f" where v < {keep}")
     body = "{{ config(materialized='view') }}\n" + select.replace("{source}", f"{{{{ ref('{source}') }}}}") + "\n"
     shown = _probe("(" + select.replace("{source}", source) + ")")
-    row = _Sums(GRID).row(edition, keep=keep)
+    row = _Sums(WIDTH).row(edition, keep=keep)
     return {f"models/{name}.ff.sql": body}, {name: Expected("view", _COLUMNS, (row,), shown, _probe(name))}
 
 
 def _lookout(edition: int) -> Version:
-    return _joined(_BASE, _big("big", 1, GRID), _view("lookout", "big", 1, None if edition == 1 else 50))
+    return _joined(_BASE, _big("big", 1, WIDTH), _view("lookout", "big", 1, None if edition == 1 else 50))
 
 
 def _downstream(edition: int) -> Version:
     keep = 50 if edition == 1 else 60
     tail = (
         {"models/tail.ff.sql": "select id, edition, v from {{ ref('lookout') }}\n"},
-        {"tail": Expected("table", _COLUMNS, (_Sums(GRID).row(edition, keep=keep),), probe=_probe("tail"))},
+        {"tail": Expected("table", _COLUMNS, (_Sums(WIDTH).row(edition, keep=keep),), probe=_probe("tail"))},
     )
-    return _joined(_BASE, _big("big", edition, GRID), _view("lookout", "big", edition, keep), tail)
+    return _joined(_BASE, _big("big", edition, WIDTH), _view("lookout", "big", edition, keep), tail)
 
 
 def _parallel(edition: int) -> Version:
-    return _joined(_BASE, _big("left_side", edition, GRID), _big("right_side", edition, GRID - 1))
+    return _joined(_BASE, _big("left_side", edition, WIDTH), _big("right_side", edition, WIDTH - 1))
 
 
 def _seed(edition: int, count: int) -> Version:

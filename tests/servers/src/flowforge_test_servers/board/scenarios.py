@@ -40,6 +40,9 @@ class Scenario:
         How a run to the end exits.
     settles:
         A further run finds nothing to do.
+    like_another:
+        From its special points on, it goes on as another scenario does, so there is nothing to be learnt from killing
+        it later.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Scenario:
     prepare: Callable[[Place], None] = lambda place: None
     code: int = 0
     settles: bool = True
+    like_another: bool = False
 
     def points(self, arena: Arena) -> frozenset[str]:
         """All crash points that a run to the end comes to."""
@@ -83,7 +87,7 @@ SCENARIOS = (
     CHANGE,
     Scenario("first", EMPTY, OLD, special=FIRST, leases=True),
     Scenario("seed", OLD, SEEDED, command=("seed",)),
-    Scenario("migrate", OLD, NEW, special=frozenset({"meta.migrated"}), prepare=_older_meta),
-    Scenario("leftover", OLD, NEW, special=frozenset({"leftovers.dropped"}), prepare=_leftover),
+    Scenario("migrate", OLD, NEW, special=frozenset({"meta.migrated"}), prepare=_older_meta, like_another=True),
+    Scenario("leftover", OLD, NEW, special=frozenset({"leftovers.dropped"}), prepare=_leftover, like_another=True),
     Scenario("refused", OLD, REFUSED, code=2, settles=False),
 )
