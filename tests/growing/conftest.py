@@ -8,14 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from flowforge.plugins import load_plugins
 from flowforge_plain.place import Place, open_place
 
 sys.path.insert(0, str(Path(__file__).parent))  # the reference stands beside the tests
 
 
-@pytest.fixture(params=["duckdb", "sqlite", "plain"])
+@pytest.fixture(params=["duckdb", "sqlite", "plain", "postgres"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A database of each engine."""
-    place = open_place(request.param, tmp_path)
+    if request.param == "postgres":
+        spec = load_plugins().engine("postgres")
+        dsn = request.getfixturevalue("postgres_dsn")
+        place = Place(spec, spec.load()(spec.settings(dsn=dsn)), tmp_path)
+    else:
+        place = open_place(request.param, tmp_path)
     yield place
     place.close()

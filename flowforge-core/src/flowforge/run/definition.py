@@ -23,7 +23,7 @@ from flowforge.project.closure import ClosureReader
 from flowforge.project.inputs import input_files
 from flowforge.project.manifest import Manifest, Node, NodeKind, PythonBody, SeedBody
 from flowforge.run.compile import Compiled, Compiler
-from flowforge.run.growing import compile_increment, refuse_endless_growth
+from flowforge.run.growing import compile_increment
 from flowforge.run.volatile import python_notes, sql_notes
 from flowforge.seeds.discover import content_hash
 from flowforge.state.fingerprint import digest
@@ -137,7 +137,6 @@ class Definer:
     def _python(self, node: Node) -> Definition:
         body = node.body
         assert isinstance(body, PythonBody)
-        refuse_endless_growth(node)
         closure = self._closures.closure(node.path)
         frame = node.config.frame
         config = {**self._settings(node), "frame": frame, "frames_by": _version(frame), "function": body.function}

@@ -58,10 +58,17 @@ def _above_the_watermark(whole: Compiled, compiler: Compiler, node: Node, settin
 
 
 def increment_of(node: Node, compiled: Compiled | None) -> Increment | None:
-    """How the rows of *node* are added; *compiled* is the query of the new ones, of a SQL model."""
+    """How the rows of *node* are added; *compiled* is the query of the new ones, of a SQL model.
+
+    Raises
+    ------
+    ModelConfigError
+        When nothing says which rows are new, and all of them would be added once more.
+    """
     settings = node.config.incremental
     if settings is None:
         return None
+    _refuse_endless_growth(node)
     return Increment(
         Strategy(settings.strategy),
         compiled.executable if compiled else None,
@@ -72,7 +79,7 @@ def increment_of(node: Node, compiled: Compiled | None) -> Increment | None:
     )
 
 
-def refuse_endless_growth(node: Node) -> None:
+def _refuse_endless_growth(node: Node) -> None:
     """A Python model's rows are all new unless something says otherwise.
 
     Raises
