@@ -25,7 +25,7 @@ _IDENTITIES = {"n": "NOTHING", "f": "FULL"}
 class Hands(Protocol):
     """What is needed of a session."""
 
-    def run(self, sql: str) -> object:
+    def run(self, sql: str) -> Stats:
         """Run a statement."""
 
     def rows(self, sql: str) -> Sequence[tuple[Any, ...]]:
@@ -63,12 +63,12 @@ def replace_table(
     else:
         _refuse(old, was.ties, _CHANGED)
     _check(old, found.readers)
-    for right in was.rights:
-        if right.column is None or right.column in new.names:
-            hands.run(right.grant(staged.name))
     for right in new.rights:
         if right in by_default and right not in was.rights:
             hands.run(right.revoke(staged.name))
+    for right in was.rights:
+        if right.column is None or right.column in new.names:
+            hands.run(right.grant(staged.name))
     commented = {comment.column for comment in new.comments}
     for comment in was.comments:
         if comment.column not in commented and (comment.column is None or comment.column in new.names):
@@ -186,12 +186,21 @@ def _move_rows(
         if was.guarded:
             hands.run("SET LOCAL row_security = off")  # an error where it would leave rows that we may not see
         gone = f"WITH gone AS (DELETE FROM {old.name} RETURNING 1)"
-        hands.run(f"{gone} {insert} WHERE (SELECT count(*) FROM gone) >= 0")
+        arrived = hands.run(f"{gone} {insert} WHERE (SELECT count(*) FROM gone) >= 0").rows
         if was.guarded:
             hands.run("SET LOCAL row_security = on")
     else:
         hands.run(f"TRUNCATE TABLE {'ONLY ' if old.letter == 'r' else ''}{old.name}")
-        hands.run(insert)
+        arrived = hands.run(insert).rows
+    if was.ties:
+        ((expected,),) = hands.rows(f"SELECT count(*) FROM {staged.name}")
+        if arrived != expected:
+            raise EngineError(
+                f"{arrived} of {expected} rows arrived in {old.name}, which has {_listed(was.ties)}",
+                kind=ErrorKind.DEPENDENT,
+                help=f"let all rows into {old.name}, or drop it",
+                notes=["nothing was changed"],
+            )
     known = {index.pattern for index in was.indexes}
     for index in new.indexes:
         if index.pattern not in known:
@@ -211,7 +220,7 @@ def _check(old: Standing, readers: Sequence[Reader]) -> None:
         if each.standing.letter == "m":
             why, help_ = "is a materialized view", "drop it first, and make it anew after the run"
         elif each.standing.letter != "v" or ties:
-            why = f"has {', '.join(tie.words for tie in ties)}"
+            why = f"has {_listed(ties)}"
             help_ = "drop it first, and make it anew after the run"
         elif not each.mine:
             why = f"belongs to {each.standing.owner}"
@@ -232,11 +241,15 @@ def _check(old: Standing, readers: Sequence[Reader]) -> None:
 def _refuse(old: Standing, ties: Sequence[Tie], what: str) -> None:
     if ties:
         raise EngineError(
-            f"{old.name} {what}, and would lose {', '.join(tie.words for tie in ties)}",
+            f"{old.name} {what}, and would lose {_listed(ties)}",
             kind=ErrorKind.DEPENDENT,
             help=f"take that away by hand, or drop {old.name}",
             notes=["nothing was changed"],
         )
+
+
+def _listed(ties: Sequence[Tie]) -> str:
+    return ", ".join(tie.words for tie in ties)
 
 
 def _drop(hands: Hands, old: Standing, readers: Sequence[Reader]) -> None:
