@@ -147,3 +147,13 @@ def test_clean_forgets_history_inside_of_the_project_only(shop, tmp_path: Path) 
     assert not (shop.root / ".flowforge").exists()
     assert (outside / "file").read_text() == "kept"
     assert shop.statuses("build") == dict.fromkeys(ALL, "cached"), "the database says what is up to date"
+
+
+def test_what_is_forced_has_to_be_selected(shop) -> None:
+    shop("build")
+    for args in (("run", "-s", "a"), ("seed",), ("run", "-s", "a", "--dry-run")):
+        ended = shop(*args, "--rebuild", "b", ok=False)
+        assert ended.code == 64
+        assert "--rebuild asks for b, which is not selected" in ended.err
+    assert shop.statuses("run", "-s", "a lone", "--rebuild", "lone b") == {"a": "cached", "lone": "success"}
+    assert shop("run", "-s", "a", "--rebuild", "nobody*").code == 0, "a pattern may fit nothing"
