@@ -149,11 +149,11 @@ def test_clean_forgets_history_inside_of_the_project_only(shop, tmp_path: Path) 
     assert shop.statuses("build") == dict.fromkeys(ALL, "cached"), "the database says what is up to date"
 
 
-def test_what_is_forced_has_to_be_selected(shop) -> None:
+def test_what_is_forced_but_not_selected_is_told(shop) -> None:
     shop("build")
-    for args in (("run", "-s", "a"), ("seed",), ("run", "-s", "a", "--dry-run")):
-        ended = shop(*args, "--rebuild", "b", ok=False)
-        assert ended.code == 64
-        assert "--rebuild asks for b, which is not selected" in ended.err
+    ended = shop("run", "-s", "a", "--rebuild", "b")
+    assert "warning[FF2345]: --rebuild asks for b, which is not selected" in ended.err
+    assert "help: select b too, or build nothing else: -R b" in ended.err
     assert shop.statuses("run", "-s", "a lone", "--rebuild", "lone b") == {"a": "cached", "lone": "success"}
-    assert shop("run", "-s", "a", "--rebuild", "nobody*").code == 0, "a pattern may fit nothing"
+    for args in (("-s", "a", "--rebuild", "nobody*"), ("-s", "a lone", "--rebuild", "lone b"), ("--rebuild",)):
+        assert "FF2345" not in shop("run", *args).err, "a pattern may fit nothing"

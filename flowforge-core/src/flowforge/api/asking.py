@@ -9,7 +9,7 @@ import attrs
 
 from flowforge.api.execution import plan_nodes, run_nodes
 from flowforge.api.retry import remember
-from flowforge.errors import NothingSelectedError, UsageError
+from flowforge.errors import Note, NothingSelectedError
 from flowforge.events import Event
 from flowforge.project.manifest import NodeKind
 from flowforge.run.plan import Plan
@@ -55,39 +55,36 @@ def execute(
     jobs: int | None = None,
 ) -> RunResult:
     """Run *command* for exactly these nodes."""
-    options = resolved(project, options or RunOptions())
+    options = _resolved(project, options or RunOptions())
     if jobs is not None:
         options = attrs.evolve(options, jobs=jobs)
-    return run_nodes(project, names, listener, options, jobs=None, command=command, record=remember(project, options))
+    result = run_nodes(project, names, listener, options, jobs=None, command=command, record=remember(project, options))
+    return attrs.evolve(result, notes=(*_unselected(names, options), *result.notes))
 
 
 def plan(project: Project, names: Sequence[str], options: RunOptions | None) -> Plan:
     """What :func:`execute` would do with these nodes; writes nothing."""
     with project.looking():
-        return plan_nodes(project, names, resolved(project, options or RunOptions()))
+        return plan_nodes(project, names, _resolved(project, options or RunOptions()))
 
 
-def within(project: Project, names: Sequence[str], options: RunOptions | None) -> RunOptions | None:
-    """The options, if what they force is selected at all.
-
-    Raises
-    ------
-    UsageError
-        When they name nodes to build, and none of them is among *names*.
-    """
-    if options is None or not options.rebuild:
-        return options
-    options = resolved(project, options)
-    if options.rebuild and not set(options.rebuild).intersection(names):
-        some = ", ".join(name.removesuffix(".ff") for name in options.rebuild[:3])
-        raise UsageError(
-            f"--rebuild asks for {some}, which {'is' if len(options.rebuild) == 1 else 'are'} not selected",
-            help=f"select it too, or build nothing else: -R {options.rebuild[0].removesuffix('.ff')}",
-        )
-    return options
+def _unselected(names: Sequence[str], options: RunOptions) -> tuple[Note, ...]:
+    """A warning when nodes were named to be built, and none of them is among *names*."""
+    forced = [name.removesuffix(".ff") for name in options.rebuild]
+    if not forced or set(options.rebuild).intersection(names):
+        return ()
+    some = ", ".join(forced[:3]) + (" and others" if len(forced) > 3 else "")
+    are = "is" if len(forced) == 1 else "are"
+    return (
+        Note(
+            f"--rebuild asks for {some}, which {are} not selected, so nothing was built for that reason",
+            "FF2345",
+            help=f"select {some} too, or build nothing else: -R {forced[0]}",
+        ),
+    )
 
 
-def resolved(project: Project, options: RunOptions) -> RunOptions:
+def _resolved(project: Project, options: RunOptions) -> RunOptions:
     """The options with names of nodes in place of selectors."""
     exact = [name for name in options.rebuild if name in project.manifest.nodes]
     others = [text for text in options.rebuild if text not in project.manifest.nodes]

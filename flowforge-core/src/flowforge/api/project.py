@@ -493,10 +493,10 @@ class Project:
         command:
             ``run``, ``build`` or ``seed``.
         """
-        from flowforge.api.asking import names_for, plan, within
+        from flowforge.api.asking import names_for, plan
 
         names = names_for(self, command, _many(select), _many(exclude), changed_since)
-        return plan(self, names, within(self, names, options))
+        return plan(self, names, options)
 
     def last_failure(self) -> Retry | None:
         """What is left to do of the last run under this profile; ``None`` when it ended well, or there is none.
@@ -564,10 +564,10 @@ class Project:
         listener: Callable[[Event], None] | None,
         changed_since: str | None,
     ) -> RunResult:
-        from flowforge.api.asking import execute, names_for, within
+        from flowforge.api.asking import execute, names_for
 
         names = names_for(self, command, _many(select), _many(exclude), changed_since)
-        return execute(self, command, names, within(self, names, options), listener, jobs)
+        return execute(self, command, names, options, listener, jobs)
 
 
 def _many(selectors: Selectors) -> Sequence[str]:
