@@ -54,14 +54,14 @@ def replace_table(
     _settle(hands, old)
     found = survey(hands.rows, old, staged)
     was, new = found.belongings[old.oid], found.belongings[staged.oid]
-    _refuse(old, [tie for tie in was.ties if tie.forbids], "gets new rows")
+    _refuse(old, [tie for tie in was.ties if tie.forbids], "cannot take new rows because of")
     by_default = {right for right in new.usual if not _is_asked(right, asked)}
     if old.is_table and new.layout == was.layout:
         if found.readers or not was.is_plain:
             _move_rows(hands, staged, old, new, was, by_default)
             return
     else:
-        _refuse(old, was.ties, _CHANGED)
+        _refuse(old, was.ties, f"{_CHANGED}, and would lose")
     _check(old, found.readers)
     for right in new.rights:
         if right in by_default and right not in was.rights:
@@ -148,7 +148,7 @@ def replace_view(hands: Hands, old: Standing, create: Callable[[bool, Sequence[s
             return stats
     found = survey(hands.rows, old)
     was = found.belongings[old.oid]
-    _refuse(old, was.ties, _CHANGED)
+    _refuse(old, was.ties, f"{_CHANGED}, and would lose")
     _check(old, found.readers)
     _drop(hands, old, found.readers)
     stats = create(False, was.settings if old.letter == "v" else ())
@@ -241,7 +241,7 @@ def _check(old: Standing, readers: Sequence[Reader]) -> None:
 def _refuse(old: Standing, ties: Sequence[Tie], what: str) -> None:
     if ties:
         raise EngineError(
-            f"{old.name} {what}, and would lose {_listed(ties)}",
+            f"{old.name} {what} {_listed(ties)}",
             kind=ErrorKind.DEPENDENT,
             help=f"take that away by hand, or drop {old.name}",
             notes=["nothing was changed"],
