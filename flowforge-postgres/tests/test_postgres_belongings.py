@@ -251,6 +251,30 @@ def test_rows_that_others_refer_to_stay_or_nothing_changes(
     assert sorted(rows("select id, name from t")) == [(1, "z"), (2, "b")]
 
 
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("create rule away as on insert to t do instead nothing", "the rule away"),
+        (
+            (
+                "create function few() returns trigger language plpgsql as"
+                " 'begin if new.id > 1 then return null; end if; return new; end';"
+                " create trigger away before insert on t for each row execute function few()"
+            ),
+            "1 of 2 rows .* the trigger away",
+        ),
+    ],
+)
+def test_rows_that_do_not_arrive_are_missed(
+    session: Session, table: Table, rows: Rows, outside: psycopg.Connection[Any], sql: str, words: str
+) -> None:
+    prepared(outside, table, sql)
+    with pytest.raises(EngineError, match=words) as refusal:
+        publish(session, table, id=[1, 2], name=["b", "c"])
+    assert refusal.value.kind is ErrorKind.DEPENDENT
+    assert rows("select id, name from t") == [(1, "a")]
+
+
 def test_a_partitioned_table_keeps_its_partitions(
     session: Session, table: Table, rows: Rows, outside: psycopg.Connection[Any]
 ) -> None:
@@ -320,6 +344,12 @@ def test_a_right_that_was_taken_away_does_not_come_back(
     outside.execute(f"revoke all on t from {role}; drop view v")
     build("select 5 as id, 6 as more", insert=(role,))
     assert may() == (False, True)
+    outside.execute(f"grant select on t to {role} with grant option")
+    build("select 7 as id")
+    assert may() == (True, True)
+    assert outside.execute(f"select has_table_privilege('{role}', 't', 'select with grant option')").fetchone() == (
+        True,
+    )
 
 
 def test_a_schema_in_which_a_view_cannot_be_made_anew(

@@ -66,11 +66,15 @@ def test_every_session_is_set_up_the_same(executor: PostgresExecutor, outside: p
         f"alter database {database} set timezone = 'Asia/Tokyo'; alter database {database} set datestyle = 'SQL'"
     )
     outside.execute(f"alter database {database} set bytea_output = 'escape'")
+    outside.execute(f"alter database {database} set quote_all_identifiers = on")
+    outside.execute(f"alter database {database} set idle_in_transaction_session_timeout = '1min'")
     settings = {
         "application_name": "flowforge/r/n",
         "TimeZone": "UTC",
         "DateStyle": "ISO, MDY",
         "bytea_output": "hex",
+        "quote_all_identifiers": "off",
+        "idle_in_transaction_session_timeout": "0",
         "client_connection_check_interval": "1s",
         "search_path": '"public"',
         "statement_timeout": "1500ms",

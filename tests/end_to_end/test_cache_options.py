@@ -147,3 +147,13 @@ def test_clean_forgets_history_inside_of_the_project_only(shop, tmp_path: Path) 
     assert not (shop.root / ".flowforge").exists()
     assert (outside / "file").read_text() == "kept"
     assert shop.statuses("build") == dict.fromkeys(ALL, "cached"), "the database says what is up to date"
+
+
+def test_what_is_forced_but_not_selected_is_told(shop) -> None:
+    shop("build")
+    ended = shop("run", "-s", "a", "--rebuild", "b")
+    assert "warning[FF2345]: --rebuild asks for b, which is not selected" in ended.err
+    assert "help: select b too, or build nothing else: -R b" in ended.err
+    assert shop.statuses("run", "-s", "a lone", "--rebuild", "lone b") == {"a": "cached", "lone": "success"}
+    for args in (("-s", "a", "--rebuild", "nobody*"), ("-s", "a lone", "--rebuild", "lone b"), ("--rebuild",)):
+        assert "FF2345" not in shop("run", *args).err, "a pattern may fit nothing"

@@ -57,6 +57,16 @@ def test_the_options_of_the_run_hold_unless_others_are_given(shop) -> None:
     assert shop.statuses("build", "--vars", "what=5")["b"] == "success", "the retry was as --no-cache as the run"
 
 
+def test_what_was_forced_and_went_well_is_not_asked_for_again(shop) -> None:
+    shop("build")
+    shop.write("models/b.ff.sql", BROKEN)
+    shop("run", "--keep-going", "--rebuild", "lone", ok=False)
+    shop.write("models/b.ff.sql", GOOD)
+    ended = shop("retry")
+    assert "retrying 2 nodes" in ended.err
+    assert "--rebuild" not in ended.err
+
+
 def test_secret_variables_are_not_kept(shop) -> None:
     shop.write("models/b.ff.sql", "select nothing, '{{ var('api_token') }}' as v from {{ ref('a') }}")
     shop("build", "--vars", "api_token=hush-hush-hush", ok=False)

@@ -39,7 +39,7 @@ class NeverStale(RuleBasedStateMachine):
         self.space.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    @initialize(data=st.data(), count=st.integers(2, 6), build=st.sampled_from([True, True, True, False]))
+    @initialize(data=st.data(), count=st.integers(3, 6), build=st.sampled_from([True, True, True, False]))
     def begin(self, data: st.DataObject, count: int, build: bool) -> None:
         with self.space.explained():
             for name in SEEDS:
@@ -50,7 +50,7 @@ class NeverStale(RuleBasedStateMachine):
             self.world.env = dict.fromkeys(ENVS, 1)
             for name in OUTSIDE:
                 self.edits.create_outside(name, data.draw(outside_rows))
-            for key in data.draw(st.lists(st.sampled_from(KEYS), min_size=count, max_size=count, unique=True)):
+            for key in sorted(data.draw(st.lists(st.sampled_from(KEYS), min_size=count, max_size=count, unique=True))):
                 self.edits.add(data, key)
             self.space.write("begin")
             if build:

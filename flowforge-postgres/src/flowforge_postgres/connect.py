@@ -43,7 +43,14 @@ _SAME_EVERYWHERE = {
     "client_encoding": "UTF8",
     "client_min_messages": "warning",
     "default_transaction_isolation": "read committed",
+    "array_nulls": "on",
+    "quote_all_identifiers": "off",
+    "transform_null_equals": "off",
+    # A Python model may compute for long while its table is locked; a client that is gone is noticed by other means.
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
 }
+_SINCE_17 = {"transaction_timeout": "0"}
 _ORPHANS = "client_connection_check_interval"
 _MARK = "flowforge.session"
 _LABEL_BYTES = 63
@@ -191,6 +198,8 @@ def prepare(
         "search_path": path,
         _MARK: uuid.uuid4().hex,
     }
+    if connection.info.server_version >= 170_000:
+        values.update(_SINCE_17)
     if looked_after:
         values[_ORPHANS] = "1s"
     if settings.role is not None:

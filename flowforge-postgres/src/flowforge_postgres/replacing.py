@@ -25,7 +25,7 @@ _IDENTITIES = {"n": "NOTHING", "f": "FULL"}
 class Hands(Protocol):
     """What is needed of a session."""
 
-    def run(self, sql: str) -> object:
+    def run(self, sql: str) -> Stats:
         """Run a statement."""
 
     def rows(self, sql: str) -> Sequence[tuple[Any, ...]]:
@@ -54,21 +54,21 @@ def replace_table(
     _settle(hands, old)
     found = survey(hands.rows, old, staged)
     was, new = found.belongings[old.oid], found.belongings[staged.oid]
-    _refuse(old, [tie for tie in was.ties if tie.forbids], "gets new rows")
+    _refuse(old, [tie for tie in was.ties if tie.forbids], "cannot take new rows because of")
     by_default = {right for right in new.usual if not _is_asked(right, asked)}
     if old.is_table and new.layout == was.layout:
         if found.readers or not was.is_plain:
             _move_rows(hands, staged, old, new, was, by_default)
             return
     else:
-        _refuse(old, was.ties, _CHANGED)
+        _refuse(old, was.ties, f"{_CHANGED}, and would lose")
     _check(old, found.readers)
-    for right in was.rights:
-        if right.column is None or right.column in new.names:
-            hands.run(right.grant(staged.name))
     for right in new.rights:
         if right in by_default and right not in was.rights:
             hands.run(right.revoke(staged.name))
+    for right in was.rights:
+        if right.column is None or right.column in new.names:
+            hands.run(right.grant(staged.name))
     commented = {comment.column for comment in new.comments}
     for comment in was.comments:
         if comment.column not in commented and (comment.column is None or comment.column in new.names):
@@ -148,7 +148,7 @@ def replace_view(hands: Hands, old: Standing, create: Callable[[bool, Sequence[s
             return stats
     found = survey(hands.rows, old)
     was = found.belongings[old.oid]
-    _refuse(old, was.ties, _CHANGED)
+    _refuse(old, was.ties, f"{_CHANGED}, and would lose")
     _check(old, found.readers)
     _drop(hands, old, found.readers)
     stats = create(False, was.settings if old.letter == "v" else ())
@@ -186,12 +186,21 @@ def _move_rows(
         if was.guarded:
             hands.run("SET LOCAL row_security = off")  # an error where it would leave rows that we may not see
         gone = f"WITH gone AS (DELETE FROM {old.name} RETURNING 1)"
-        hands.run(f"{gone} {insert} WHERE (SELECT count(*) FROM gone) >= 0")
+        arrived = hands.run(f"{gone} {insert} WHERE (SELECT count(*) FROM gone) >= 0").rows
         if was.guarded:
             hands.run("SET LOCAL row_security = on")
     else:
         hands.run(f"TRUNCATE TABLE {'ONLY ' if old.letter == 'r' else ''}{old.name}")
-        hands.run(insert)
+        arrived = hands.run(insert).rows
+    if was.ties:
+        ((expected,),) = hands.rows(f"SELECT count(*) FROM {staged.name}")
+        if arrived != expected:
+            raise EngineError(
+                f"{arrived} of {expected} rows arrived in {old.name}, which has {_listed(was.ties)}",
+                kind=ErrorKind.DEPENDENT,
+                help=f"let all rows into {old.name}, or drop it",
+                notes=["nothing was changed"],
+            )
     known = {index.pattern for index in was.indexes}
     for index in new.indexes:
         if index.pattern not in known:
@@ -211,7 +220,7 @@ def _check(old: Standing, readers: Sequence[Reader]) -> None:
         if each.standing.letter == "m":
             why, help_ = "is a materialized view", "drop it first, and make it anew after the run"
         elif each.standing.letter != "v" or ties:
-            why = f"has {', '.join(tie.words for tie in ties)}"
+            why = f"has {_listed(ties)}"
             help_ = "drop it first, and make it anew after the run"
         elif not each.mine:
             why = f"belongs to {each.standing.owner}"
@@ -232,11 +241,15 @@ def _check(old: Standing, readers: Sequence[Reader]) -> None:
 def _refuse(old: Standing, ties: Sequence[Tie], what: str) -> None:
     if ties:
         raise EngineError(
-            f"{old.name} {what}, and would lose {', '.join(tie.words for tie in ties)}",
+            f"{old.name} {what} {_listed(ties)}",
             kind=ErrorKind.DEPENDENT,
             help=f"take that away by hand, or drop {old.name}",
             notes=["nothing was changed"],
         )
+
+
+def _listed(ties: Sequence[Tie]) -> str:
+    return ", ".join(tie.words for tie in ties)
 
 
 def _drop(hands: Hands, old: Standing, readers: Sequence[Reader]) -> None:

@@ -57,7 +57,7 @@ class Edits:
     # -- editing models
 
     def _inputs(self, data: st.DataObject, key: int, language: str) -> tuple[Input, ...]:
-        choices = [Input("ref", other) for other in self.world.models if other < key] * 2
+        choices = [Input("ref", other) for other in self.world.models if other < key] * 3
         choices += [Input("seed", name) for name in SEEDS]
         if language == "sql":
             choices += [Input("source", name) for name in SOURCES] * 2
@@ -418,7 +418,7 @@ BELOW = (
     *("edit_var", "edit_env", "edit_helper", "edit_helper", "edit_file"),
 )
 BY_OTHERS = (
-    *("change_source", "change_source", "rewrite_source", "widen_source", "drop_source", "assume"),
+    *("change_source", "change_source", "change_source", "rewrite_source", "widen_source", "drop_source", "assume"),
     *("drop_own", "replace_own_by_another_kind", "alter_own", "alter_own"),
 )
 OF_THE_FOLDER = ("touch_local_state",)

@@ -9,7 +9,7 @@ import attrs
 
 from flowforge.api.execution import plan_nodes, run_nodes
 from flowforge.api.retry import remember
-from flowforge.errors import NothingSelectedError
+from flowforge.errors import Note, NothingSelectedError
 from flowforge.events import Event
 from flowforge.project.manifest import NodeKind
 from flowforge.run.plan import Plan
@@ -58,13 +58,30 @@ def execute(
     options = _resolved(project, options or RunOptions())
     if jobs is not None:
         options = attrs.evolve(options, jobs=jobs)
-    return run_nodes(project, names, listener, options, jobs=None, command=command, record=remember(project, options))
+    result = run_nodes(project, names, listener, options, jobs=None, command=command, record=remember(project, options))
+    return attrs.evolve(result, notes=(*_unselected(names, options), *result.notes))
 
 
 def plan(project: Project, names: Sequence[str], options: RunOptions | None) -> Plan:
     """What :func:`execute` would do with these nodes; writes nothing."""
     with project.looking():
         return plan_nodes(project, names, _resolved(project, options or RunOptions()))
+
+
+def _unselected(names: Sequence[str], options: RunOptions) -> tuple[Note, ...]:
+    """A warning when nodes were named to be built, and none of them is among *names*."""
+    forced = [name.removesuffix(".ff") for name in options.rebuild]
+    if not forced or set(options.rebuild).intersection(names):
+        return ()
+    some = ", ".join(forced[:3]) + (" and others" if len(forced) > 3 else "")
+    are = "is" if len(forced) == 1 else "are"
+    return (
+        Note(
+            f"--rebuild asks for {some}, which {are} not selected, so nothing was built for that reason",
+            "FF2345",
+            help=f"select {some} too, or build nothing else: -R {forced[0]}",
+        ),
+    )
 
 
 def _resolved(project: Project, options: RunOptions) -> RunOptions:

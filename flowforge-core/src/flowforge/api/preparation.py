@@ -74,13 +74,14 @@ def make_ledger(
     executor, manifest, compiler = project.executor, project.manifest, project.compiler
     home = executor.namespace
     policy = Policy(options.cache, forced(plan, options), options.assume_unchanged, options.full_refresh)
-    wanted = manifest.nodes if policy.mode.reads or policy.mode.writes else plan.steps
+    noting = policy.mode.reads or policy.mode.writes
+    wanted = manifest.nodes if noting else plan.steps
     places = [place(manifest.nodes[name], home) for name in wanted if manifest.nodes[name].materialized != "ephemeral"]
     snapshot = take_snapshot(session, executor.dialect, home, meta_table(home), _places(places))
     return Ledger(
         manifest,
         frozenset(plan.steps),
-        definer_of(project),
+        definer_of(project, judge=noting),
         snapshot,
         policy,
         dialect=executor.dialect,

@@ -495,7 +495,8 @@ class Project:
         """
         from flowforge.api.asking import names_for, plan
 
-        return plan(self, names_for(self, command, _many(select), _many(exclude), changed_since), options)
+        names = names_for(self, command, _many(select), _many(exclude), changed_since)
+        return plan(self, names, options)
 
     def last_failure(self) -> Retry | None:
         """What is left to do of the last run under this profile; ``None`` when it ended well, or there is none.

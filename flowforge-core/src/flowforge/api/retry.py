@@ -134,7 +134,7 @@ def find_retry(project: Project) -> Retry | None:
         run_id=record.run_id,
         command=record.command,
         names=project.dag.ordered(names),
-        options=attrs.evolve(options, rebuild=tuple(name for name in options.rebuild if name in manifest.nodes)),
+        options=attrs.evolve(options, rebuild=tuple(name for name in options.rebuild if name in names)),
         vars=vars_ if isinstance(vars_, dict) else {},
         withheld=tuple(withheld) if isinstance(withheld, list) else (),
         engine=engine if isinstance(engine, str) else None,

@@ -94,7 +94,7 @@ class Console:
         if self._output.log_format == "json":
             self._output.record(*_as_record(event))
         elif isinstance(event, RunStarted):
-            self._width = min(_NAME, max((len(name.removesuffix(".ff")) for name in event.nodes), default=0))
+            self._width = min(_NAME, max((len(short_name(name)) for name in event.nodes), default=0))
             where = f" ({event.namespace})" if event.namespace else ""
             self._say(f"{event.command} {event.project} on {event.engine}{where}, {event.jobs} jobs", level=1)
         elif isinstance(event, NodeStarted):
@@ -139,7 +139,17 @@ def _as_record(event: Event) -> tuple[str, Mapping[str, Any]]:
         CheckFinished: "check_finished",
         RunFinished: "summary",
     }
-    return names[type(event)], {key: plain(value) for key, value in attrs.asdict(event, recurse=False).items()}
+    data = {key: plain(value) for key, value in attrs.asdict(event, recurse=False).items()}
+    if isinstance(event, RunStarted):
+        data["nodes"] = [short_name(name) for name in event.nodes]
+    elif isinstance(event, CheckFinished) and event.node is not None:
+        data["node"] = short_name(event.node)
+    return names[type(event)], data
+
+
+def short_name(name: str) -> str:
+    """A node's name as people write it."""
+    return name.removesuffix(".ff")
 
 
 def plain(value: Any) -> Any:
