@@ -20,6 +20,7 @@ from flowforge.config.structure import nearest
 from flowforge.errors import ConfigFileError, DependencyNotFoundError, FlowForgeError, Note, Problems
 from flowforge.project.files import find_model_files, read_text
 from flowforge.project.layering import read_settings
+from flowforge.project.macros import read_macros
 from flowforge.project.manifest import CheckDecl, ColumnInfo, Manifest, Node, RefCall, Source, SourceCall
 from flowforge.project.names import check_names
 from flowforge.project.python_nodes import python_nodes
@@ -58,10 +59,11 @@ def load_manifest(
     properties = [load_properties(root, path, problems) for path in files.properties]
     described = [entry for file in properties if file is not None for entry in file.models]
     settings = read_settings(config, (entry for entry in described if entry.kind == "models"), problems)
+    library = read_macros(root, files.macros, problems)
     nodes: list[Node] = []
     for path in files.sql:
         text = _read(root, path, problems)
-        node = sql_node(text, path, problems, settings) if text is not None else None
+        node = sql_node(text, path, problems, settings, library) if text is not None else None
         if node is not None:
             nodes.append(node)
     for path in files.python:
@@ -84,6 +86,7 @@ def load_manifest(
         nodes=dict(sorted(named.items())),
         sources=dict(sorted(sources.items())),
         vars=vars,
+        macros=library,
         notes=(*files.notes, *seed_notes),
     )
     raw = [check for entry in properties if entry is not None for check in entry.checks]

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from flowforge.errors import Note
 from flowforge.values import Location, Relation
+
+if TYPE_CHECKING:
+    from flowforge.project.macros import MacroLibrary
+
+
+def _no_macros() -> MacroLibrary:
+    from flowforge.project.macros import MacroLibrary  # which knows the calls that are described here
+
+    return MacroLibrary()
 
 
 class NodeKind(enum.Enum):
@@ -257,6 +266,7 @@ class Manifest:
     checks: tuple[CheckDecl, ...] = ()
     vars: Mapping[str, Any] = attrs.field(factory=dict)
     notes: tuple[Note, ...] = ()
+    macros: MacroLibrary = attrs.field(factory=lambda: _no_macros())
 
     def find(self, name: str) -> Node | None:
         """The node called *name*, with or without ``.ff``, or whose relation has that name; ``None`` if there is none."""

@@ -255,6 +255,7 @@ class Compiler:
             this=this,
             is_incremental=lambda: incremental,
             extra=self._macros,
+            library=self._manifest.macros,
         )
         rendered = render(node.body.template, context, path=node.path, model=node.short_name, simple=node.body.simple)
         check_statement(rendered.sql, node.path, rendered.source_map)
