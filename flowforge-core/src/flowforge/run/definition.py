@@ -112,7 +112,8 @@ class Definer:
         notes: tuple[Note, ...] = ()
         if self._judge and node.config.cache is None:
             declared = bool(files) and not unmatched
-            notes = sql_notes(compiled, self._compiler.dialect, files_declared=declared)
+            promised = {one.path for one in self._inlined(node) if one.config.cache}
+            notes = sql_notes(compiled, self._compiler.dialect, files_declared=declared, promised=promised)
         return Definition(
             digest=digest([self._around, compiled.unrevealed, config, files]),
             sql=compiled.sql,
@@ -122,6 +123,17 @@ class Definer:
             notes=(*unmatched, *notes),
             compiled=compiled,
         )
+
+    def _inlined(self, node: Node) -> list[Node]:
+        """The ephemeral models whose text is part of *node*."""
+        found: dict[str, Node] = {}
+        todo = list(node.depends_on)
+        while todo:
+            name = todo.pop()
+            if name not in found and self._nodes[name].materialized == "ephemeral":
+                found[name] = self._nodes[name]
+                todo.extend(found[name].depends_on)
+        return list(found.values())
 
     def _python(self, node: Node) -> Definition:
         body = node.body
