@@ -19,6 +19,7 @@ nox.needs_version = ">=2024.4.15"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
+nox.options.tags = ["quick"]
 
 ROOT = Path(__file__).parent
 CORE = "flowforge-core"
@@ -36,6 +37,9 @@ ENGINES = {
     "postgres-system": (["./flowforge-postgres", "./tests/servers"], "postgres"),
 }
 SERVERS = dict.fromkeys(("postgres", "postgres-system"), "flowforge_test_servers.postgres")
+
+# One engine of each kind is enough for every change; the full lane runs all rows.
+QUICK = dict.fromkeys(("duckdb-2", "plain", "postgres"), ("quick",))
 
 # Folders of tests/ that have a session of their own.
 ELSEWHERE = {"bench", "docs", "examples", "hostile", "scaffold", "servers", "third_party", "wheels"}
@@ -139,8 +143,8 @@ def examples(session: nox.Session) -> None:
     in_house(session, "pytest", *WORKERS, "tests/examples", *session.posargs)
 
 
-@nox.session(tags=["quick", "full"])
-@nox.parametrize("engine", list(ENGINES), ids=list(ENGINES))
+@nox.session
+@nox.parametrize("engine", [nox.param(row, id=row, tags=["full", *QUICK.get(row, ())]) for row in ENGINES])
 def conformance(session: nox.Session, engine: str) -> None:
     """The conformance suite on one engine, as a third party would run it."""
     requirements, name = ENGINES[engine]

@@ -171,6 +171,18 @@ def test_an_ephemeral_model_has_no_relation_but_its_text_counts(site: Site, read
     assert site.rows("m") == [(2,)]
 
 
+def test_an_ephemeral_model_may_promise_for_its_own_text_only(site: Site) -> None:
+    site.model("e", "select random() * 0 as x", materialized="ephemeral", cache=True)
+    site.model("between", "select x from {{ ref('e') }}", materialized="ephemeral")
+    site.model("read", "select x from {{ ref('between') }}")
+    site.model("own", "select x + random() * 0 as x from {{ ref('e') }}")
+    site.run()
+    assert site.built() == {"own"}
+    site.model("e", "select random() * 0 as x", materialized="ephemeral")
+    site.run()
+    assert site.built() == {"read", "own"}
+
+
 # -- where a model is written
 
 

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -89,6 +90,8 @@ class NeverStale(RuleBasedStateMachine):
             keep_going=data.draw(st.booleans()),
             plan_first=data.draw(st.sampled_from([True, False, False])),
         )
+        forced = order.forced & self.space.wanted(command)  # asking for others is refused
+        command = attrs.evolve(command, order=attrs.evolve(order, forced=forced))
         self.space.execute(command, fresh=data.draw(st.booleans(), label="fresh"))
 
     def run_all(self, data: st.DataObject) -> None:

@@ -57,10 +57,10 @@ class Edits:
     # -- editing models
 
     def _inputs(self, data: st.DataObject, key: int, language: str) -> tuple[Input, ...]:
-        choices = [Input("ref", other) for other in self.world.models if other < key] * 3
+        choices = [Input("ref", other) for other in self.world.models if other < key] * 4
         choices += [Input("seed", name) for name in SEEDS]
         if language == "sql":
-            choices += [Input("source", name) for name in SOURCES] * 2
+            choices += [Input("source", name) for name in SOURCES] * 4
             choices += [Input("seed-source", SEEDS[0]), Input("raw", RAW)]
         return tuple(data.draw(st.lists(st.sampled_from(choices), min_size=1, max_size=2, unique=True), label="inputs"))
 

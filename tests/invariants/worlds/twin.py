@@ -40,6 +40,8 @@ class Noted:
         Those of the relation right after that.
     hashed:
         Whether equal rows can be told.
+    silent:
+        The run was told to note nothing that lets later runs skip it.
     """
 
     node: str
@@ -48,6 +50,7 @@ class Noted:
     stands_on: Identity | None
     columns: tuple[tuple[str, str], ...]
     hashed: bool
+    silent: bool = False
 
 
 @attrs.frozen
@@ -123,6 +126,8 @@ class Twin:
         if standing.kind != noted.kind or standing.kind != model.kind:
             return "is of another kind"
         content = self.content(model.relation)
+        if content is None and standing.query is not None:
+            return None  # what the view reads is gone, which is no change of the view
         if content is None or content.columns != noted.columns:
             return "has other columns"
         return None
@@ -253,6 +258,9 @@ class Twin:
             raise WrongError(f"{line}\nit was skipped, though it was to be built in any case")
         if not model.knowable:
             raise WrongError(f"{line}\nit was skipped, though it is volatile")
+        noted = self.notes.get(model.relation)
+        if noted is not None and noted.silent:
+            raise WrongError(f"{line}\nit was skipped, though the last build was told to note nothing")
         if reason is None and (order.assume_unchanged or assumed):
             return  # it may be old: that is what was asked for
         if reason == "never built" and model.relation not in self._uncertain:
@@ -291,11 +299,13 @@ class Twin:
             definition=definition,
             stands_on=below if knowable else None,
             columns=rows.columns,
+            silent=not order.writes,
             hashed=before.hashed if kept and before else self._hashes(world, model, order),
         )
 
     def _hashes(self, world: Description, model: Model, order: Order) -> bool:
-        return order.mode != "off" and model.language != "seed" and bool(world.readers(model.key))
+        stored = model.holds_rows and model.language != "seed"
+        return order.mode != "off" and stored and bool(world.readers(model.key))
 
     def _settle(self, world: Description, model: Model, below: Identity) -> None:
         if model.materialized == "view" and not model.holds_rows:

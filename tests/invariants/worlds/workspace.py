@@ -227,7 +227,7 @@ class Workspace:
             full_refresh=order.full_refresh,
             assume_unchanged=order.assume_unchanged,
         )
-        wanted = self._wanted(command)
+        wanted = self.wanted(command)
         try:
             plan = self._plan(project, command, options) if command.plan_first else None
             call = {"build": project.build, "run": project.run, "seed": project.seed}[command.name]
@@ -285,11 +285,11 @@ class Workspace:
         self.journal.detail(f"exit code {ended.returncode}")
         if ended.returncode not in (0, 1, EXIT_CODE):
             raise WrongError(f"the exit code is {ended.returncode}\n{ended.stdout}\n{ended.stderr}")
-        for relation in self.twin.absorb(self.world, self._wanted(command), self.actual()):
+        for relation in self.twin.absorb(self.world, self.wanted(command), self.actual()):
             self.outside("nobody knows which of two views that is", relation, None, f"drop view {relation}")
         self.compare()
 
-    def _wanted(self, command: Command) -> set[str]:
+    def wanted(self, command: Command) -> set[str]:
         """Names of the nodes that *command* is about."""
         chosen = selected(self.world, command.select)
         return {model.name for model in self.world.nodes() if model.name in chosen and fits(command.name, model)}

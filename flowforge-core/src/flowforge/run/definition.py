@@ -121,7 +121,9 @@ class Definer:
         notes: tuple[Note, ...] = ()
         if self._judge and node.config.cache is None:
             declared = bool(files) and not unmatched
-            notes = sql_notes(increment or compiled, self._compiler.dialect, files_declared=declared)
+            promised = {one.path for one in self._inlined(node) if one.config.cache}
+            dialect = self._compiler.dialect
+            notes = sql_notes(increment or compiled, dialect, files_declared=declared, promised=promised)
         more = [increment.unrevealed] if increment is not None else []
         return Definition(
             digest=digest([self._around, compiled.unrevealed, config, files, *more]),
@@ -133,6 +135,17 @@ class Definer:
             compiled=compiled,
             increment=increment,
         )
+
+    def _inlined(self, node: Node) -> list[Node]:
+        """The ephemeral models whose text is part of *node*."""
+        found: dict[str, Node] = {}
+        todo = list(node.depends_on)
+        while todo:
+            name = todo.pop()
+            if name not in found and self._nodes[name].materialized == "ephemeral":
+                found[name] = self._nodes[name]
+                todo.extend(found[name].depends_on)
+        return list(found.values())
 
     def _python(self, node: Node) -> Definition:
         body = node.body

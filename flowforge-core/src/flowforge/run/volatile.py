@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from flowforge.contract import Dialect
@@ -13,18 +14,27 @@ from flowforge.project.volatile_sql import scan_rendered
 from flowforge.run.compile import Compiled
 
 
-def sql_notes(compiled: Compiled, dialect: Dialect, *, files_declared: bool) -> tuple[Note, ...]:
+def sql_notes(
+    compiled: Compiled, dialect: Dialect, *, files_declared: bool, promised: Collection[str] = ()
+) -> tuple[Note, ...]:
     """One note for each volatile function and each relation that is read without ``ref`` or ``source``.
 
     Parameters
     ----------
     files_declared:
         The model says which files it reads.
+    promised:
+        Files of ephemeral models that say ``cache=true``: what stands in their text counts for nothing.
     """
     known = [
         tuple(dialect.fold(part) for part in (one.database, one.schema, one.name) if part) for one in compiled.inputs
     ]
     reads = scan_rendered(compiled.unrevealed, known, dialect.fold)
+
+    def counts(offset: int) -> bool:
+        where = compiled.locate_unrevealed(offset) if promised else None
+        return where is None or where.path not in promised
+
     functions = {
         one.text: Note(
             f"uses {one.text}, so it is built in every run",
@@ -33,6 +43,7 @@ def sql_notes(compiled: Compiled, dialect: Dialect, *, files_declared: bool) -> 
             "config(cache=true) if that does not matter, config(cache=false) if it is wanted",
         )
         for one in reversed(reads.volatile)
+        if counts(one.offset)
     }
     relations = {
         one.text: Note(
@@ -44,7 +55,7 @@ def sql_notes(compiled: Compiled, dialect: Dialect, *, files_declared: bool) -> 
             else "declare it in sources.yml and read it by source(), or say config(cache=...)",
         )
         for one in reversed(reads.relations)
-        if not (one.files and files_declared)
+        if not (one.files and files_declared) and counts(one.offset)
     }
     return (*functions.values(), *relations.values())
 
