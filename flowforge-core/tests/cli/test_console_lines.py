@@ -6,12 +6,11 @@ import datetime as dt
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
 from flowforge.cli.console import Console
-from flowforge.cli.context import _configure_logging
+from flowforge.cli.context import logging_through
 from flowforge.cli.options import Globals
 from flowforge.cli.output import Output
 from flowforge.cli.summary import report
@@ -48,17 +47,6 @@ def said(status: Status, message: str | None = None, verbosity: int = 0) -> str:
     return " ".join(stream.getvalue().split())
 
 
-@pytest.fixture
-def loggers() -> Iterator[None]:
-    """Leaves the program's loggers as they were."""
-    root = logging.getLogger("flowforge")
-    before = root.handlers, root.propagate, root.level, logging.getLogger("flowforge.sql").level
-    yield
-    root.handlers, root.propagate = before[0], before[1]
-    root.setLevel(before[2])
-    logging.getLogger("flowforge.sql").setLevel(before[3])
-
-
 def lines_of(monkeypatch: pytest.MonkeyPatch, columns: int, *names: str) -> list[str]:
     monkeypatch.setenv("COLUMNS", str(columns))
     made, stream = output()
@@ -93,36 +81,32 @@ def test_rows_that_stay_are_told_with_the_success() -> None:
     assert said(Status.SUCCESS) == "✓ 3/9 orders table 7 rows 500ms"
 
 
-@pytest.mark.usefixtures("loggers")
 def test_warnings_of_loggers_are_plain_notes() -> None:
     made, stream = output()
-    _configure_logging(Globals(), made)
-    logging.getLogger("flowforge.locks").warning("waiting for %s\x1b[2J", "orders")
-    logging.getLogger("flowforge.run").info("not told")
+    with logging_through(Globals(), made):
+        logging.getLogger("flowforge.locks").warning("waiting for %s\x1b[2J", "orders")
+        logging.getLogger("flowforge.run").info("not told")
     assert stream.getvalue() == "note: waiting for orders\\x1b[2J\n"
 
 
-@pytest.mark.usefixtures("loggers")
 def test_quiet_hides_them_and_json_makes_records_of_them() -> None:
     made, stream = output(-1)
-    _configure_logging(Globals(quiet=1), made)
-    logging.getLogger("flowforge.run").warning("cleaned")
+    with logging_through(Globals(quiet=1), made):
+        logging.getLogger("flowforge.run").warning("cleaned")
     assert stream.getvalue() == ""
     made, stream = output(0, "json")
-    _configure_logging(Globals(), made)
-    logging.getLogger("flowforge.run").warning("cleaned")
+    with logging_through(Globals(), made):
+        logging.getLogger("flowforge.run").warning("cleaned")
     record = json.loads(stream.getvalue())
     assert (record["event"], record["level"], record["message"]) == ("log", "warning", "cleaned")
 
 
-@pytest.mark.usefixtures("loggers")
 def test_what_is_said_during_a_live_table_goes_above_it() -> None:
     made = Output(color="always")
     stream = Terminal()
     made.stderr = stream
-    _configure_logging(Globals(), made)
     console = Console(made)
-    with console.show():
+    with logging_through(Globals(), made), console.show():
         assert made.above is not None
         logging.getLogger("flowforge.locks").warning("waiting for a lock")
         console(finished(Status.SUCCESS))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -113,8 +114,8 @@ def with_context(function: F) -> F:
         shell = click.get_current_context().ensure_object(Shell)
         given = own.over(shell.globals)
         shell.output = Output(color=given.color, verbosity=given.verbosity, log_format=_log_format(given.log_format))
-        _configure_logging(given, shell.output)
-        return function(Context(given, shell.output), *args, **kwargs)
+        with logging_through(given, shell.output):
+            return function(Context(given, shell.output), *args, **kwargs)
 
     return global_options(command)  # type: ignore[return-value]
 
@@ -146,12 +147,19 @@ class _Handler(logging.Handler):
             self._output.say(f"[{name}] {text}", level=-1)
 
 
-def _configure_logging(given: Globals, output: Output) -> None:
-    """The levels of the flags; ``flowforge.sql`` is the channel for statements."""
+@contextlib.contextmanager
+def logging_through(given: Globals, output: Output) -> Iterator[None]:
+    """The levels of the flags, while a command runs; ``flowforge.sql`` is the channel for statements."""
     levels = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
-    root = logging.getLogger("flowforge")
-    root.handlers = [_Handler(output)]
-    root.propagate = False
-    root.setLevel(levels[given.verbosity])
+    root, statements = logging.getLogger("flowforge"), logging.getLogger("flowforge.sql")
+    before = root.handlers, root.propagate, root.level, statements.level
     sql = given.sql_debug or given.verbosity >= 2 or os.environ.get("FLOWFORGE_SQL_DEBUG", "") not in ("", "0")
-    logging.getLogger("flowforge.sql").setLevel(logging.DEBUG if sql else logging.ERROR)
+    root.handlers, root.propagate = [_Handler(output)], False
+    root.setLevel(levels[given.verbosity])
+    statements.setLevel(logging.DEBUG if sql else logging.ERROR)
+    try:
+        yield
+    finally:  # the command may have been called by a program that goes on
+        root.handlers, root.propagate = before[:2]
+        root.setLevel(before[2])
+        statements.setLevel(before[3])

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import uuid
 from pathlib import Path
 
 import attrs
@@ -113,15 +114,14 @@ def _begin_anew(path: Path, what: str) -> Opened:
 def _open(path: Path, write: bool) -> Opened:
     if _noted_version(path) > VERSION:
         raise NewerSchemaError  # seen before SQLite touches anything
-    stood = path.exists()
     note = None
+    if write and not path.exists():
+        _create(path)
     connection = _connect(path)
     try:
         if write:
             if migrate(connection):
-                crash_point("state.created")
-                if stood:
-                    note = _note(path, "was empty: the history of earlier runs is lost", "FF2312")
+                note = _note(path, "was empty: the history of earlier runs is lost", "FF2312")
             _set_journal(connection)
         elif version_of(connection) != VERSION:
             raise ForeignSchemaError
@@ -133,6 +133,24 @@ def _open(path: Path, write: bool) -> Opened:
         connection.close()
         raise
     return Opened(connection, note, path)
+
+
+def _create(path: Path) -> None:
+    """Make the file, which appears in one step: another run that begins now sees none or a whole one."""
+    new = path.with_name(f"{path.name}.new-{uuid.uuid4().hex[:8]}")
+    try:
+        with contextlib.closing(_connect(new)) as connection:
+            migrate(connection)
+        crash_point("state.created")
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            return  # the other run was faster
+        except OSError:  # a file system without hard links
+            if not path.exists():
+                os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:
