@@ -21,6 +21,7 @@ CRASH_POINTS = (
     "publish.staged",
     "publish.audited",
     "publish.replaced",
+    "publish.grown",
     "publish.noted",
     "publish.committed",
     "open.staged",

@@ -149,13 +149,15 @@ class Problems:
 
     def __init__(self) -> None:
         self._errors: list[FlowForgeError] = []
+        self._said: set[tuple[str, Location | None, str]] = set()
 
     def add(self, error: FlowForgeError) -> None:
-        """Keep *error*; the parts of a :class:`ProjectErrors` are kept one by one."""
-        if isinstance(error, ProjectErrors):
-            self._errors.extend(error.errors)
-        else:
-            self._errors.append(error)
+        """Keep *error*, unless the same was said of the same place; :class:`ProjectErrors` are kept one by one."""
+        for one in error.errors if isinstance(error, ProjectErrors) else (error,):
+            said = (one.code, one.location, one.message)
+            if one.location is None or said not in self._said:
+                self._said.add(said)
+                self._errors.append(one)
 
     def __len__(self) -> int:
         return len(self._errors)

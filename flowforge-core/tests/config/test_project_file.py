@@ -63,7 +63,7 @@ def test_everything_it_may_say(tmp_path: Path) -> None:
         ("name: shop\nversion: 1\nvars: [a]", "FF1005", "project.yml:3:7"),
         ("name: shop\nversion: 1\nvars: {1: a}", "FF1005", "project.yml:3:8"),
         ("name: ''\nversion: 1", "FF1005", "project.yml:1:7"),
-        ("name: shop\nversion: 1\nmodels: {storage: {}}", "FF1007", "project.yml:3:1"),
+        ("name: shop\nversion: 1\nseeds: {storage: {}}", "FF1007", "project.yml:3:1"),
         ("name: shop\nversion: 1\nhooks: {on_run_start: []}", "FF1007", "project.yml:3:1"),
         ("name: shop\nversion: 1\nseeds: {a: 1}", "FF1007", "project.yml:3:1"),
         ("name: shop\nversion: 1\nmodels_dir: ../other", "FF1005", "project.yml:3:13"),

@@ -93,7 +93,7 @@ def test_files_that_say_nothing(tmp_path: Path, text: str) -> None:
         ("models:\n  - name: a\n    columns: [{name: id, test: [x]}]", "FF1004", 3, "'test'"),
         ("models:\n  - name: a\n    columns: [{name: id}, {name: id}]", "FF1009", 3, "'id'"),
         ("models:\n  - name: a\n    tests: []\n    data_tests: []", "FF1004", 4, "mean the same"),
-        ("models:\n  - name: a\n    config: {materialized: view}", "FF1007", 3, "'config'"),
+        ("models:\n  - name: a\n    config: [view]", "FF1005", 3, "'config'"),
         ("models:\n  - name: a\n    columns: [{name: id, meta: {a: 1}}]", "FF1007", 3, "'meta'"),
         ("sources: [{name: a}]", "FF1007", 1, "'sources'"),
         ("models:\n  - name: a\n    tests: [{unique: {tags: 5}}]", "FF1005", 3, "'tags'"),

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from flowforge.errors import Problems, ProjectError
 from flowforge.project.inputs import input_files
+from flowforge.project.layering import Settings
+from flowforge.project.macros import MacroLibrary
 from flowforge.project.manifest import ModelConfig
 from flowforge.project.model_config import structure_config
 from flowforge.project.python_nodes import python_nodes
@@ -76,9 +78,15 @@ def test_inputs_stay_inside_of_the_project(pattern: Any) -> None:
 
 def test_both_kinds_of_models_take_the_keys() -> None:
     problems = Problems()
-    sql = sql_node("{{ config(timeout='2m', cache=true, inputs='data/*.csv') }}\nselect 1", "models/a.ff.sql", problems)
+    sql = sql_node(
+        "{{ config(timeout='2m', cache=true, inputs='data/*.csv') }}\nselect 1",
+        "models/a.ff.sql",
+        problems,
+        Settings(),
+        MacroLibrary(),
+    )
     text = "from flowforge import model\n@model(timeout='2m', cache=True, inputs=['data/*.csv'])\ndef f():\n    pass\n"
-    (python,) = python_nodes(text, "models/b.ff.py", problems)
+    (python,) = python_nodes(text, "models/b.ff.py", problems, Settings())
     assert not len(problems)
     assert sql is not None
     for node in (sql, python):

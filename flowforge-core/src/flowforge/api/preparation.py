@@ -73,7 +73,7 @@ def make_ledger(
     """The ledger of a run, with the database as *session* sees it now."""
     executor, manifest, compiler = project.executor, project.manifest, project.compiler
     home = executor.namespace
-    policy = Policy(options.cache, forced(plan, options), options.assume_unchanged)
+    policy = Policy(options.cache, forced(plan, options), options.assume_unchanged, options.full_refresh)
     noting = policy.mode.reads or policy.mode.writes
     wanted = manifest.nodes if noting else plan.steps
     places = [place(manifest.nodes[name], home) for name in wanted if manifest.nodes[name].materialized != "ephemeral"]

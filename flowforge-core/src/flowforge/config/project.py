@@ -11,6 +11,7 @@ import attrs
 from flowforge.config.check_entries import RawCheck, parse_checks
 from flowforge.config.files import inside, read_yaml
 from flowforge.config.flaws import WRONG_VALUE
+from flowforge.config.layers import Passage
 from flowforge.config.names import is_name
 from flowforge.config.structure import structure
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems, ProjectError
@@ -33,6 +34,8 @@ class ProjectConfig:
         Defaults of ``var()``.
     checks:
         The entries of ``tests:``; bound to their types later.
+    models:
+        Settings of folders and single models; read when the settings are known.
     """
 
     name: str
@@ -40,16 +43,18 @@ class ProjectConfig:
     models_dir: str = "models"
     vars: Mapping[str, Any] = attrs.field(factory=dict)
     checks: tuple[RawCheck, ...] = ()
+    models: Passage | None = None
 
 
 @attrs.frozen
 class _ProjectFile:
-    later_keys: ClassVar[Mapping[str, str]] = dict.fromkeys(("models", "seeds", "docs", "hooks", "dependencies"), "")
+    later_keys: ClassVar[Mapping[str, str]] = dict.fromkeys(("seeds", "docs", "hooks", "dependencies"), "")
 
     name: str = attrs.field(validator=is_name)
     version: str = attrs.field(converter=str, metadata={"accepts": str | int | float})
     models_dir: str = "models"
     vars: Mapping[str, Any] = attrs.field(factory=dict)
+    models: Mapping[str, Any] = attrs.field(factory=dict)
     tests: tuple[Any, ...] = attrs.field(default=(), metadata={"aliases": ("checks", "data_tests")})
 
 
@@ -93,7 +98,8 @@ def load_project_config(root: Path, problems: Problems) -> ProjectConfig | None:
     checks = parse_checks(raw.tests, doc, (key,), problems=problems)
     if len(problems) > before:
         return None
-    return ProjectConfig(raw.name, raw.version, raw.models_dir, raw.vars, checks)
+    models = Passage(doc, ("models",)) if raw.models else None
+    return ProjectConfig(raw.name, raw.version, raw.models_dir, raw.vars, checks, models)
 
 
 def _no_project(folder: Path, message: str) -> ProjectError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -10,6 +10,7 @@ import attrs
 
 from flowforge.config.check_entries import RawCheck, as_tuple, parse_checks
 from flowforge.config.files import read_yaml
+from flowforge.config.layers import Layer, Passage
 from flowforge.config.names import is_name
 from flowforge.config.structure import structure
 from flowforge.config.yaml import KeyPath, YamlDocument
@@ -38,6 +39,8 @@ class ModelProps:
         The list that the entry stands in.
     checks:
         Those of the entry itself; those of columns are at the columns.
+    settings:
+        What ``config:`` says, and what of it may stand beside it.
     """
 
     name: str
@@ -46,6 +49,7 @@ class ModelProps:
     tags: tuple[str, ...]
     columns: tuple[ColumnProps, ...]
     checks: tuple[RawCheck, ...]
+    settings: tuple[Layer, ...]
     _doc: YamlDocument = attrs.field(repr=False, eq=False)
     _at: KeyPath = attrs.field(repr=False)
 
@@ -85,13 +89,16 @@ class _Column:
 @attrs.frozen
 class _Entry:
     later_keys: ClassVar[Mapping[str, str]] = _later(
-        "config", "meta", "docs", "constraints", "contract", "access", "group", "owner", "versions", "latest_version"
+        "docs", "constraints", "contract", "access", "group", "versions", "latest_version"
     )
 
     name: str = attrs.field(validator=is_name)
     description: str | None = None
     columns: tuple[_Column, ...] = ()
     tags: tuple[str, ...] = attrs.field(default=(), converter=as_tuple, metadata={"accepts": str | tuple[str, ...]})
+    meta: Mapping[str, Any] = attrs.field(factory=dict)
+    owner: str | None = None
+    config: Mapping[str, Any] = attrs.field(factory=dict)
     checks: tuple[Any, ...] = attrs.field(default=(), metadata={"aliases": _CHECK_KEYS[1:]})
 
 
@@ -158,7 +165,17 @@ def _model(
         checks = _checks(column.checks, doc, place, problems, entry.name, column.name)
         columns[column.name] = ColumnProps(column.name, column.description, checks)
     own = _checks(entry.checks, doc, at, problems, entry.name, None)
-    return ModelProps(entry.name, kind, entry.description, entry.tags, tuple(columns.values()), own, doc, at)
+    settings = tuple(_settings(entry, doc, at))
+    return ModelProps(entry.name, kind, entry.description, entry.tags, tuple(columns.values()), own, settings, doc, at)
+
+
+def _settings(entry: _Entry, doc: YamlDocument, at: KeyPath) -> Iterator[Layer]:
+    beside = {key: value for key in ("meta", "owner") if (value := getattr(entry, key))}
+    for values, place in ((beside, at), (entry.config, (*at, "config"))):
+        if values:
+            plain = {str(key).removeprefix("+"): value for key, value in values.items()}
+            written = {str(key).removeprefix("+"): str(key) for key in values}
+            yield Layer(plain, written, Passage(doc, place))
 
 
 def _checks(

@@ -19,7 +19,7 @@ from flowforge.errors import InternalError
 from flowforge.materialize.steps import Audit, Publication, Published, Steps, Writer
 from flowforge.materialize.stepwise import publish_stepwise, refuse_what_is_not_atomic
 from flowforge.state.lease import Leases
-from flowforge.state.meta import write_meta
+from flowforge.state.meta import MetaRow, write_meta
 from flowforge.values import Namespace, Relation, RelationKind
 
 __all__ = ["Audit", "Publication", "Published", "Publisher", "Writer"]
@@ -122,6 +122,18 @@ class Publisher:
             if audit is not None:
                 audit(session, self.dialect.render(publication.target))
             return Published(row, row.rows, kept=True)
+        if steps.grows(session, publication):
+            published = self._grown(session, publication, audit, row)
+        else:
+            published = self._replaced(session, publication, audit, row)
+        write_meta(session, self.dialect, self.meta_table, published.row)
+        crash_point("publish.noted")
+        return published
+
+    def _replaced(
+        self, session: Session, publication: Publication, audit: Audit | None, row: MetaRow | None
+    ) -> Published:
+        steps = self._steps
         staged = None if publication.is_query else steps.stage(session, publication)
         crash_point("publish.staged")
         steps.audit(session, publication, staged, audit)
@@ -137,6 +149,23 @@ class Publisher:
             steps.replace(session, publication, staged)
             crash_point("publish.replaced")
             noted = steps.new_row(session, publication, staged, row)
-        write_meta(session, self.dialect, self.meta_table, noted)
-        crash_point("publish.noted")
         return Published(noted, staged.rows if staged else None, kept)
+
+    def _grown(self, session: Session, publication: Publication, audit: Audit | None, row: MetaRow | None) -> Published:
+        """Add rows to the table; the audit sees all of its rows as they will be."""
+        steps = self._steps
+        growth = steps.growth(session, publication)
+        kept = publication.may_keep and row is not None and growth.is_nothing(steps.staging(publication))
+        if kept:
+            session.drop(growth.batch, RelationKind.TABLE)
+        elif growth.can_write:
+            growth.write()
+            session.drop(growth.batch, RelationKind.TABLE)
+        else:
+            steps.replace(session, publication, steps.stage_grown(session, publication, growth))
+        crash_point("publish.grown")
+        if audit is not None:
+            audit(session, self.dialect.render(publication.target))
+        if kept and row is not None:
+            return Published(steps.kept_row(publication, row), growth.rows, kept=True)
+        return Published(steps.new_row(session, publication, None, row), growth.rows, kept=False)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import attrs
 
 from flowforge.contract import Capability, CreateKind, Dialect, EngineSpec, Session, TableOptions
+from flowforge.materialize.increments import Growth, Increment, refuse_bad_keys, stage_new_rows
 from flowforge.materialize.staging import staging_name
 from flowforge.state.fingerprint import parse_fingerprint
 from flowforge.state.meta import MetaRow, read_meta_row, relation_key
@@ -38,6 +39,11 @@ class Publication:
         The query whose rows it gets; or
     write:
         the function that writes the staging table. For a view made of rows, *backing* is the table under it.
+    increment:
+        How rows are added to those that stand there; nothing else is written then. Without a table of this name, the
+        rows are written as for any other table, and only their keys are looked at.
+    from_scratch:
+        Replace the table, though it could grow.
     hash_rows:
         Note the content hash of the rows, where the engine can make one.
     may_keep:
@@ -59,6 +65,8 @@ class Publication:
     backing: Relation | None = None
     retired: Relation | None = None
     options: TableOptions = TableOptions()
+    increment: Increment | None = None
+    from_scratch: bool = False
     hash_rows: bool = False
     may_keep: bool = False
     allow_non_atomic: bool = False
@@ -171,7 +179,52 @@ class Steps:
         else:
             assert publication.select is not None
             rows = session.create_as(staged, publication.select, CreateKind.TABLE, publication.options).rows
+        if publication.increment is not None:
+            refuse_bad_keys(session, self.dialect, staged, publication.increment, publication.node)
         return Staged(staged, rows)
+
+    def grows(self, session: Session, publication: Publication) -> bool:
+        """Whether there is a table that the new rows are added to."""
+        if publication.increment is None or publication.from_scratch:
+            return False
+        return session.kind_of(publication.target) is RelationKind.TABLE
+
+    def growth(self, session: Session, publication: Publication) -> Growth:
+        """Write the new rows to a relation of their own, and compare them with the table."""
+        increment, batch = publication.increment, self.spare(publication)
+        assert increment is not None
+        session.drop(batch, RelationKind.TABLE)  # of an attempt whose connection was lost
+        stage_new_rows(
+            session,
+            self.dialect,
+            target=publication.target,
+            batch=batch,
+            spare=self.staging(publication),
+            increment=increment,
+            write=publication.write,
+        )
+        return Growth.of(
+            session,
+            self.engine,
+            self.dialect,
+            target=publication.target,
+            batch=batch,
+            increment=increment,
+            node=publication.node,
+        )
+
+    def stage_grown(self, session: Session, publication: Publication, growth: Growth) -> Staged:
+        """Write all rows that the table is to have, old and new."""
+        staged = self.staging(publication)
+        session.create_as(staged, growth.rewritten(), CreateKind.TABLE, publication.options)
+        session.drop(growth.batch, RelationKind.TABLE)
+        return Staged(staged, growth.rows)
+
+    def spare(self, publication: Publication) -> Relation:
+        """A second relation of this run's own."""
+        table = publication.table
+        name = staging_name(f"{table.name}__new", self.run_id, limit=self.dialect.max_identifier_bytes)
+        return table.renamed(name)
 
     def hashed(self, session: Session, publication: Publication, staged: Staged) -> Staged:
         """*staged* with the hash of its rows, where it is asked for and can be had."""

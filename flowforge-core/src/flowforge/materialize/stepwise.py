@@ -67,6 +67,8 @@ def publish_stepwise(
     except BaseException:
         if not publication.is_query:
             _clear_away(session, steps.staging(publication))
+            if publication.increment is not None:
+                _clear_away(session, steps.spare(publication))
         raise
     forget(session, steps.dialect, steps.meta_table, noted.relation, before=noted.sequence)
     crash_point("open.cleaned")
@@ -75,6 +77,8 @@ def publish_stepwise(
 
 def _stage(steps: Steps, session: Session, publication: Publication) -> Staged:
     session.drop(steps.staging(publication), RelationKind.TABLE)  # of an attempt whose connection was lost
+    if steps.grows(session, publication):
+        return steps.stage_grown(session, publication, steps.growth(session, publication))
     return steps.stage(session, publication)
 
 

@@ -32,6 +32,12 @@ def model(
     timeout: float | str | None = None,
     cache: bool | None = None,
     inputs: Iterable[str] | str = (),
+    incremental: bool | Mapping[str, Any] | None = None,
+    incremental_strategy: str | None = None,
+    unique_key: Iterable[str] | str = (),
+    updated_at: Iterable[str] | str = (),
+    partition_by: Iterable[str] | str = (),
+    on_schema_change: str | None = None,
 ) -> Callable[[F], F]: ...
 def model(name: Any = None, *args: Any, **keywords: Any) -> Any:
     """Mark a function as a model. All arguments must be literals, because they are read without running the file.
@@ -48,7 +54,7 @@ def model(name: Any = None, *args: Any, **keywords: Any) -> Any:
         Columns that an input must have: ``{"users": {"id", "email"}}``, or just the columns for a single input.
         ``require`` is another spelling.
     materialized:
-        ``table`` (default) or ``view``.
+        ``table`` (default), ``view`` or ``incremental``.
     frame:
         ``pandas`` (default), ``arrow``, or a kind that the engine brings.
     timeout:
@@ -59,6 +65,9 @@ def model(name: Any = None, *args: Any, **keywords: Any) -> Any:
     inputs:
         Files of the project that the function reads, as patterns relative to the project's folder
         (``"data/*.csv"``); when their content changes, the model is out of date.
+    incremental, incremental_strategy, unique_key, updated_at, partition_by, on_schema_change:
+        How new rows are added to those that the table has. The function returns the new rows, or all of them when
+        *updated_at* names columns that grow.
     """
     if callable(name):
         return name

@@ -12,7 +12,8 @@ from flowforge.errors import ModelConfigError, Note, Problems, ProjectError
 from flowforge.values import Location
 
 _SKIPPED_FOLDERS = {"__pycache__", ".git", ".flowforge", ".venv", "node_modules"}
-_MACRO_FOLDERS = {"macros", "macros_py"}
+_PYTHON_MACROS = "macros_py"
+_MACRO_SUFFIXES = (".sql", ".sql.j2", ".sql.jinja", ".jinja", ".j2")
 
 
 @attrs.frozen
@@ -22,6 +23,7 @@ class ModelFiles:
     sql: tuple[str, ...]
     python: tuple[str, ...]
     properties: tuple[str, ...]
+    macros: tuple[str, ...]
     notes: tuple[Note, ...]
 
 
@@ -70,7 +72,7 @@ def _walk(root: str, folder: str, problems: Problems) -> Iterator[str]:
 
 def find_model_files(root: Path, models_dir: str, problems: Problems) -> ModelFiles:
     """Sort what lies below *models_dir* into models and properties."""
-    sql, python, properties, notes = [], [], [], []
+    sql, python, properties, macros, notes = [], [], [], [], []
     if not (root / models_dir).is_dir():
         problems.add(
             ProjectError(
@@ -80,11 +82,15 @@ def find_model_files(root: Path, models_dir: str, problems: Problems) -> ModelFi
                 help=f"create {models_dir}/ and put the first model into it",
             )
         )
-        return ModelFiles((), (), (), ())
+        return ModelFiles((), (), (), (), ())
+    folder = [part for part in models_dir.split("/") if part]
     for path in sorted(_walk(str(root), models_dir, problems)):
         parts = path.split("/")
-        if len(parts) > 2 and parts[1] in _MACRO_FOLDERS:
-            notes.append(Note("macros are not read by this version", "FF1104", Location(path)))
+        inside = parts[len(folder) : -1]
+        if inside[:1] == ["macros"] and path.endswith(_MACRO_SUFFIXES):
+            macros.append(path)
+        elif inside[:1] == [_PYTHON_MACROS]:
+            notes.append(Note("macros in Python are not read by this version", "FF1104", Location(path)))
         elif path.endswith(".ff.sql"):
             sql.append(path)
         elif path.endswith(".ff.py"):
@@ -96,7 +102,7 @@ def find_model_files(root: Path, models_dir: str, problems: Problems) -> ModelFi
             notes.append(
                 Note("this file is not a model", "FF1104", Location(path), f"rename it to {stem}.ff.sql to make it one")
             )
-    return ModelFiles(tuple(sql), tuple(python), tuple(properties), tuple(notes))
+    return ModelFiles(tuple(sql), tuple(python), tuple(properties), tuple(macros), tuple(notes))
 
 
 def read_text(root: Path, path: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.lexer import TokenStream
@@ -92,8 +92,13 @@ def _quote_again(raw: str, offset: int) -> str:
     return '"' + text.encode("unicode_escape").decode("ascii") + '"'
 
 
-def parse(environment: Environment, text: str) -> nodes.Template:
+def parse(environment: Environment, text: str, parts: Sequence[str] = ()) -> nodes.Template:
     """The syntax tree of *text* (line breaks ``\\n`` only) with offsets for line numbers and shielded comments.
+
+    Parameters
+    ----------
+    parts:
+        What *text* consists of, when SQL quotes and comments of one part do not reach into the next.
 
     Raises
     ------
@@ -108,7 +113,7 @@ def parse(environment: Environment, text: str) -> nodes.Template:
     if reserved:
         raise TemplateProblem(f"the character U+{ord(reserved.group()):X} is reserved", reserved.start())
     try:
-        tree = Parser(environment, shield_comments(text), None, "<template>").parse()
+        tree = Parser(environment, "".join(map(shield_comments, parts or (text,))), None, "<template>").parse()
     except TemplateSyntaxError as exc:
         raise TemplateProblem(exc.message or "invalid syntax", max(exc.lineno, 1) - 1) from None
     except RecursionError:

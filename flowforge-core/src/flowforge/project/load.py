@@ -19,6 +19,8 @@ from flowforge.config.sources import SourceDecl, load_sources
 from flowforge.config.structure import nearest
 from flowforge.errors import ConfigFileError, DependencyNotFoundError, FlowForgeError, Note, Problems
 from flowforge.project.files import find_model_files, read_text
+from flowforge.project.layering import read_settings
+from flowforge.project.macros import read_macros
 from flowforge.project.manifest import CheckDecl, ColumnInfo, Manifest, Node, RefCall, Source, SourceCall
 from flowforge.project.names import check_names
 from flowforge.project.python_nodes import python_nodes
@@ -54,23 +56,27 @@ def load_manifest(
     Anything wrong goes to *problems*; the manifest then holds what could be understood.
     """
     files = find_model_files(root, config.models_dir, problems)
+    properties = [load_properties(root, path, problems) for path in files.properties]
+    described = [entry for file in properties if file is not None for entry in file.models]
+    settings = read_settings(config, (entry for entry in described if entry.kind == "models"), problems)
+    library = read_macros(root, files.macros, problems)
     nodes: list[Node] = []
     for path in files.sql:
         text = _read(root, path, problems)
-        node = sql_node(text, path, problems) if text is not None else None
+        node = sql_node(text, path, problems, settings, library) if text is not None else None
         if node is not None:
             nodes.append(node)
     for path in files.python:
         text = _read(root, path, problems)
         if text is not None:
-            nodes.extend(python_nodes(text, path, problems))
+            nodes.extend(python_nodes(text, path, problems, settings))
+    settings.refuse_strays(nodes, problems)
     seeds, seed_notes = find_seeds(problems)
     nodes.extend(seeds)
 
     disabled = {node.short_name: node.path for node in nodes if not node.config.enabled}
     named = check_names([node for node in nodes if node.config.enabled], problems)
     sources = {source.id: source for source in _sources(load_sources(root, problems), named)}
-    properties = [load_properties(root, path, problems) for path in files.properties]
     _describe(named, [entry for entry in properties if entry is not None], disabled, problems)
     named = _link(named, sources, disabled, problems)
 
@@ -80,6 +86,7 @@ def load_manifest(
         nodes=dict(sorted(named.items())),
         sources=dict(sorted(sources.items())),
         vars=vars,
+        macros=library,
         notes=(*files.notes, *seed_notes),
     )
     raw = [check for entry in properties if entry is not None for check in entry.checks]

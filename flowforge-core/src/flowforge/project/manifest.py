@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from flowforge.errors import Note
 from flowforge.values import Location, Relation
+
+if TYPE_CHECKING:
+    from flowforge.project.macros import MacroLibrary
+
+
+def _no_macros() -> MacroLibrary:
+    from flowforge.project.macros import MacroLibrary  # which knows the calls that are described here
+
+    return MacroLibrary()
 
 
 class NodeKind(enum.Enum):
@@ -49,6 +58,31 @@ class ColumnInfo:
 
 
 @attrs.frozen
+class Incremental:
+    """How a model's table grows.
+
+    Parameters
+    ----------
+    strategy:
+        ``append``, ``merge``, ``delete+insert`` or ``insert_overwrite``.
+    unique_key:
+        Columns that tell rows apart.
+    updated_at:
+        Columns that grow: rows that are not above what the table holds are old.
+    partition_by:
+        Columns whose values are replaced together.
+    on_schema_change:
+        ``ignore``, ``fail``, ``append_new_columns`` or ``sync_all_columns``.
+    """
+
+    strategy: str
+    unique_key: tuple[str, ...] = ()
+    updated_at: tuple[str, ...] = ()
+    partition_by: tuple[str, ...] = ()
+    on_schema_change: str = "ignore"
+
+
+@attrs.frozen
 class ModelConfig:
     """The settings of one model, after all layers were merged.
 
@@ -79,6 +113,7 @@ class ModelConfig:
     timeout: float | None = None
     cache: bool | None = None
     inputs: tuple[str, ...] = ()
+    incremental: Incremental | None = None
 
 
 @attrs.frozen
@@ -168,7 +203,7 @@ class Node:
 
     @property
     def materialized(self) -> str:
-        """``table``, ``view``, ``ephemeral`` or ``seed``."""
+        """``table``, ``view``, ``ephemeral``, ``incremental`` or ``seed``."""
         return "seed" if self.kind is NodeKind.SEED else self.config.materialized
 
 
@@ -231,6 +266,7 @@ class Manifest:
     checks: tuple[CheckDecl, ...] = ()
     vars: Mapping[str, Any] = attrs.field(factory=dict)
     notes: tuple[Note, ...] = ()
+    macros: MacroLibrary = attrs.field(factory=lambda: _no_macros())
 
     def find(self, name: str) -> Node | None:
         """The node called *name*, with or without ``.ff``, or whose relation has that name; ``None`` if there is none."""

@@ -10,9 +10,11 @@ from typing import Any, ClassVar, Literal
 
 import attrs
 
+from flowforge.config.layers import Layer
+from flowforge.config.names import is_name
 from flowforge.config.structure import structure_plain
 from flowforge.errors import ModelConfigError, Problems
-from flowforge.project.manifest import ModelConfig
+from flowforge.project.manifest import Incremental, ModelConfig
 from flowforge.values import Location
 
 _LATER = (
@@ -21,25 +23,15 @@ _LATER = (
     "pre_hook",
     "post_hook",
     "storage",
-    "incremental",
     "snapshot",
-    "unique_key",
-    "primary_key",
-    "updated_at",
-    "updated_at_column",
-    "updated_at_columns",
-    "timestamp_columns",
-    "delta_columns",
     "delta",
     "delta_sql",
     "delta_python",
-    "on_schema_change",
     "http",
     "api",
     "database",
     "group",
     "dialect",
-    "partition_by",
     "cluster_by",
     "grants",
     "indexes",
@@ -90,13 +82,47 @@ def _not_blank(instance: object, attribute: attrs.Attribute[Any], value: str | N
         raise ValueError("is empty")
 
 
+Strategy = Literal["append", "insert", "merge", "delete+insert", "insert_overwrite"]
+OnSchemaChange = Literal["ignore", "none", "fail", "append_new_columns", "sync_all_columns"]
+_WATERMARKS = ("updated_at_column", "updated_at_columns", "timestamp_columns", "delta_columns")
+
+
+def _columns(*aliases: str) -> Any:
+    return attrs.field(
+        default=(), converter=_words, validator=_names, metadata={"accepts": str | tuple[str, ...], "aliases": aliases}
+    )
+
+
+def _names(instance: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
+    seen = set()
+    for name in value:
+        is_name(instance, attribute, name)
+        if name.casefold() in seen:
+            raise ValueError(f"'{name}' is named twice")
+        seen.add(name.casefold())
+
+
+@attrs.frozen(kw_only=True)
+class _Growing:
+    """The block ``incremental: {...}``."""
+
+    later_keys: ClassVar[Mapping[str, str]] = dict.fromkeys(("delta_sql", "delta_python", "delta_config"), "")
+
+    enabled: bool = True
+    strategy: Strategy | None = None
+    unique_key: tuple[str, ...] = _columns("primary_key")
+    updated_at: tuple[str, ...] = _columns(*_WATERMARKS)
+    partition_by: tuple[str, ...] = _columns()
+    on_schema_change: OnSchemaChange | None = attrs.field(default=None, metadata={"aliases": ("schema_sync",)})
+
+
 @attrs.frozen(kw_only=True)
 class _Written:
     """What a model may say of itself in this version."""
 
     later_keys: ClassVar[Mapping[str, str]] = dict.fromkeys(_LATER, "")
 
-    materialized: Literal["table", "view", "ephemeral"] = "table"
+    materialized: Literal["table", "view", "ephemeral", "incremental"] | None = None
     tags: tuple[str, ...] = attrs.field(default=(), converter=_words, metadata={"accepts": str | tuple[str, ...]})
     meta: Mapping[str, Any] = attrs.field(factory=dict)
     description: str | None = None
@@ -110,6 +136,29 @@ class _Written:
     cache: bool | None = None
     inputs: tuple[str, ...] = attrs.field(
         default=(), converter=_words, validator=_inside, metadata={"accepts": str | tuple[str, ...]}
+    )
+    incremental: bool | _Growing | None = None
+    incremental_strategy: Strategy | None = None
+    unique_key: tuple[str, ...] = _columns("primary_key")
+    updated_at: tuple[str, ...] = _columns(*_WATERMARKS)
+    partition_by: tuple[str, ...] = _columns()
+    on_schema_change: OnSchemaChange | None = attrs.field(default=None, metadata={"aliases": ("schema_sync",)})
+
+
+SETTINGS = frozenset({*(field.name for field in attrs.fields(_Written)), *_LATER})
+"""The names of all settings that a model can have."""
+
+
+def check_settings(layer: Layer, problems: Problems) -> bool:
+    """Whether settings that stand beside the models are right; what is wrong with them goes to *problems*."""
+    return (
+        structure_plain(
+            dict(layer.values),
+            _Written,
+            problems=problems,
+            locate=lambda path, on_key: layer.place(str(path[0]), path[1:], on_key) if path else layer.place(""),
+        )
+        is not None
     )
 
 
@@ -134,4 +183,52 @@ def structure_config(
     )
     if written is None:
         return None
-    return ModelConfig(**attrs.asdict(written, recurse=False))
+    before = len(problems)
+    growing = _incremental(written, place, problems)
+    if len(problems) > before:
+        return None
+    plain = {name: getattr(written, name) for name in _PLAIN}
+    materialized = "incremental" if growing is not None else written.materialized or "table"
+    return ModelConfig(**{**plain, "materialized": materialized, "incremental": growing})
+
+
+_PLAIN = tuple(field.name for field in attrs.fields(ModelConfig) if field.name not in ("materialized", "incremental"))
+
+
+def _incremental(written: _Written, place: Callable[[str], Location], problems: Problems) -> Incremental | None:
+    """How the table grows, when it does; what does not go together goes to *problems*."""
+    block = written.incremental if isinstance(written.incremental, _Growing) else _Growing()
+    said = written.incremental is True or (isinstance(written.incremental, _Growing) and block.enabled)
+    refused = written.incremental is False or not block.enabled
+
+    def wrong(key: str, message: str, help: str) -> None:
+        problems.add(ModelConfigError(message, code="FF1130", location=place(key), help=help))
+
+    beside = {
+        "strategy": written.incremental_strategy,
+        **{name: getattr(written, name) for name in ("unique_key", "updated_at", "partition_by", "on_schema_change")},
+    }
+    values: dict[str, Any] = {}
+    for name, outer in beside.items():
+        inner = getattr(block, name)
+        if inner and outer and inner != outer:
+            wrong("incremental", f"'{name}' is said twice, inside of 'incremental' and beside it", "keep one of them")
+        values[name] = inner or outer
+    if written.materialized == "incremental" and refused:
+        wrong("incremental", "'incremental' is off, and materialized='incremental'", "keep one of them")
+    if not said and written.materialized != "incremental":
+        for name, value in beside.items():
+            if value and not refused:
+                key = "incremental_strategy" if name == "strategy" else name
+                wrong(key, f"'{key}' means something only for incremental models", "say materialized='incremental'")
+        return None
+    if written.materialized not in (None, "incremental"):
+        wrong("materialized", f"'incremental', and materialized='{written.materialized}'", "keep one of them")
+    strategy = {"insert": "append", None: "merge" if values["unique_key"] else "append"}.get(
+        values["strategy"], values["strategy"]
+    )
+    needed = {"merge": "unique_key", "delete+insert": "unique_key", "insert_overwrite": "partition_by"}.get(strategy)
+    if needed is not None and not values[needed]:
+        wrong("materialized", f"the strategy {strategy} needs '{needed}'", f"name the columns: {needed}='id'")
+    change = {"none": "ignore", None: "ignore"}.get(values["on_schema_change"], values["on_schema_change"])
+    return Incremental(strategy, values["unique_key"], values["updated_at"], values["partition_by"], change)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowforge.errors import ModelConfigError, Problems
+from flowforge.project.layering import Settings
 from flowforge.project.manifest import Node, NodeKind
 from flowforge.project.model_config import structure_config
 from flowforge.project.python_model import PythonDraft, read_python_models
-from flowforge.values import Location, Relation, relation_for
+from flowforge.values import Relation, relation_for
 
 
-def python_nodes(text: str, path: str, problems: Problems) -> Iterator[Node]:
+def python_nodes(text: str, path: str, problems: Problems, settings: Settings) -> Iterator[Node]:
     """The nodes of all models in a Python file. Errors go to *problems*."""
     drafts = read_python_models(text, path, problems)
     stem = path.rsplit("/", 1)[-1].removesuffix(".py")
@@ -27,13 +28,14 @@ def python_nodes(text: str, path: str, problems: Problems) -> Iterator[Node]:
                     )
                 )
     for draft in drafts:
-        node = _node(draft, draft.name or stem, path, problems)
+        node = _node(draft, draft.name or stem, path, problems, settings)
         if node is not None:
             yield node
 
 
-def _node(draft: PythonDraft, name: str, path: str, problems: Problems) -> Node | None:
-    config = structure_config(draft.config, lambda key: draft.places.get(key, draft.location), problems)
+def _node(draft: PythonDraft, name: str, path: str, problems: Problems, settings: Settings) -> Node | None:
+    raw, place = settings.joined(path, name, draft.config, lambda key: draft.places.get(key, draft.location))
+    config = structure_config(raw, place, problems)
     if config is None:
         return None
     if config.materialized == "ephemeral":
@@ -41,11 +43,10 @@ def _node(draft: PythonDraft, name: str, path: str, problems: Problems) -> Node 
             ModelConfigError(
                 "a Python model cannot be ephemeral: it has no SQL to put in its place",
                 code="FF1107",
-                location=draft.places.get("materialized", Location(path)),
+                location=place("materialized"),
                 help="use 'table' or 'view'",
             )
         )
-        return None
     return Node(
         name=name,
         kind=NodeKind.PYTHON,

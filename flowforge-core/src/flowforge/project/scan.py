@@ -50,6 +50,8 @@ class Scan:
         Names that ``var`` and ``env`` are called with, where they are literal; sorted.
     simple:
         True when the template holds only literal calls, so that it renders without Jinja.
+    names:
+        All names that the template mentions; none for a simple one.
     problems:
         Everything that has to be corrected.
     create:
@@ -67,6 +69,7 @@ class Scan:
     vars: tuple[str, ...] = ()
     envs: tuple[str, ...] = ()
     simple: bool = True
+    names: frozenset[str] = frozenset()
     problems: tuple[FlowForgeError, ...] = ()
     create: tuple[str, str | None] | None = None
 
@@ -90,6 +93,7 @@ class Findings:
         self.deps: list[RefCall] = []
         self.vars: set[str] = set()
         self.envs: set[str] = set()
+        self.names: set[str] = set()
         self.dynamic: list[ProjectError] = []
         self.problems: list[FlowForgeError] = []
 
@@ -189,6 +193,7 @@ class Findings:
             vars=tuple(sorted(self.vars)),
             envs=tuple(sorted(self.envs)),
             simple=simple,
+            names=frozenset(self.names),
             problems=tuple(sorted(self.problems, key=order)),
             create=(create.kind, create.name) if create else None,
         )

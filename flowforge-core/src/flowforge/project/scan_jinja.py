@@ -112,8 +112,15 @@ def read_tree(found: Findings) -> None:
     except TemplateProblem as problem:
         found.problems.append(syntax_error(found.text, problem, found))
         return
+    read_nodes(found, tree)
+
+
+def read_nodes(found: Findings, tree: nodes.Node) -> None:
+    """Add what a tree, or a part of one, holds."""
     callees: set[int] = set()
     for node in walk(tree):
+        if isinstance(node, nodes.Name) and node.ctx == "load":
+            found.names.add(node.name)
         tag = refused_statement(node)
         if tag is not None:
             found.problems.append(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from flowforge.errors import ModelConfigError, Problems
+from flowforge.errors import ModelConfigError, Problems, ProjectError
+from flowforge.project.layering import Settings
+from flowforge.project.macros import Macro, MacroLibrary
 from flowforge.project.manifest import Node, NodeKind, SqlBody
 from flowforge.project.model_config import structure_config
 from flowforge.project.scan import scan_sql
 from flowforge.values import Location, Relation, relation_for
 
 
-def sql_node(text: str, path: str, problems: Problems) -> Node | None:
+def sql_node(text: str, path: str, problems: Problems, settings: Settings, library: MacroLibrary) -> Node | None:
     """The node of a SQL model; ``None`` when its file is beyond understanding. Errors go to *problems*."""
     if not text.strip():
         problems.add(
@@ -25,15 +27,21 @@ def sql_node(text: str, path: str, problems: Problems) -> Node | None:
     for problem in scan.problems:
         problems.add(problem)
     name = path.rsplit("/", 1)[-1].removesuffix(".sql")
-    raw = dict(scan.config or {})
+    raw, place = settings.joined(path, name, scan.config or {}, lambda key: scan.locate([key]) or Location(path, 1, 1))
     created_kind, created_name = scan.create or (None, None)
     if created_kind is not None:
-        raw.setdefault("materialized", created_kind)
+        own = scan.config or {}
+        raw["materialized"] = own.get("materialized", created_kind)
         if created_name is not None:
-            raw.setdefault("alias", created_name)
-    config = structure_config(raw, lambda key: scan.locate([key]) or Location(path, 1, 1), problems)
+            raw["alias"] = own.get("alias", created_name)
+    config = structure_config(raw, place, problems)
     if config is None:
         return None
+    macros = library.used_by(scan.names) if library.macros else ()
+    if "deps" not in raw:
+        for macro in macros:
+            for place_of in macro.computed:
+                problems.add(_computed(macro, place_of, path))
     return Node(
         name=name,
         kind=NodeKind.SQL,
@@ -41,7 +49,17 @@ def sql_node(text: str, path: str, problems: Problems) -> Node | None:
         relation=Relation(config.alias or relation_for(name), config.schema),
         config=config,
         body=SqlBody(scan.template, scan.simple),
-        refs=scan.refs,
-        sources=scan.sources,
+        refs=(*scan.refs, *(ref for macro in macros for ref in macro.refs)),
+        sources=(*scan.sources, *(source for macro in macros for source in macro.sources)),
         description=config.description,
+    )
+
+
+def _computed(macro: Macro, where: Location, path: str) -> ProjectError:
+    return ProjectError(
+        f"the macro {macro.name!r} refers to something that is computed, so it cannot be known before the run",
+        code="FF1406",
+        location=where,
+        help="add config(deps=['...']) to the model, with the names of all models that it can be",
+        notes=[f"{path} uses this macro"],
     )

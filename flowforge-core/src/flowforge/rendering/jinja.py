@@ -8,7 +8,7 @@ from __future__ import annotations
 import bisect
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
@@ -17,13 +17,14 @@ from jinja2.exceptions import SecurityError
 
 from flowforge.errors import FlowForgeError, RenderError
 from flowforge.project.jinja_source import TemplateProblem, parse, start_offset, unshield, walk
-from flowforge.project.lexer import JINJA, Token, lex
-from flowforge.project.scan import Findings
+from flowforge.project.lexer import Token
+from flowforge.project.macros import MacroFile
 from flowforge.project.scan_jinja import refused_statement, syntax_error
 from flowforge.rendering.environment import SqlEnvironment, UndefinedName
 from flowforge.rendering.limits import MAX_TEXT, Budget, TooExpensive
 from flowforge.rendering.render import failed, placed
 from flowforge.rendering.source_map import Pieces
+from flowforge.rendering.splice import Splice
 from flowforge.rendering.weave import add_markers, harden
 from flowforge.values import Location
 
@@ -31,7 +32,14 @@ _FILENAME = "<template>"
 
 
 def render_jinja(
-    text: str, ctx: Any, functions: Mapping[str, Callable[..., Any]], pieces: Pieces, *, path: str, model: str
+    text: str,
+    ctx: Any,
+    functions: Mapping[str, Callable[..., Any]],
+    pieces: Pieces,
+    *,
+    path: str,
+    model: str,
+    macros: Sequence[MacroFile] = (),
 ) -> None:
     """Render *text* and append the result to *pieces*.
 
@@ -41,23 +49,26 @@ def render_jinja(
         A :class:`~flowforge.rendering.render.RenderContext`.
     functions:
         Its functions as templates call them.
+    macros:
+        Files that are put in front.
 
     Raises
     ------
     RenderError
         For everything that goes wrong in the template.
     """
-    _Rendering(text, path, model).run({**ctx.extra, **functions, "this": ctx.this}, pieces)
+    _Rendering(Splice.of(path, text, macros), model).run({**ctx.extra, **functions, "this": ctx.this}, pieces)
 
 
 class _Rendering:
     """One rendering of one template."""
 
-    def __init__(self, text: str, path: str, model: str) -> None:
-        self._text = text
+    def __init__(self, splice: Splice, model: str) -> None:
+        self._splice = splice
         self._model = model
-        self._found = Findings(text, path)
-        self._tags: list[Token] = [token for token in lex(text) if token.kind in JINJA]
+        self._found = splice.findings()
+        self._text = self._found.text
+        self._tags: list[Token] = splice.tags()
         self._starts = [token.start for token in self._tags]
         self._names: set[str] = set()
         self._environment = SqlEnvironment(Budget())
@@ -80,14 +91,23 @@ class _Rendering:
 
     def _parse(self) -> nodes.Template:
         try:
-            tree = parse(self._environment, self._text)
+            tree = parse(self._environment, self._text, self._splice.texts)
         except TemplateProblem as problem:
             raise syntax_error(self._text, problem, self._found) from None
         for node in walk(tree):
             tag = refused_statement(node)
             if tag is not None:
                 raise self._refused(f"{{% {tag} %}}", start_offset(node))
+        self._silence(tree)
         return tree
+
+    def _silence(self, tree: nodes.Template) -> None:
+        """Take out what stands between the macros in front: empty lines and comments."""
+        own = self._splice.own
+        for node in tree.body:
+            if isinstance(node, nodes.Output):
+                node.nodes = [part for part in node.nodes if start_offset(part) >= own]
+        tree.body = [node for node in tree.body if not isinstance(node, nodes.Output) or node.nodes]
 
     def _execute(self, template: Template) -> str:
         chunks: list[str] = []
@@ -122,11 +142,12 @@ class _Rendering:
         return self._tags[index] if index >= 0 and offset < self._tags[index].end else None
 
     def _origin(self, node: nodes.Node) -> tuple[int, int]:
+        own = self._splice.own
         if isinstance(node, nodes.TemplateData):
-            return node.lineno - 1, 0
+            return node.lineno - 1 - own, 0
         offset = node.lineno - 1 if isinstance(node, nodes.Stmt) else start_offset(node)
         tag = self._tag(offset)
-        return (tag.start, tag.end - tag.start) if tag else (offset, 1)
+        return (tag.start - own, tag.end - tag.start) if tag else (offset - own, 1)
 
     def _tag_at(self, offset: int) -> Location:
         tag = self._tag(offset)

@@ -7,13 +7,15 @@ comments as they are, and say for every character of the result where it comes f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 
 from flowforge.errors import FlowForgeError, RenderError
-from flowforge.project.lexer import code_spans, leading_keyword, lex, position, statements
+from flowforge.project.lexer import JINJA, code_spans, leading_keyword, lex, position, statements
+from flowforge.project.macros import MacroLibrary
 from flowforge.project.scan import SimpleCall, normalize
 from flowforge.project.single_query import FORBIDDEN, forbidden_statement, no_query, several_statements
 from flowforge.rendering.limits import to_text
@@ -36,7 +38,9 @@ class RenderContext:
         The relation that the model becomes: ``str(this)``, ``name``, ``schema``, ``database``, ``relation``,
         ``materialized``.
     extra:
-        Further names, such as macros.
+        Further names, such as macros of plugins.
+    library:
+        The project's macros.
     """
 
     ref: Callable[[str], str]
@@ -47,6 +51,7 @@ class RenderContext:
     this: Any
     is_incremental: Callable[[], bool]
     extra: Mapping[str, Any] = attrs.field(factory=dict)
+    library: MacroLibrary = attrs.field(factory=MacroLibrary)
 
 
 @attrs.frozen
@@ -90,11 +95,20 @@ def render(template: str, ctx: RenderContext, *, path: str, model: str, simple: 
         if "{{" in text or "{%" in text or "{#" in text:
             from flowforge.rendering.jinja import render_jinja
 
-            render_jinja(text, ctx, functions, pieces, path=path, model=model)
+            macros = ctx.library.files_of(_words(text)) if ctx.library.macros else ()
+            render_jinja(text, ctx, functions, pieces, path=path, model=model, macros=macros)
         else:
             pieces.add(text, 0)
     sql, trimmed = _trimmed(pieces.text())
     return Rendered(sql, pieces.source_map(trimmed=trimmed))
+
+
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
+def _words(text: str) -> set[str]:
+    """All words in the tags of a template."""
+    return {word for token in lex(text) if token.kind in JINJA for word in _WORD.findall(text, token.start, token.end)}
 
 
 def placed(error: FlowForgeError, location: Location) -> FlowForgeError:

@@ -105,8 +105,8 @@ class Compiler:
         """Where *node* is written."""
         return place(node, self._namespace)
 
-    def compile(self, name: str) -> Compiled:
-        """Compile one SQL model.
+    def compile(self, name: str, *, incremental: bool = False) -> Compiled:
+        """Compile one SQL model; with *incremental*, for a table that stands and is to grow.
 
         Raises
         ------
@@ -114,8 +114,7 @@ class Compiler:
             With the line that is to blame.
         """
         node = self._manifest.nodes[name]
-        piece = self._render(node)
-        return self._finish(node, piece)
+        return self._finish(node, self._render(node, incremental=incremental))
 
     def compile_inline(self, sql: str, path: str) -> Compiled:
         """Compile a query that is no model, such as that of ``flowforge show --inline``."""
@@ -190,7 +189,7 @@ class Compiler:
                 self._ephemeral[name] = piece
         return piece
 
-    def _render(self, node: Node, *, inline: bool = False) -> _Piece:
+    def _render(self, node: Node, *, inline: bool = False, incremental: bool = False) -> _Piece:
         assert isinstance(node.body, SqlBody)
         ephemeral: dict[str, None] = {}
         inputs: dict[Relation, None] = {}
@@ -254,11 +253,14 @@ class Compiler:
             env=self._env,
             engine=lambda default=None: self._engine.name,
             this=this,
-            is_incremental=lambda: False,
+            is_incremental=lambda: incremental,
             extra=self._macros,
+            library=self._manifest.macros,
         )
         rendered = render(node.body.template, context, path=node.path, model=node.short_name, simple=node.body.simple)
         check_statement(rendered.sql, node.path, rendered.source_map)
+        if node.config.incremental is not None:
+            inputs[relation] = None  # it may read what it wrote before
         return _Piece(rendered, tuple(ephemeral), tuple(inputs))
 
     def _var(self, name: str, default: Any = _MISSING) -> Any:

@@ -23,6 +23,7 @@ from flowforge.project.closure import ClosureReader
 from flowforge.project.inputs import input_files
 from flowforge.project.manifest import Manifest, Node, NodeKind, PythonBody, SeedBody
 from flowforge.run.compile import Compiled, Compiler
+from flowforge.run.growing import compile_increment
 from flowforge.run.volatile import python_notes, sql_notes
 from flowforge.seeds.discover import content_hash
 from flowforge.state.fingerprint import digest
@@ -55,6 +56,8 @@ class Definition:
     notes: tuple[Note, ...] = ()
     error: FlowForgeError | None = None
     compiled: Compiled | None = None
+    increment: Compiled | None = None
+    """The query of an incremental model's new rows."""
 
 
 class Definer:
@@ -103,25 +106,34 @@ class Definer:
 
     def _settings(self, node: Node) -> dict[str, Any]:
         relation = self._compiler.dialect.render(self._compiler.relation(node))
-        return {"materialized": node.materialized, "relation": relation}
+        settings = {"materialized": node.materialized, "relation": relation}
+        if node.config.incremental is not None:
+            settings.update(attrs.asdict(node.config.incremental))
+        return settings
 
     def _sql(self, node: Node) -> Definition:
         compiled = self._compiler.compile(node.name)
+        increment = None
+        if node.config.incremental is not None:
+            increment = compile_increment(self._compiler, node, compiled)
         config = self._settings(node)
         files, unmatched = self._declared(node)
         notes: tuple[Note, ...] = ()
         if self._judge and node.config.cache is None:
             declared = bool(files) and not unmatched
             promised = {one.path for one in self._inlined(node) if one.config.cache}
-            notes = sql_notes(compiled, self._compiler.dialect, files_declared=declared, promised=promised)
+            dialect = self._compiler.dialect
+            notes = sql_notes(increment or compiled, dialect, files_declared=declared, promised=promised)
+        more = [increment.unrevealed] if increment is not None else []
         return Definition(
-            digest=digest([self._around, compiled.unrevealed, config, files]),
+            digest=digest([self._around, compiled.unrevealed, config, files, *more]),
             sql=compiled.sql,
             config=config,
             files=files,
             volatile=_reasons(node, notes),
             notes=(*unmatched, *notes),
             compiled=compiled,
+            increment=increment,
         )
 
     def _inlined(self, node: Node) -> list[Node]:

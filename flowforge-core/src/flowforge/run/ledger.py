@@ -94,11 +94,12 @@ class Snapshot:
 
 @attrs.frozen
 class Policy:
-    """What the user asked for. *forced* are names of nodes."""
+    """What the user asked for. *forced* are names of nodes; *from_scratch*: no table only grows."""
 
     mode: CacheMode = CacheMode.RW
     forced: Collection[str] = frozenset()
     assume_unchanged: bool = False
+    from_scratch: bool = False
 
 
 class Ledger:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ from flowforge.materialize.frames import write_frame
 from flowforge.materialize.publish import Audit, Publication, Published, Publisher, Writer
 from flowforge.project.manifest import Node, NodeKind
 from flowforge.run.compile import Compiled, Compiler
+from flowforge.run.growing import compile_increment, increment_of
 from flowforge.run.ledger import Decision, Ledger, backing_of, kind_of
 from flowforge.run.modules import ProjectModules
 from flowforge.run.plan import Action, PlanNode
@@ -74,19 +76,25 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
     started_at, start = dt.datetime.now(dt.UTC), time.perf_counter()
     compiled: Compiled | None = None
     decision: Decision | None = None
+    increment: Compiled | None = None
     published: Published | None = None
     error: FlowForgeError | None = None
+    growing: list[Compiled] = []
     try:
         decision = bench.ledger.decide(node.name)
         if decision.action is Action.SKIP:
             _audit_standing(step, bench, sessions)
         else:
             if node.kind is NodeKind.SQL:
-                compiled = decision.definition.compiled or bench.compiler.compile(node.name)
-            published = _publish(step, bench, sessions, _publication(step, bench, decision, compiled))
+                compiled, increment = _compiled(node, bench, decision)
+            publication = _publication(step, bench, decision, compiled, increment)
+            if increment is not None and publication.increment is not None:
+                begun = functools.partial(growing.append, increment)
+                publication = attrs.evolve(publication, increment=attrs.evolve(publication.increment, begun=begun))
+            published = _publish(step, bench, sessions, publication)
         bench.ledger.settled(decision, node, published.row if published else None)
     except BaseException as problem:  # noqa: BLE001 - a worker reports everything, whatever a driver raises
-        error = explain(problem, step, bench, compiled)
+        error = explain(problem, step, bench, growing[-1] if growing else compiled)
     skipped = decision is not None and decision.action is Action.SKIP
     standing = decision.row if decision is not None and skipped else None
     return NodeResult(
@@ -98,7 +106,7 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
         started_at=started_at,
         duration=time.perf_counter() - start,
         rows=published.rows if published else standing.rows if standing else None,
-        sql=compiled.sql if compiled else None,
+        sql=growing[-1].sql if growing else compiled.sql if compiled else None,
         error=error,
         kept=published is not None and published.kept,
         notes=decision.definition.notes if decision is not None else (),
@@ -173,7 +181,18 @@ def _status(error: FlowForgeError | None) -> Status:
     return Status.ERROR
 
 
-def _publication(step: PlanNode, bench: Bench, decision: Decision, compiled: Compiled | None) -> Publication:
+def _compiled(node: Node, bench: Bench, decision: Decision) -> tuple[Compiled, Compiled | None]:
+    """The query of all rows, and for an incremental model that of the new ones."""
+    definition = decision.definition
+    compiled = definition.compiled or bench.compiler.compile(node.name)
+    if node.config.incremental is None:
+        return compiled, None
+    return compiled, definition.increment or compile_increment(bench.compiler, node, compiled)
+
+
+def _publication(
+    step: PlanNode, bench: Bench, decision: Decision, compiled: Compiled | None, increment: Compiled | None
+) -> Publication:
     node, target = step.node, step.relation
     kind, policy = kind_of(node), bench.ledger.policy
     write: Writer | None = None
@@ -208,6 +227,8 @@ def _publication(step: PlanNode, bench: Bench, decision: Decision, compiled: Com
         write=write,
         backing=backing,
         retired=bench.ledger.retired(node),
+        increment=increment_of(node, increment),
+        from_scratch=policy.from_scratch,
         hash_rows=policy.mode is not CacheMode.OFF and not is_seed and bench.read_by_others(node.name),
         may_keep=policy.mode.reads and node.name not in policy.forced,
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import attrs
 
 from flowforge_test_servers.board.arena import Arena, Place
+from flowforge_test_servers.board.growing import AFTER, BEFORE
 from flowforge_test_servers.board.world import EMPTY, NEW, OLD, REFUSED, SEEDED, Version
 
 PUBLISH = frozenset(f"publish.{step}" for step in ("locked", "staged", "audited", "replaced", "noted", "committed"))
@@ -34,6 +35,8 @@ class Scenario:
         Crash points that it comes to beside those of every run, and for whose sake it is here.
     leases:
         The table of leases is made by it, on an engine that needs one.
+    grows:
+        Rows are added to tables, in place where the engine has transactions.
     prepare:
         What else happens before, at the place itself.
     code:
@@ -51,6 +54,7 @@ class Scenario:
     command: tuple[str, ...] = ("build",)
     special: frozenset[str] = frozenset()
     leases: bool = False
+    grows: bool = False
     prepare: Callable[[Place], None] = lambda place: None
     code: int = 0
     settles: bool = True
@@ -60,7 +64,8 @@ class Scenario:
         """All crash points that a run to the end comes to."""
         branch = PUBLISH if arena.transactional else OPEN
         leases = {"lease.created"} if self.leases and not arena.transactional else set()
-        return branch | RUN | SEED | self.special | leases
+        growing = {"publish.grown"} if self.grows and arena.transactional else set()
+        return branch | RUN | SEED | self.special | leases | growing
 
 
 def _older_meta(place: Place) -> None:
@@ -89,5 +94,6 @@ SCENARIOS = (
     Scenario("seed", OLD, SEEDED, command=("seed",)),
     Scenario("migrate", OLD, NEW, special=frozenset({"meta.migrated"}), prepare=_older_meta, like_another=True),
     Scenario("leftover", OLD, NEW, special=frozenset({"leftovers.dropped"}), prepare=_leftover, like_another=True),
+    Scenario("grow", BEFORE, AFTER, grows=True),
     Scenario("refused", OLD, REFUSED, code=2, settles=False),
 )

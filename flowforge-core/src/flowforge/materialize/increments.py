@@ -1,0 +1,304 @@
+"""How a table grows: new rows are staged, compared with the table, and put beside or in place of rows that it has.
+
+Nothing is decided by position: columns are matched by name. Keys are looked at before anything is written. Knows
+sessions and SQL that every engine understands; nothing of transactions, ``_ff_meta`` or the order of the protocol.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Sequence
+
+import attrs
+
+from flowforge.contract import Capability, CreateKind, Dialect, EngineSpec, Session, TableOptions
+from flowforge.errors import ModelExecutionError
+from flowforge.materialize.columns import Fit, OnChange, fit, shape_of
+from flowforge.values import Relation, RelationKind
+
+
+class Strategy(enum.Enum):
+    """What becomes of rows that are in the table already."""
+
+    APPEND = "append"
+    MERGE = "merge"
+    DELETE_INSERT = "delete+insert"
+    OVERWRITE = "insert_overwrite"
+
+
+@attrs.frozen
+class Increment:
+    """How the rows of one model are added to those it has.
+
+    Parameters
+    ----------
+    select:
+        The query of the new rows; ``None``: what the publication's writer gives.
+    key:
+        Columns that tell rows apart; for ``merge`` and ``delete+insert``.
+    partition:
+        Columns whose values are replaced together; for ``insert_overwrite``.
+    watermark:
+        Columns that grow: only rows with a higher value in one of them are new.
+    begun:
+        Called when *select* is about to be run.
+    """
+
+    strategy: Strategy
+    select: str | None = None
+    key: tuple[str, ...] = ()
+    partition: tuple[str, ...] = ()
+    watermark: tuple[str, ...] = ()
+    on_change: OnChange = OnChange.IGNORE
+    begun: Callable[[], None] = lambda: None
+
+
+def is_new(dialect: Dialect, target: Relation, watermark: Sequence[str], *, strictly: bool) -> str:
+    """The condition under which a row of a query is new to *target*; rows without a watermark are.
+
+    Parameters
+    ----------
+    strictly:
+        Rows that are as new as the newest in the table are not taken again.
+    """
+    table = dialect.render(target)
+    conditions = []
+    for name in watermark:
+        column = dialect.quote(name)
+        newest = f"(SELECT MAX({column}) FROM {table})"
+        conditions.append(f"{column} {'>' if strictly else '>='} {newest} OR {column} IS NULL OR {newest} IS NULL")
+    return " OR ".join(conditions)
+
+
+@attrs.frozen
+class Growth:
+    """New rows that are staged, and the table that they belong to. One thread."""
+
+    session: Session
+    engine: EngineSpec
+    dialect: Dialect
+    target: Relation
+    batch: Relation
+    increment: Increment
+    fit: Fit
+    rows: int
+    node: str
+
+    # looking, before anything is written
+
+    @classmethod
+    def of(
+        cls,
+        session: Session,
+        engine: EngineSpec,
+        dialect: Dialect,
+        *,
+        target: Relation,
+        batch: Relation,
+        increment: Increment,
+        node: str,
+    ) -> Growth:
+        """Compare what is staged in *batch* with the table.
+
+        Raises
+        ------
+        ModelExecutionError
+            When columns differ in a way that is not wanted, or keys are doubled or NULL.
+        """
+        table, new = (shape_of(session, dialect, one, node) for one in (target, batch))
+        refuse_bad_keys(session, dialect, batch, increment, node)
+        rows = _number(session, f"SELECT COUNT(*) AS n FROM {dialect.render(batch)}")
+        return cls(
+            session, engine, dialect, target, batch, increment, fit(table, new, increment.on_change, node), rows, node
+        )
+
+    def is_nothing(self, spare: Relation) -> bool:
+        """Whether the table would have the same rows afterwards. *spare* is a name that may be used for a moment."""
+        if self.fit.changes_the_table or self.fit.missing:
+            return False
+        if self.increment.strategy is Strategy.OVERWRITE and not self.increment.partition:
+            return False
+        if not self.rows:
+            return True
+        if self.increment.strategy is Strategy.APPEND or not self.engine.support(Capability.CONTENT_HASH):
+            return False
+        names = self._names(self.fit.shared.values())
+        mine = f"SELECT {names} FROM {self._sql(self.batch)}"
+        theirs = f"SELECT {self._names(self.fit.shared)} FROM {self._sql(self.target)} WHERE {self._is_replaced}"
+        hashes = []
+        for select in (mine, theirs):
+            self.session.create_as(spare, select, CreateKind.TABLE)
+            hashes.append(self.session.content_hash(spare))
+            self.session.drop(spare, RelationKind.TABLE)
+        return hashes[0] is not None and hashes[0] == hashes[1]
+
+    # writing
+
+    def write(self) -> None:
+        """Change the table in place; only inside of a transaction."""
+        columns = list(self.fit.shared)
+        select = f"SELECT {self._batch_columns()} FROM {self._sql(self.batch)}"
+        strategy = self.increment.strategy
+        if strategy is Strategy.MERGE and self.engine.support(Capability.MERGE) and _same_names(self.fit.shared):
+            self.session.merge(self.target, self.batch, list(self.increment.key), columns)
+            return
+        if strategy is not Strategy.APPEND:
+            self.session.execute(f"DELETE FROM {self._sql(self.target)} WHERE {self._is_replaced}")
+        self.session.insert(self.target, select, columns)
+
+    @property
+    def can_write(self) -> bool:
+        """Whether :meth:`write` does it: the table keeps its columns, and rows lose nothing that new ones lack."""
+        if self.fit.changes_the_table:
+            return False
+        if self.fit.missing and self.increment.strategy is not Strategy.APPEND:
+            merges = self.increment.strategy is Strategy.MERGE and self.engine.support(Capability.MERGE)
+            return bool(merges) and _same_names(self.fit.shared)
+        return True
+
+    def rewritten(self) -> str:
+        """The query of all rows that the table is to have, under the columns that it is to have."""
+        old, new = [], []
+        for name in self.fit.order:
+            column, other = self.dialect.quote(name), self.fit.shared.get(name)
+            if other is None:
+                only = "ff_old" if name in self.fit.missing else "ff_new"
+                old.append(f"{only}.{column}")
+                new.append(f"{only}.{column}")
+                continue
+            old.append(f"{self._retyped(name, other)} AS {column}" if name in self.fit.retyped else f"ff_old.{column}")
+            new.append(f"ff_new.{self.dialect.quote(other)} AS {column}")
+        stay = "" if self.increment.strategy is Strategy.APPEND else f" WHERE NOT ({self._is_replaced_of('ff_old')})"
+        target, batch = self._sql(self.target), self._sql(self.batch)
+        nothing = f"(SELECT * FROM {batch} WHERE 1 = 0)"
+        kept = f"SELECT {', '.join(old)} FROM {target} AS ff_old LEFT JOIN {nothing} AS ff_new ON 1 = 0{stay}"
+        if not self.fit.missing:
+            return f"{kept} UNION ALL SELECT {', '.join(new)} FROM {batch} AS ff_new"
+        on = " AND ".join(
+            f"ff_old.{self.dialect.quote(name)} = ff_new.{self.dialect.quote(self._in_batch(name))}"
+            for name in self.increment.key
+        )
+        matched = on if on and self.increment.strategy is not Strategy.APPEND else "1 = 0"
+        return (
+            f"{kept} UNION ALL SELECT {', '.join(new)} FROM {batch} AS ff_new LEFT JOIN {target} AS ff_old ON {matched}"
+        )
+
+    # words
+
+    def _sql(self, relation: Relation) -> str:
+        return self.dialect.render(relation)
+
+    def _names(self, names: Iterable[str]) -> str:
+        return ", ".join(self.dialect.quote(name) for name in names)
+
+    def _batch_columns(self) -> str:
+        return ", ".join(
+            f"{self.dialect.quote(other)} AS {self.dialect.quote(name)}" for name, other in self.fit.shared.items()
+        )
+
+    def _in_batch(self, name: str) -> str:
+        found = [other for mine, other in self.fit.shared.items() if mine.casefold() == name.casefold()]
+        return found[0] if found else name
+
+    def _retyped(self, name: str, other: str) -> str:
+        schema = self.session.schema_of(self.batch)
+        assert schema is not None
+        type_ = self.dialect.type_name(schema.field(other).type)
+        return f"CAST(ff_old.{self.dialect.quote(name)} AS {type_})"
+
+    @property
+    def _is_replaced(self) -> str:
+        return self._is_replaced_of(None)
+
+    def _is_replaced_of(self, table: str | None) -> str:
+        """The condition under which new rows take the place of a row of the table."""
+        inner, tests = [], []
+        loose = self.increment.strategy is Strategy.OVERWRITE
+        for number, name in enumerate(self.increment.partition if loose else self.increment.key):
+            column, alias = self.dialect.quote(name), self.dialect.quote(f"ff_k{number}")
+            outer = f"{table}.{column}" if table else column
+            inner.append(f"{self.dialect.quote(self._in_batch(name))} AS {alias}")
+            equal = f"ff_batch.{alias} = {outer}"
+            tests.append(f"({equal} OR (ff_batch.{alias} IS NULL AND {outer} IS NULL))" if loose else equal)
+        if not tests:
+            return "1 = 1"
+        rows = f"SELECT DISTINCT {', '.join(inner)} FROM {self._sql(self.batch)}"
+        return f"EXISTS (SELECT 1 FROM ({rows}) AS ff_batch WHERE {' AND '.join(tests)})"
+
+
+def refuse_bad_keys(session: Session, dialect: Dialect, batch: Relation, increment: Increment, node: str) -> None:
+    """Look at the keys of staged rows.
+
+    Raises
+    ------
+    ModelExecutionError
+        When one is NULL or doubled, or a watermark without which nobody knows whether an appended row is new.
+    """
+    table = dialect.render(batch)
+    keyed = increment.strategy in (Strategy.MERGE, Strategy.DELETE_INSERT)
+    needed = increment.key if keyed else increment.watermark if increment.strategy is Strategy.APPEND else ()
+    for name in needed:
+        found = _number(session, f"SELECT COUNT(*) AS n FROM {table} WHERE {dialect.quote(name)} IS NULL")
+        if found:
+            what = "key" if keyed else "watermark"
+            raise ModelExecutionError(
+                f"{found} of the new rows have no {what}: {name!r} is NULL",
+                node=node,
+                code="FF2032",
+                help=f"leave such rows out, or give {name!r} a value",
+            )
+    if keyed and increment.key:
+        columns = ", ".join(dialect.quote(name) for name in increment.key)
+        doubled = f"SELECT {columns}, COUNT(*) AS n FROM {table} GROUP BY {columns} HAVING COUNT(*) > 1"
+        examples = session.query(f"SELECT * FROM ({doubled}) AS ff_doubled ORDER BY n DESC LIMIT 3").read_all()
+        if examples.num_rows:
+            shown = "; ".join(_key_words(row, increment.key) for row in examples.to_pylist())
+            raise ModelExecutionError(
+                f"several of the new rows have one key: {shown}",
+                node=node,
+                code="FF2033",
+                help="choose one row for each key, or a unique_key that tells them apart",
+            )
+
+
+def _key_words(row: dict[str, object], key: Sequence[str]) -> str:
+    *values, count = row.values()
+    named = ", ".join(f"{name}={value!r}" for name, value in zip(key, values, strict=True))
+    return f"{named} ({count} rows)"
+
+
+def _same_names(shared: dict[str, str]) -> bool:
+    return all(mine == other for mine, other in shared.items())
+
+
+def _number(session: Session, sql: str) -> int:
+    return int(session.query(sql).read_all().column(0)[0].as_py())
+
+
+NewRows = Callable[[Session, Relation], int | None]
+
+
+def stage_new_rows(
+    session: Session,
+    dialect: Dialect,
+    *,
+    target: Relation,
+    batch: Relation,
+    spare: Relation,
+    increment: Increment,
+    write: NewRows | None,
+) -> None:
+    """Write the new rows to the relation *batch*: those of the query, or those of *write* above the watermark."""
+    if increment.select is not None:
+        increment.begun()
+        session.create_as(batch, increment.select, CreateKind.TABLE, TableOptions())
+        return
+    assert write is not None
+    if not increment.watermark:
+        write(session, batch)
+        return
+    write(session, spare)
+    strictly = increment.strategy is Strategy.APPEND
+    condition = is_new(dialect, target, increment.watermark, strictly=strictly)
+    session.create_as(batch, f"SELECT * FROM {dialect.render(spare)} WHERE {condition}", CreateKind.TABLE)
+    session.drop(spare, RelationKind.TABLE)

@@ -1,0 +1,110 @@
+"""Brings the settings that stand beside models to the models: checks each layer once, and joins them.
+
+Nearest wins; tags are joined, and so are the keys of ``meta``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+import attrs
+
+from flowforge.config.layers import Layer, Layers, read_layers
+from flowforge.config.project import ProjectConfig
+from flowforge.config.properties import ModelProps
+from flowforge.config.structure import nearest
+from flowforge.errors import ConfigFileError, Problems
+from flowforge.project.manifest import Node
+from flowforge.project.model_config import SETTINGS, check_settings
+from flowforge.values import Location
+
+Place = Callable[[str], Location]
+
+
+@attrs.frozen
+class Settings:
+    """What stands beside the models of a project: in ``project.yml``, and by name in YAML files below the models."""
+
+    models_dir: str = "models"
+    layers: Layers = attrs.field(factory=Layers)
+    described: Mapping[str, tuple[Layer, ...]] = attrs.field(factory=dict)
+
+    def joined(self, path: str, name: str, own: Mapping[str, Any], place: Place) -> tuple[dict[str, Any], Place]:
+        """All settings of one model, and where each of them stands.
+
+        Parameters
+        ----------
+        path:
+            The model's file.
+        own, place:
+            What the file itself says, and where.
+        """
+        short = name.removesuffix(".ff")
+        values: dict[str, Any] = {}
+        places: dict[str, Layer] = {}
+        for layer in (*self.layers.of(self._folders(path), short), *self.described.get(short, ())):
+            _lay_over(values, layer.values)
+            places.update(dict.fromkeys(layer.values, layer))
+        if not values:
+            return dict(own), place
+        _lay_over(values, own)
+
+        def where(key: str) -> Location:
+            return places[key].place(key) if key in places and key not in own else place(key)
+
+        return values, where
+
+    def refuse_strays(self, nodes: Iterable[Node], problems: Problems) -> None:
+        """Complain about settings for folders and models that do not exist."""
+        known: set[tuple[str, ...]] = {()}
+        for node in nodes:
+            folders, short = self._folders(node.path), node.short_name
+            known.update(folders[:end] for end in range(1, len(folders) + 1))
+            known.update(((short,), (*folders, short)))
+        for steps, layer in self.layers.places():
+            if steps not in known:
+                words = {name for one in known for name in one[-1:]}
+                problems.add(
+                    ConfigFileError(
+                        f"there is no folder or model {'/'.join(steps)!r} below {self.models_dir}/",
+                        code="FF1027",
+                        location=layer.origin,
+                        help=nearest(steps[-1], words),
+                    )
+                )
+
+    def _folders(self, path: str) -> tuple[str, ...]:
+        """The folders below the models' own that a file stands in."""
+        pure = PurePosixPath(path)
+        return pure.relative_to(self.models_dir).parts[:-1] if pure.is_relative_to(self.models_dir) else ()
+
+
+def read_settings(config: ProjectConfig, described: Iterable[ModelProps], problems: Problems) -> Settings:
+    """The settings of ``project.yml``, with those of *described* on top; flaws go to *problems*, once."""
+    layers = Layers()
+    if config.models is not None:
+        layers = read_layers(config.models, problems, settings=SETTINGS, project=config.name)
+    tree = {steps: _sound(found, problems) for steps, found in layers.tree.items()}
+    named = {name: _sound(found, problems) for name, found in layers.named.items()}
+    beside = {entry.name.removesuffix(".ff"): _sound(entry.settings, problems) for entry in described if entry.settings}
+    return Settings(config.models_dir, Layers(tree, named), beside)
+
+
+def _sound(layers: Iterable[Layer], problems: Problems) -> tuple[Layer, ...]:
+    return tuple(layer for layer in layers if check_settings(layer, problems))
+
+
+def _lay_over(values: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        below = values.get(key)
+        if key == "tags" and key in values:
+            value = tuple(dict.fromkeys((*_words(below), *_words(value))))
+        elif key == "meta" and isinstance(below, Mapping) and isinstance(value, Mapping):
+            value = {**below, **value}
+        values[key] = value
+
+
+def _words(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)

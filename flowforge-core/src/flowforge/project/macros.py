@@ -1,0 +1,112 @@
+"""The project's macros: which there are, what each of them refers to, and which a template needs.
+
+Macro files are parsed, and nothing is run. A model depends on what the macros that it mentions refer to, whether it
+calls them or not: the graph is the union over all branches here as everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import attrs
+
+from flowforge.errors import FlowForgeError, Problems, ProjectError
+from flowforge.project.files import read_text
+from flowforge.project.manifest import RefCall, SourceCall
+from flowforge.project.scan import normalize
+from flowforge.values import Location
+
+BUILT_IN = frozenset(
+    {"ref", "source", "config", "var", "env", "engine", "this", "is_incremental", "run_query", "caller", "loop"}
+)
+"""Names that a macro cannot have, because templates mean something else by them."""
+
+
+@attrs.frozen
+class Macro:
+    """One macro (or one value that is set at the top of a macro file).
+
+    Parameters
+    ----------
+    uses:
+        All names that its body mentions.
+    computed:
+        Where it refers to something that only rendering can tell.
+    """
+
+    name: str
+    location: Location
+    refs: tuple[RefCall, ...] = ()
+    sources: tuple[SourceCall, ...] = ()
+    uses: frozenset[str] = frozenset()
+    computed: tuple[Location, ...] = ()
+
+
+@attrs.frozen
+class MacroFile:
+    """One file; *text* has ``\\n`` for every line break."""
+
+    path: str
+    text: str
+    macros: tuple[Macro, ...]
+
+
+@attrs.frozen
+class MacroLibrary:
+    """All macros of a project, by name, and the files that they stand in, by path."""
+
+    macros: Mapping[str, Macro] = attrs.field(factory=dict)
+    files: Mapping[str, MacroFile] = attrs.field(factory=dict)
+
+    def used_by(self, names: Iterable[str]) -> tuple[Macro, ...]:
+        """The macros that *names* mention, and those that these mention; sorted by name."""
+        found: dict[str, Macro] = {}
+        todo = [name for name in names if name in self.macros]
+        while todo:
+            name = todo.pop()
+            if name not in found:
+                macro = found[name] = self.macros[name]
+                todo.extend(one for one in macro.uses if one in self.macros)
+        return tuple(found[name] for name in sorted(found))
+
+    def files_of(self, names: Iterable[str]) -> tuple[MacroFile, ...]:
+        """The files that a template with these *names* needs. What else stands in a file may need others in turn."""
+        found: set[str] = set()
+        todo = set(names)
+        while True:
+            fresh = {macro.location.path for macro in self.used_by(todo)} - found
+            if not fresh:
+                return tuple(self.files[path] for path in sorted(found))
+            found |= fresh
+            todo |= {name for path in fresh for macro in self.files[path].macros for name in macro.uses}
+
+
+def read_macros(root: Path, paths: Iterable[str], problems: Problems) -> MacroLibrary:
+    """Read the macro files *paths*; what is wrong goes to *problems*."""
+    files: dict[str, MacroFile] = {}
+    for path in paths:
+        from flowforge.project.scan_macros import scan_macros  # Jinja's parser is for projects that have macros
+
+        try:
+            text = normalize(read_text(root, path))
+        except FlowForgeError as error:
+            problems.add(error)
+            continue
+        files[path] = MacroFile(path, text, scan_macros(text, path, problems))
+    macros: dict[str, Macro] = {}
+    for file in files.values():
+        for macro in file.macros:
+            if macro.name in macros:
+                problems.add(
+                    ProjectError(
+                        f"there are two macros called {macro.name!r}",
+                        code="FF1415",
+                        location=macro.location,
+                        help="rename one of them",
+                        notes=[f"the other one is at {macros[macro.name].location}"],
+                    )
+                )
+                continue
+            macros[macro.name] = macro
+    return MacroLibrary(macros, files)

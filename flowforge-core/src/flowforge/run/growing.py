@@ -1,0 +1,99 @@
+"""The query of an incremental model's new rows: its own, rendered for a table that stands, above the watermark."""
+
+from __future__ import annotations
+
+import attrs
+
+from flowforge.errors import ModelConfigError
+from flowforge.materialize.columns import OnChange
+from flowforge.materialize.increments import Increment, Strategy, is_new
+from flowforge.project.manifest import Incremental, Node, SqlBody
+from flowforge.run.compile import Compiled, Compiler
+from flowforge.values import Location
+
+
+def compile_increment(compiler: Compiler, node: Node, whole: Compiled) -> Compiled:
+    """The query of the new rows.
+
+    Parameters
+    ----------
+    whole:
+        The query of all rows.
+
+    Raises
+    ------
+    ModelConfigError
+        When nothing says which rows are new, and all of them would be added once more.
+    """
+    settings = node.config.incremental
+    assert settings is not None
+    increment = compiler.compile(node.name, incremental=True)
+    if increment.unrevealed != whole.unrevealed:
+        return increment
+    if settings.updated_at:
+        return _above_the_watermark(increment, compiler, node, settings)
+    if settings.strategy == Strategy.APPEND.value:
+        raise ModelConfigError(
+            "nothing says which rows are new, so each run would add all of them again",
+            code="FF1131",
+            location=Location(node.path),
+            help="name a column that grows (updated_at='...'), use is_incremental(), or a unique_key",
+        )
+    return increment
+
+
+def _above_the_watermark(whole: Compiled, compiler: Compiler, node: Node, settings: Incremental) -> Compiled:
+    dialect = compiler.dialect
+    strictly = settings.strategy == Strategy.APPEND.value
+    condition = is_new(dialect, compiler.relation(node), settings.updated_at, strictly=strictly)
+    head, tail = "SELECT * FROM (\n", f"\n) AS ff_rows WHERE {condition}"
+    return attrs.evolve(
+        whole,
+        sql=f"{head}{whole.sql}{tail}",
+        executable=f"{head}{whole.executable}{tail}",
+        unrevealed=f"{head}{whole.unrevealed}{tail}",
+        locate=lambda offset: whole.locate(offset - len(head)) if offset >= len(head) else None,
+        locate_unrevealed=lambda offset: whole.locate_unrevealed(offset - len(head)) if offset >= len(head) else None,
+    )
+
+
+def increment_of(node: Node, compiled: Compiled | None) -> Increment | None:
+    """How the rows of *node* are added; *compiled* is the query of the new ones, of a SQL model.
+
+    Raises
+    ------
+    ModelConfigError
+        When nothing says which rows are new, and all of them would be added once more.
+    """
+    settings = node.config.incremental
+    if settings is None:
+        return None
+    _refuse_endless_growth(node)
+    return Increment(
+        Strategy(settings.strategy),
+        compiled.executable if compiled else None,
+        settings.unique_key,
+        settings.partition_by,
+        settings.updated_at,
+        OnChange(settings.on_schema_change),
+    )
+
+
+def _refuse_endless_growth(node: Node) -> None:
+    """A Python model's rows are all new unless something says otherwise.
+
+    Raises
+    ------
+    ModelConfigError
+        When nothing does.
+    """
+    settings = node.config.incremental
+    sql = isinstance(node.body, SqlBody)
+    if settings is None or sql or settings.updated_at or settings.strategy != Strategy.APPEND.value:
+        return
+    raise ModelConfigError(
+        "nothing says which rows are new, so each run would add all of them again",
+        code="FF1131",
+        location=Location(node.path),
+        help="name a column that grows (updated_at='...'), or a unique_key",
+    )
