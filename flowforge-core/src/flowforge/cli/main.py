@@ -30,6 +30,7 @@ COMMANDS = {
     "validate": "Check the whole project without a connection.",
     "debug": "Say what is installed, and try the connection.",
     "plugins": "List plugins, or begin a new one.",
+    "schema": "Write JSON Schemas of the YAML files, for editors.",
     "clean": "Delete what FlowForge keeps in the project's folder.",
     "explain": "Explain an error code.",
 }

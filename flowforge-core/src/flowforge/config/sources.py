@@ -123,6 +123,10 @@ class _Versioned:
     sources: tuple[_Group, ...] = ()
 
 
+FILE, BARE_TABLE = _Versioned, _BareTable
+"""What ``sources.yml`` is read into, and one table of its short form."""
+
+
 def load_sources(root: Path, problems: Problems) -> tuple[SourceDecl, ...]:
     """Read ``sources.yml`` of the project folder *root*; no file means no sources. Flaws go to *problems*."""
     if not (root / SOURCES_FILE).exists():

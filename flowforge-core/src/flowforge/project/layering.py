@@ -85,7 +85,8 @@ def read_settings(config: ProjectConfig, described: Iterable[ModelProps], proble
     """The settings of ``project.yml``, with those of *described* on top; flaws go to *problems*, once."""
     layers = Layers()
     if config.models is not None:
-        layers = read_layers(config.models, problems, settings=SETTINGS, project=config.name)
+        overlays = {"incremental": "incremental", "storage": "storage"}
+        layers = read_layers(config.models, problems, settings=SETTINGS, project=config.name, overlays=overlays)
     tree = {steps: _sound(found, problems) for steps, found in layers.tree.items()}
     named = {name: _sound(found, problems) for name, found in layers.named.items()}
     beside = {entry.name.removesuffix(".ff"): _sound(entry.settings, problems) for entry in described if entry.settings}

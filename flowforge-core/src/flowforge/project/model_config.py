@@ -145,6 +145,9 @@ class _Written:
     on_schema_change: OnSchemaChange | None = attrs.field(default=None, metadata={"aliases": ("schema_sync",)})
 
 
+MODEL_KEYS = _Written
+"""What the settings of a model are read into."""
+
 SETTINGS = frozenset({*(field.name for field in attrs.fields(_Written)), *_LATER})
 """The names of all settings that a model can have."""
 
