@@ -117,6 +117,7 @@ def _sources(declared: Sequence[SourceDecl], nodes: Mapping[str, Node]) -> Itera
             node=own,
             assume_unchanged=entry.assume_unchanged,
             loaded_at=entry.loaded_at,
+            freshness=entry.freshness,
         )
 
 

@@ -15,6 +15,7 @@ from flowforge.errors import Note
 from flowforge.values import Location, Relation
 
 if TYPE_CHECKING:
+    from flowforge.config.freshness import FreshnessRule
     from flowforge.project.macros import MacroLibrary
 
 
@@ -213,6 +214,7 @@ class Source:
 
     *node* names the project's own seed or model when the source resolves to it. With *assume_unchanged* its rows
     count as always the same. *loaded_at* is the column that grows with every load of a table that is only appended to.
+    *freshness* says how old its newest row may be.
     """
 
     id: str
@@ -225,6 +227,7 @@ class Source:
     node: str | None = None
     assume_unchanged: bool = False
     loaded_at: str | None = None
+    freshness: FreshnessRule | None = None
 
 
 @attrs.frozen
