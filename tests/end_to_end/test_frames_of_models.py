@@ -26,7 +26,7 @@ def m(raw):
 
 def test_a_model_yields_its_rows(make: Make, rows: Callable[[Project, str], list[tuple[Any, ...]]]) -> None:
     project = make({"models/m.ff.py": YIELDS.format("        pass"), "seeds/raw.csv": "id\n1\n2\n"})
-    result = project.run()
+    result = project.build()
     assert result.ok, [one.error for one in result.nodes]
     assert rows(project, "m") == [(1,), (10,), (2,), (20,)]
 
@@ -37,7 +37,7 @@ def test_what_fails_between_two_frames_has_its_line_and_leaves_nothing(
     project = make(
         {"models/m.ff.py": YIELDS.format("        assert number < 2, 'too much'"), "seeds/raw.csv": "id\n1\n2\n"}
     )
-    (error,) = [one.error for one in project.run().nodes if one.error is not None]
+    (error,) = [one.error for one in project.build().nodes if one.error is not None]
     assert "too much" in error.message
     assert str(error.location) == "models/m.ff.py:9"
     assert "m" not in relations(project)
@@ -50,6 +50,6 @@ def test_polars(make: Make, rows: Callable[[Project, str], list[tuple[Any, ...]]
         "def m(raw):\n    return raw.with_columns(twice=pl.col('id') * 2)\n"
     )
     project = make({"models/m.ff.py": model, "seeds/raw.csv": "id\n1\n2\n"})
-    result = project.run()
+    result = project.build()
     assert result.ok, [one.error for one in result.nodes]
     assert rows(project, "m") == [(1, 2), (2, 4)]
