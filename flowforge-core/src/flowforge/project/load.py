@@ -39,6 +39,7 @@ def load_manifest(
     find_seeds: SeedFinder,
     bind_check: CheckBinder,
     vars: Mapping[str, Any],
+    fits: Callable[[Node], bool] = lambda node: True,
 ) -> Manifest:
     """Load a project.
 
@@ -52,6 +53,8 @@ def load_manifest(
         Turns a declared check and a function ``table name -> node name`` into a typed one; raises what is wrong.
     vars:
         The project's variables with those of the command line on top.
+    fits:
+        Whether a node is one of this engine and environment.
 
     Anything wrong goes to *problems*; the manifest then holds what could be understood.
     """
@@ -74,8 +77,10 @@ def load_manifest(
     seeds, seed_notes = find_seeds(problems)
     nodes.extend(seeds)
 
-    disabled = {node.short_name: node.path for node in nodes if not node.config.enabled}
-    named = check_names([node for node in nodes if node.config.enabled], problems)
+    enabled = [node for node in nodes if node.config.enabled and fits(node)]
+    used = {node.short_name for node in enabled}
+    disabled = {node.short_name: node.path for node in nodes if node.short_name not in used}
+    named = check_names(enabled, problems)
     sources = {source.id: source for source in _sources(load_sources(root, problems), named)}
     _describe(named, [entry for entry in properties if entry is not None], disabled, problems)
     named = _link(named, sources, disabled, problems)

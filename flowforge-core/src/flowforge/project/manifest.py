@@ -91,6 +91,10 @@ class ModelConfig:
     ----------
     schema:
         Added to the profile's schema (``<profile schema>_<schema>``).
+    engines:
+        It is part of the project only on these; on all of them when it names none.
+    env_match:
+        It is part of the project only when these variables of the environment have these values.
     frame:
         Kind of DataFrame that a Python model's function takes.
     timeout:
@@ -109,6 +113,8 @@ class ModelConfig:
     alias: str | None = None
     schema: str | None = None
     enabled: bool = True
+    engines: tuple[str, ...] = ()
+    env_match: Mapping[str, str] = attrs.field(factory=dict)
     deps: tuple[str, ...] = ()
     frame: str = "pandas"
     timeout: float | None = None
