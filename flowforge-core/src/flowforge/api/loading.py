@@ -27,7 +27,12 @@ class Loader:
         self._plugins = plugins
 
     def manifest(
-        self, config: ProjectConfig, vars: Mapping[str, Any], problems: Problems, fits: Callable[[Node], bool]
+        self,
+        config: ProjectConfig,
+        vars: Mapping[str, Any],
+        environ: Mapping[str, str],
+        problems: Problems,
+        fits: Callable[[Node], bool],
     ) -> Manifest:
         """The project's manifest; what is wrong goes to *problems*. *fits*: see :class:`Surroundings`."""
         return load_manifest(
@@ -37,6 +42,7 @@ class Loader:
             find_seeds=self._find_seeds,
             bind_check=self._bind_check,
             vars=vars,
+            environ=environ,
             fits=fits,
         )
 

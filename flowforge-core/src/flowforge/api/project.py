@@ -140,7 +140,7 @@ class Project:
             ).engine
 
         here = Surroundings(variables, own_engine, lambda: plugin_set().engine_words, problems)
-        manifest = loader.manifest(config, {**config.vars, **(vars or {})}, problems, here.fit)
+        manifest = loader.manifest(config, {**config.vars, **(vars or {})}, variables, problems, here.fit)
         parents = {name: node.depends_on for name, node in manifest.nodes.items()}
         for cycle in check_cycles(parents, lambda name: _first_location(manifest.nodes[name])):
             problems.add(cycle)

@@ -18,6 +18,7 @@ from flowforge.config.properties import Properties, load_properties
 from flowforge.config.sources import SourceDecl, load_sources
 from flowforge.config.structure import nearest
 from flowforge.errors import ConfigFileError, DependencyNotFoundError, FlowForgeError, Note, Problems
+from flowforge.project.asked import Answers
 from flowforge.project.files import find_model_files, read_text
 from flowforge.project.layering import read_settings
 from flowforge.project.macros import read_macros
@@ -39,6 +40,7 @@ def load_manifest(
     find_seeds: SeedFinder,
     bind_check: CheckBinder,
     vars: Mapping[str, Any],
+    environ: Mapping[str, str] | None = None,
     fits: Callable[[Node], bool] = lambda node: True,
 ) -> Manifest:
     """Load a project.
@@ -53,6 +55,8 @@ def load_manifest(
         Turns a declared check and a function ``table name -> node name`` into a typed one; raises what is wrong.
     vars:
         The project's variables with those of the command line on top.
+    environ:
+        Variables of the environment that settings may ask for.
     fits:
         Whether a node is one of this engine and environment.
 
@@ -61,7 +65,8 @@ def load_manifest(
     files = find_model_files(root, config.models_dir, problems)
     properties = [load_properties(root, path, problems) for path in files.properties]
     described = [entry for file in properties if file is not None for entry in file.models]
-    settings = read_settings(config, (entry for entry in described if entry.kind == "models"), problems)
+    answers = Answers(vars, environ or {})
+    settings = read_settings(config, (entry for entry in described if entry.kind == "models"), problems, answers)
     library = read_macros(root, files.macros, problems)
     nodes: list[Node] = []
     for path in files.sql:
