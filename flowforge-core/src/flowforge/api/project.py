@@ -368,6 +368,7 @@ class Project:
     def compiler(self) -> Compiler:
         """Compiles models for this project's engine; connects only where the engine cannot do it offline."""
         from flowforge.run.compile import Compiler
+        from flowforge.run.python_macros import PythonMacros
 
         if self._executor is None and self.engine.offline is not None:
             dialect, namespace = self.engine.offline(self.profile.settings)
@@ -382,6 +383,7 @@ class Project:
             environ=self.environ,
             vars=self.manifest.vars,
             macros={macro.name: macro.function for macro in self.plugins.macros.values()},
+            function=PythonMacros(self.root),
         )
 
     def compile(self, select: Selectors = (), exclude: Selectors = ()) -> Mapping[str, Compiled]:

@@ -67,7 +67,7 @@ def load_manifest(
     described = [entry for file in properties if file is not None for entry in file.models]
     answers = Answers(vars, environ or {})
     settings = read_settings(config, (entry for entry in described if entry.kind == "models"), problems, answers)
-    library = read_macros(root, files.macros, problems)
+    library = read_macros(root, files.macros, files.python_macros, problems)
     nodes: list[Node] = []
     for path in files.sql:
         text = _read(root, path, problems)
