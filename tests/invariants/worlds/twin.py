@@ -91,7 +91,7 @@ class Twin:
 
     def __init__(self) -> None:
         self.standing: dict[str, Standing] = {}
-        self.ids: dict[str, int] = {}
+        self.ids: dict[str, object] = {}
         self.notes: dict[str, Noted] = {}
         self._count = 0
         self._settled: dict[str, Identity] = {}
@@ -284,7 +284,8 @@ class Twin:
     def _publish(self, world: Description, model: Model, order: Order, below: Identity, rows: Rows, kept: bool) -> None:
         if not kept:
             self._count += 1
-            self.ids[model.relation] = self._count
+            by_content = model.language == "seed" and order.mode != "off"
+            self.ids[model.relation] = says(world, model) if by_content else self._count
             if model.kind == "view" and model.language == "sql":
                 self.standing[model.relation] = Standing("view", query=query_of(world, model))
             else:
