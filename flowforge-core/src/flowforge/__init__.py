@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flowforge.api import Project as Project
     from flowforge.hookspecs import hookimpl as hookimpl
+    from flowforge.project.decorators import engine_model as engine_model
     from flowforge.project.decorators import model as model
     from flowforge.values import relation_for as relation_for
 
@@ -17,12 +18,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Project": "flowforge.api",
+    "engine_model": "flowforge.project.decorators",
     "hookimpl": "flowforge.hookspecs",
     "model": "flowforge.project.decorators",
     "relation_for": "flowforge.values",
 }
 
-__all__ = ["Project", "__version__", "hookimpl", "model", "relation_for"]
+__all__ = ["Project", "__version__", "engine_model", "hookimpl", "model", "relation_for"]
 
 
 def __getattr__(name: str) -> Any:

@@ -93,7 +93,7 @@ def test_no_file(tmp_path: Path) -> None:
         ("sources:\n  - name: a\n    tables: [{name: t, columns: [{name: c}, {name: c}]}]", "FF1009", 3, "'c'"),
         ("sources:\n  - name: a\n    tables: [{name: t, identifier: ''}]", "FF1005", 3, "'identifier'"),
         ("sources:\n  - name: a\n    tables: [{name: t, identifier: 5}]", "FF1005", 3, "'identifier'"),
-        ("sources:\n  - name: a\n    freshness: {warn_after: 1}\n    tables: []", "FF1007", 3, "'freshness'"),
+        ("sources:\n  - name: a\n    overrides: {x: 1}\n    tables: []", "FF1007", 3, "'overrides'"),
         ("sources:\n  - name: a\n    tables: [{name: t, location: s3://x}]", "FF1007", 3, "'location'"),
         (
             "sources:\n  - name: a\n    tables: [{name: t, columns: [{name: c, tests: [unique]}]}]",

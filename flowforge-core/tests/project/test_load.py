@@ -161,8 +161,8 @@ def test_a_model_described_twice_is_an_error(load: Load) -> None:
 
 
 def test_files_that_are_no_models_are_mentioned(load: Load) -> None:
-    notes = load({"models/a.sql": "select 1", "models/macros_py/m.py": "", "models/lib.py": ""}).manifest.notes
-    assert [str(note.location) for note in notes] == ["models/a.sql", "models/macros_py/m.py"]
+    notes = load({"models/a.sql": "select 1", "models/macros_py/m.txt": "", "models/lib.py": ""}).manifest.notes
+    assert [str(note.location) for note in notes] == ["models/a.sql"]
     assert "a.ff.sql" in (notes[0].help or "")
 
 

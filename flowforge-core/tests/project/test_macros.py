@@ -174,3 +174,95 @@ def test_positions_behind_a_macro_are_those_of_the_model(load: Load) -> None:
     assert str(compiled.locate(compiled.executable.index("wrong"))) == "models/m.ff.sql:3:3"
     assert str(compiled.locate(compiled.executable.index("cast"))) == "models/m.ff.sql:2:1"
     assert str(compiled.locate(0)) == "models/m.ff.sql:1:1"
+
+
+PYTHON = """
+from decimal import Decimal
+
+from .words import SUFFIX
+
+
+def shout(text, times=1):
+    return text.upper() + SUFFIX * times
+
+
+def columns():
+    return ["a", "b"]
+
+
+def boom():
+    raise ValueError("no")
+
+
+def _hidden():
+    return "x"
+"""
+
+
+def test_functions_of_python_files_are_macros_and_filters(load: Load) -> None:
+    project = load(
+        {
+            "models/macros_py/tools.py": PYTHON,
+            "models/macros_py/words.py": "SUFFIX = '!'\n",
+            "models/macros/m.sql": "{% macro both(x) %}'{{ shout(x) }}'{% endmacro %}",
+            "models/m.ff.sql": "select '{{ shout('a', times=2) }}' as x, {{ both('b') }} as y, '{{ 'c' | shout(0) }}' as z",
+            "models/n.ff.sql": "select {% for name in columns() %}1 as {{ name }}{{ ', ' if not loop.last }}{% endfor %}",
+        }
+    )
+    assert sql(project) == "select 'A!!' as x, 'B!' as y, 'C' as z"
+    assert sql(project, "n") == "select 1 as a, 1 as b"
+
+
+def test_python_macros_are_imported_only_when_a_template_needs_them(load: Load) -> None:
+    project = load(
+        {"models/macros_py/bad.py": "raise SystemExit(3)\n\ndef x():\n    return 1\n", "models/m.ff.sql": "select 1"}
+    )
+    assert sql(project) == "select 1"
+    project = load({"models/m.ff.sql": "select {{ x() }}"})
+    with pytest.raises(FlowForgeError) as caught:
+        project.compiler.compile("m.ff")
+    assert (caught.value.code, str(caught.value.location)) == ("FF1414", "models/macros_py/bad.py:3")
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"models/macros_py/a.py": "def x(:\n"}, [("FF1111", "models/macros_py/a.py:1")]),
+        ({"models/macros_py/a.py": "def ref(x):\n    pass\n"}, [("FF1415", "models/macros_py/a.py:1")]),
+        (
+            {"models/macros_py/a.py": "def cents(x):\n    pass\n", "models/macros/m.sql": CENTS},
+            [("FF1415", "models/macros_py/a.py:1")],
+        ),
+    ],
+)
+def test_what_is_wrong_with_python_macros(
+    load: Load, files: Mapping[str, str], expected: list[tuple[str, str]]
+) -> None:
+    assert problems(load, files) == expected
+
+
+def test_what_a_python_macro_raises_has_the_place_of_the_call(load: Load) -> None:
+    project = load(
+        {
+            "models/macros_py/tools.py": PYTHON,
+            "models/macros_py/words.py": "SUFFIX = '!'\n",
+            "models/m.ff.sql": "select\n  {{ boom() }} as x",
+        }
+    )
+    with pytest.raises(FlowForgeError) as caught:
+        project.compiler.compile("m.ff")
+    assert (caught.value.code, str(caught.value.location)) == ("FF1413", "models/m.ff.sql:2:3")
+    assert "ValueError: no" in caught.value.message
+
+
+@pytest.mark.parametrize("macro", ["return open", "return (lambda: 1)", "return {'a': print}", "return type"])
+def test_what_a_python_macro_returns_opens_no_door(load: Load, macro: str) -> None:
+    project = load(
+        {
+            "models/macros_py/t.py": f"def door():\n    {macro}\n",
+            "models/m.ff.sql": "select {{ door().__globals__ }}{{ door().__self__ }}",
+        }
+    )
+    with pytest.raises(FlowForgeError) as caught:
+        project.compiler.compile("m.ff")
+    assert caught.value.code == "FF1411"

@@ -107,6 +107,17 @@ def test_yaml_beside_the_models_is_nearer_than_the_project_and_farther_than_the_
     assert of(manifest, "alias")["top"] == "own"
 
 
+def test_single_models_can_be_listed_under_a_setting(load: Load) -> None:
+    manifest = load(
+        {
+            "project.yml": "models:\n  incremental:\n    a: {unique_key: id}\n    b.ff: {unique_key: [id, day], enabled: false}\n"
+        }
+    )
+    found = of(manifest, "incremental")
+    assert found["a"].unique_key == ("id",)
+    assert [found[name] for name in ("top", "b", "p")] == [None, None, None]
+
+
 def test_folders_can_be_switched_off(load: Load) -> None:
     assert sorted(load({"project.yml": "models: {staging: {+enabled: false}}\n"}).nodes) == ["p.ff", "top.ff"]
 
@@ -133,6 +144,9 @@ def test_a_create_in_the_file_is_nearer_than_the_folder(load: Load) -> None:
         ("models:\n  +tags: a\n  tags: b\n", "", "FF1004", "project.yml:5:3"),
         ("models:\n  +unique_key: id\n", "", "FF1130", "project.yml:4:16"),
         ("models:\n  +delta: 1\n", "", "FF1007", "project.yml:4:3"),
+        ("models:\n  incremental: {c: {unique_key: id}}\n", "", "FF1027", "project.yml:4:17"),
+        ("models:\n  incremental: {a: {uniqe_key: id}}\n", "", "FF1004", "project.yml:4:21"),
+        ("models:\n  storage: {a: {path: x}}\n", "", "FF1007", "project.yml:4:13"),
         ("models:\n  stagin: {+tags: a}\n", "", "FF1027", "project.yml:4:3"),
         ("models:\n  staging: {a: {+tags: x}, c: {+tags: a}}\n", "", "FF1027", "project.yml:4:28"),
         ("", "models: [{name: a, config: {materialised: view}}]", "FF1004", "models/props.yml:1:29"),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowforge.config.check_entries import RawCheck
 from flowforge.config.project import ProjectConfig
-from flowforge.contract import CheckSpec
-from flowforge.errors import Note, Problems
+from flowforge.config.structure import nearest
+from flowforge.contract import CheckSpec, EngineSpec
+from flowforge.errors import FlowForgeError, ModelConfigError, Note, Problems
 from flowforge.project.load import load_manifest
 from flowforge.project.manifest import CheckDecl, Manifest, Node
+from flowforge.values import Location
 
 if TYPE_CHECKING:
     from flowforge.plugins import PluginSet
@@ -24,10 +26,24 @@ class Loader:
         self._root = root
         self._plugins = plugins
 
-    def manifest(self, config: ProjectConfig, vars: Mapping[str, Any], problems: Problems) -> Manifest:
-        """The project's manifest; what is wrong goes to *problems*."""
+    def manifest(
+        self,
+        config: ProjectConfig,
+        vars: Mapping[str, Any],
+        environ: Mapping[str, str],
+        problems: Problems,
+        fits: Callable[[Node], bool],
+    ) -> Manifest:
+        """The project's manifest; what is wrong goes to *problems*. *fits*: see :class:`Surroundings`."""
         return load_manifest(
-            self._root, config, problems, find_seeds=self._find_seeds, bind_check=self._bind_check, vars=vars
+            self._root,
+            config,
+            problems,
+            find_seeds=self._find_seeds,
+            bind_check=self._bind_check,
+            vars=vars,
+            environ=environ,
+            fits=fits,
         )
 
     def _find_seeds(self, problems: Problems) -> tuple[tuple[Node, ...], tuple[Note, ...]]:
@@ -54,3 +70,56 @@ class Loader:
 
     def _check_specs(self) -> Mapping[str, CheckSpec]:
         return self._plugins().checks
+
+
+class Surroundings:
+    """Tells which nodes are meant for the engine and the environment that a project is loaded for.
+
+    Parameters
+    ----------
+    engine:
+        Gives the engine; called once, and only when a model names engines.
+    known:
+        Gives the names of all engines that anybody knows of.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        engine: Callable[[], EngineSpec],
+        known: Callable[[], Iterable[str]],
+        problems: Problems,
+    ) -> None:
+        self._environ = environ
+        self._engine = engine
+        self._known = known
+        self._problems = problems
+        self._names: frozenset[str] | None = None
+
+    def fit(self, node: Node) -> bool:
+        """Whether *node* is part of the project here."""
+        config = node.config
+        if any(self._environ.get(name) != value for name, value in config.env_match.items()):
+            return False
+        if not config.engines:
+            return True
+        known = set(self._known()) | self._own()
+        for name in config.engines:
+            near = nearest(name, known) if name not in known else None
+            if near is not None:
+                self._problems.add(
+                    ModelConfigError(
+                        f"there is no engine {name!r}", code="FF4003", location=Location(node.path), help=near
+                    )
+                )
+        return not self._own().isdisjoint(config.engines)
+
+    def _own(self) -> frozenset[str]:
+        if self._names is None:
+            try:
+                spec = self._engine()
+                self._names = frozenset((spec.name, *spec.aliases))
+            except FlowForgeError as error:
+                self._problems.add(error)
+                self._names = frozenset()
+        return self._names

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowforge.api.check_selection import select_checks
-from flowforge.api.loading import Loader
+from flowforge.api.loading import Loader, Surroundings
 from flowforge.config.environ import layered_environ
 from flowforge.config.profiles import Profile, load_profile
 from flowforge.config.project import load_project_config
@@ -132,7 +132,15 @@ class Project:
             problems.raise_if_any()
             raise InternalError("project.yml could not be read, and nobody said why")
         loader = Loader(root, plugin_set)
-        manifest = loader.manifest(config, {**config.vars, **(vars or {})}, problems)
+
+        def own_engine() -> EngineSpec:
+            plugins = plugin_set()
+            return load_profile(
+                root, env, variables, engine=engine, engines=plugins.engine, default_engine=plugins.default_engine
+            ).engine
+
+        here = Surroundings(variables, own_engine, lambda: plugin_set().engine_words, problems)
+        manifest = loader.manifest(config, {**config.vars, **(vars or {})}, variables, problems, here.fit)
         parents = {name: node.depends_on for name, node in manifest.nodes.items()}
         for cycle in check_cycles(parents, lambda name: _first_location(manifest.nodes[name])):
             problems.add(cycle)
@@ -360,6 +368,7 @@ class Project:
     def compiler(self) -> Compiler:
         """Compiles models for this project's engine; connects only where the engine cannot do it offline."""
         from flowforge.run.compile import Compiler
+        from flowforge.run.python_macros import PythonMacros
 
         if self._executor is None and self.engine.offline is not None:
             dialect, namespace = self.engine.offline(self.profile.settings)
@@ -374,6 +383,7 @@ class Project:
             environ=self.environ,
             vars=self.manifest.vars,
             macros={macro.name: macro.function for macro in self.plugins.macros.values()},
+            function=PythonMacros(self.root),
         )
 
     def compile(self, select: Selectors = (), exclude: Selectors = ()) -> Mapping[str, Compiled]:

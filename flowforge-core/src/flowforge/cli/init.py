@@ -16,6 +16,7 @@ from flowforge.cli.context import Context, with_context
 @with_context
 def command(context: Context, name: Path, project_name: str | None) -> int:
     """Write the files and say what to do next."""
+    from flowforge.api.schemas import FOLDER, write_schemas
     from flowforge.plugins import load_plugins
     from flowforge.scaffold.project import render_project
 
@@ -23,6 +24,7 @@ def command(context: Context, name: Path, project_name: str | None) -> int:
     engine = plugins.engine(context.given.engine) if context.given.engine else plugins.default_engine()
     for path in render_project(name, name=project_name, engine=engine):
         context.output.say(f"  {path}")
+    write_schemas(name / FOLDER, plugins.engines)
     context.output.say("Next steps:")
     for step in (f"cd {name}", "flowforge build", "flowforge show customers"):
         context.output.answer(f"  {step}")

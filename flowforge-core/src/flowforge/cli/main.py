@@ -30,9 +30,14 @@ COMMANDS = {
     "validate": "Check the whole project without a connection.",
     "debug": "Say what is installed, and try the connection.",
     "plugins": "List plugins, or begin a new one.",
+    "source": "Look how old the newest rows of sources are.",
+    "schema": "Write JSON Schemas of the YAML files, for editors.",
     "clean": "Delete what FlowForge keeps in the project's folder.",
     "explain": "Explain an error code.",
 }
+
+SPELLINGS = frozenset({"source-freshness"})
+"""Other names of commands, which are not listed."""
 
 
 class ReaderLeft(Exception):
@@ -48,8 +53,8 @@ class LazyGroup(click.Group):
         return [*COMMANDS, *(name for name in command_names() if name not in COMMANDS)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in COMMANDS:
-            command: click.Command = import_module(f"flowforge.cli.{cmd_name}").command
+        if cmd_name in COMMANDS or cmd_name in SPELLINGS:
+            command: click.Command = import_module(f"flowforge.cli.{cmd_name.replace('-', '_')}").command
             return command
         from flowforge.plugins import command_names, load_command
 

@@ -45,11 +45,13 @@ class Layer:
     values: Mapping[str, Any]
     written: Mapping[str, str]
     _passage: Passage = attrs.field(repr=False)
+    _name: str | None = None
 
     @property
     def origin(self) -> Location:
         """Where the name stands that the settings belong to."""
-        return self._passage.doc.locate(self._passage.at, key=True)
+        name = () if self._name is None else (self._name,)
+        return self._passage.doc.locate((*self._passage.at, *name), key=True)
 
     def place(self, key: str, path: KeyPath = (), on_key: bool = False) -> Location:
         """Where a setting, or something inside of its value, stands."""
@@ -121,7 +123,9 @@ def read_layers(
         if isinstance(group, Mapping) and not any(str(name).startswith("+") for name in group):
             skipped.append(key)
             for name, value in group.items():
-                layer = Layer({setting: value}, {setting: str(name)}, Passage(passage.doc, (*passage.at, key)))
+                layer = Layer(
+                    {setting: value}, {setting: str(name)}, Passage(passage.doc, (*passage.at, key)), str(name)
+                )
                 short = str(name).removesuffix(".ff")
                 named[short] = (*named.get(short, ()), layer)
     reader.walk(data, passage.at, (), leave_out=skipped, transparent=project)

@@ -58,6 +58,10 @@ class _ProjectFile:
     tests: tuple[Any, ...] = attrs.field(default=(), metadata={"aliases": ("checks", "data_tests")})
 
 
+FILE = _ProjectFile
+"""What ``project.yml`` is read into."""
+
+
 def find_project(start: Path) -> Path:
     """The nearest folder with a ``project.yml``, from *start* upwards.
 

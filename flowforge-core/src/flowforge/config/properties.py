@@ -119,6 +119,10 @@ class _File:
     seeds: tuple[_Entry, ...] = ()
 
 
+FILE = _File
+"""What a YAML file below the models is read into."""
+
+
 def load_properties(root: Path, path: str, problems: Problems) -> Properties | None:
     """Read one file; flaws go to *problems*, and the answer is ``None`` when nothing of it can be used."""
     try:

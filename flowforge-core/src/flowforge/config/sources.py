@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 import attrs
 
 from flowforge.config.files import read_yaml
+from flowforge.config.freshness import FreshnessBlock, FreshnessRule, merge
 from flowforge.config.names import is_name
 from flowforge.config.structure import structure
 from flowforge.config.yaml import KeyPath, YamlDocument
@@ -23,7 +24,7 @@ SOURCES_FILE = "sources.yml"
 
 _LATER: Mapping[str, str] = dict.fromkeys(
     (
-        *("catalog", "project", "dataset", "location", "format", "options", "overrides", "freshness", "meta", "tags"),
+        *("catalog", "project", "dataset", "location", "format", "options", "overrides", "meta", "tags"),
         *("loader", "quoting", "config", "tests", "data_tests", "checks"),
     ),
     "",
@@ -48,6 +49,8 @@ class SourceDecl:
         Its rows count as always the same.
     loaded_at:
         The column that grows with every load, of a table that is only appended to.
+    freshness:
+        How old its newest row may be.
     """
 
     group: str
@@ -61,6 +64,7 @@ class SourceDecl:
     _at: KeyPath = attrs.field(repr=False)
     assume_unchanged: bool = False
     loaded_at: str | None = None
+    freshness: FreshnessRule | None = None
 
     @property
     def id(self) -> str:
@@ -88,6 +92,7 @@ class _Changes:
     assume_unchanged: bool | None = None
     append_only: bool | None = None
     loaded_at: str | None = attrs.field(default=None, validator=is_name, metadata={"aliases": ("loaded_at_field",)})
+    freshness: FreshnessBlock | None = None
 
 
 @attrs.frozen
@@ -121,6 +126,10 @@ class _Group(_Changes):
 class _Versioned:
     version: Literal[1, 2] = 1
     sources: tuple[_Group, ...] = ()
+
+
+FILE, BARE_TABLE = _Versioned, _BareTable
+"""What ``sources.yml`` is read into, and one table of its short form."""
 
 
 def load_sources(root: Path, problems: Problems) -> tuple[SourceDecl, ...]:
@@ -169,6 +178,7 @@ def _versioned(doc: YamlDocument, problems: Problems) -> Iterator[SourceDecl]:
                 doc,
                 at,
                 *_changes(table, group, doc, at, problems),
+                _freshness(table, group, doc, at, problems),
             )
         _check_group_changes(group, doc, ("sources", number), problems)
 
@@ -196,6 +206,7 @@ def _bare(doc: YamlDocument, problems: Problems) -> Iterator[SourceDecl]:
                 doc,
                 at,
                 *_changes(table, _Changes(), doc, at, problems),
+                _freshness(table, _Changes(), doc, at, problems),
             )
 
 
@@ -216,14 +227,35 @@ def _changes(
                 help="name the column that grows with every load: loaded_at_field: loaded_at",
             )
         )
-    if table.loaded_at is not None and not append_only:
+    if table.loaded_at is not None and not append_only and table.freshness is None and group.freshness is None:
         problems.add(_only_appended(doc, at))
     return bool(unchanged), loaded_at if append_only else None
 
 
+def _freshness(
+    table: _Changes, group: _Changes, doc: YamlDocument, at: KeyPath, problems: Problems
+) -> FreshnessRule | None:
+    """The rule of one table; ``freshness:`` with nothing behind it takes the table out of the group's."""
+    written = doc.at(at) or {}
+    if table.freshness is None and "freshness" in written:
+        return None
+    try:
+        return merge(group.freshness, table.freshness, table.loaded_at or group.loaded_at)
+    except ValueError as exc:
+        place = (*at, "freshness") if table.freshness is not None else (*at[:2], "freshness")
+        problems.add(
+            ConfigFileError(f"'freshness' {exc}", code="FF1006", location=doc.locate(place, key=True), help=_FRESH)
+        )
+        return None
+
+
+_FRESH = "write freshness: {loaded_at_field: loaded_at, warn_after: {count: 12, period: hour}}"
+
+
 def _check_group_changes(group: _Group, doc: YamlDocument, at: KeyPath, problems: Problems) -> None:
     used = [group.append_only if table.append_only is None else table.append_only for table in group.tables]
-    if group.loaded_at is not None and not any(used):
+    fresh = group.freshness is not None or any(table.freshness is not None for table in group.tables)
+    if group.loaded_at is not None and not any(used) and not fresh:
         problems.add(_only_appended(doc, at))
 
 

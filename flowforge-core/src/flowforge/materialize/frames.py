@@ -5,7 +5,9 @@ pandas itself is never imported here: pyarrow makes pandas frames when pandas is
 
 from __future__ import annotations
 
+import importlib
 import json
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from flowforge.contract import LoadMode, Session
@@ -17,11 +19,19 @@ if TYPE_CHECKING:
 
 
 def read_frame(session: Session, relation: Relation, select: str, kind: str) -> Any:
-    """The rows of *select* as a frame of *kind*: ``arrow`` (a table), ``pandas``, or one that the engine brings."""
+    """The rows of *select* as a frame of *kind*: ``arrow`` (a table), ``pandas``, ``polars``, or one of the engine's.
+
+    Raises
+    ------
+    ImportError
+        When the library of that kind is not installed.
+    """
     if kind == "arrow":
         return session.query(select).read_all()
     if kind == "pandas":
         return to_pandas(session.query(select).read_all())
+    if kind == "polars":
+        return importlib.import_module(kind).from_arrow(session.query(select).read_all())
     return session.frame(relation, None, kind, select)
 
 
@@ -70,6 +80,8 @@ def write_frame(session: Session, target: Relation, value: Any, *, node: str, pa
 def _reader(value: Any, node: str, path: str) -> pa.RecordBatchReader:
     import pyarrow as pa
 
+    if isinstance(value, Generator):
+        return _joined(value, node, path)
     if isinstance(value, pa.RecordBatchReader):
         return value
     if isinstance(value, pa.Table):
@@ -105,6 +117,47 @@ def _reader(value: Any, node: str, path: str) -> pa.RecordBatchReader:
         node=node,
         code="FF2006",
         help="return a pandas DataFrame, an Arrow table, or anything that speaks the Arrow stream protocol",
+    )
+
+
+def _joined(frames: Generator[Any, Any, Any], node: str, path: str) -> pa.RecordBatchReader:
+    """One stream of all frames that a model yields; each is let go before the next is asked for."""
+    import pyarrow as pa
+
+    first = next(frames, None)
+    if first is None:
+        raise ModelExecutionError(
+            "the model yielded no frame, so nobody knows its columns",
+            node=node,
+            code="FF2006",
+            help="yield at least one frame; it may be empty",
+        )
+    beginning = _reader(first, node, path)
+    schema = beginning.schema
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from beginning
+        for number, frame in enumerate(frames, 2):
+            reader = _reader(frame, node, path)
+            if reader.schema.remove_metadata() != schema.remove_metadata():
+                raise ModelExecutionError(
+                    f"frame {number} that the model yielded has other columns than the first: {_difference(schema, reader.schema)}",
+                    node=node,
+                    code="FF2006",
+                    help="give all frames the same columns, in one order and of the same types",
+                )
+            yield from reader
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _difference(first: pa.Schema, other: pa.Schema) -> str:
+    if first.names != other.names:
+        return f"{', '.join(other.names)} instead of {', '.join(first.names)}"
+    return "; ".join(
+        f"{mine.name!r} is {yours.type} instead of {mine.type}"
+        for mine, yours in zip(first, other, strict=True)
+        if mine.type != yours.type
     )
 
 

@@ -133,6 +133,11 @@ class PluginSet:
 
     # -- engines
 
+    @property
+    def engine_words(self) -> frozenset[str]:
+        """Names and aliases of all engines that are installed, and of our own that are not."""
+        return frozenset((*self.engines, *FirstParty.read().words))
+
     def engine(self, name: str, *, location: Location | None = None) -> EngineSpec:
         """The engine that a profile calls *name*.
 

@@ -32,6 +32,8 @@ def model(
     timeout: float | str | None = None,
     cache: bool | None = None,
     inputs: Iterable[str] | str = (),
+    engines: Iterable[str] | str = (),
+    env_match: Mapping[str, str] | None = None,
     incremental: bool | Mapping[str, Any] | None = None,
     incremental_strategy: str | None = None,
     unique_key: Iterable[str] | str = (),
@@ -65,12 +67,37 @@ def model(name: Any = None, *args: Any, **keywords: Any) -> Any:
     inputs:
         Files of the project that the function reads, as patterns relative to the project's folder
         (``"data/*.csv"``); when their content changes, the model is out of date.
+    engines:
+        Names of the engines on which the model is part of the project; all of them when it is left out.
+    env_match:
+        Variables of the environment, and the values that they must have.
     incremental, incremental_strategy, unique_key, updated_at, partition_by, on_schema_change:
         How new rows are added to those that the table has. The function returns the new rows, or all of them when
         *updated_at* names columns that grow.
     """
     if callable(name):
         return name
+
+    def keep(function: F) -> F:
+        return function
+
+    return keep
+
+
+def engine_model(
+    *, only: Iterable[str] | str | None = None, env_match: Mapping[str, str] | None = None, **keywords: Any
+) -> Callable[[F], F]:
+    """Mark a function as a model of some engines or environments only; all else is as with :func:`model`.
+
+    Models of one name may stand beside each other as long as only one of them fits.
+
+    Parameters
+    ----------
+    only:
+        Names of engines.
+    env_match:
+        Variables of the environment, and the values that they must have: ``{"FF_ENGINE_VARIANT": "large"}``.
+    """
 
     def keep(function: F) -> F:
         return function

@@ -24,6 +24,7 @@ class ModelFiles:
     python: tuple[str, ...]
     properties: tuple[str, ...]
     macros: tuple[str, ...]
+    python_macros: tuple[str, ...]
     notes: tuple[Note, ...]
 
 
@@ -72,7 +73,7 @@ def _walk(root: str, folder: str, problems: Problems) -> Iterator[str]:
 
 def find_model_files(root: Path, models_dir: str, problems: Problems) -> ModelFiles:
     """Sort what lies below *models_dir* into models and properties."""
-    sql, python, properties, macros, notes = [], [], [], [], []
+    sql, python, properties, macros, python_macros, notes = [], [], [], [], [], []
     if not (root / models_dir).is_dir():
         problems.add(
             ProjectError(
@@ -82,7 +83,7 @@ def find_model_files(root: Path, models_dir: str, problems: Problems) -> ModelFi
                 help=f"create {models_dir}/ and put the first model into it",
             )
         )
-        return ModelFiles((), (), (), (), ())
+        return ModelFiles((), (), (), (), (), ())
     folder = [part for part in models_dir.split("/") if part]
     for path in sorted(_walk(str(root), models_dir, problems)):
         parts = path.split("/")
@@ -90,7 +91,8 @@ def find_model_files(root: Path, models_dir: str, problems: Problems) -> ModelFi
         if inside[:1] == ["macros"] and path.endswith(_MACRO_SUFFIXES):
             macros.append(path)
         elif inside[:1] == [_PYTHON_MACROS]:
-            notes.append(Note("macros in Python are not read by this version", "FF1104", Location(path)))
+            if path.endswith(".py"):
+                python_macros.append(path)
         elif path.endswith(".ff.sql"):
             sql.append(path)
         elif path.endswith(".ff.py"):
@@ -102,7 +104,7 @@ def find_model_files(root: Path, models_dir: str, problems: Problems) -> ModelFi
             notes.append(
                 Note("this file is not a model", "FF1104", Location(path), f"rename it to {stem}.ff.sql to make it one")
             )
-    return ModelFiles(tuple(sql), tuple(python), tuple(properties), tuple(macros), tuple(notes))
+    return ModelFiles(tuple(sql), tuple(python), tuple(properties), tuple(macros), tuple(python_macros), tuple(notes))
 
 
 def read_text(root: Path, path: str) -> str:

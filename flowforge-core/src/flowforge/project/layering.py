@@ -15,7 +15,8 @@ from flowforge.config.layers import Layer, Layers, read_layers
 from flowforge.config.project import ProjectConfig
 from flowforge.config.properties import ModelProps
 from flowforge.config.structure import nearest
-from flowforge.errors import ConfigFileError, Problems
+from flowforge.errors import ConfigFileError, FlowForgeError, Problems
+from flowforge.project.asked import Answers
 from flowforge.project.manifest import Node
 from flowforge.project.model_config import SETTINGS, check_settings
 from flowforge.values import Location
@@ -30,6 +31,7 @@ class Settings:
     models_dir: str = "models"
     layers: Layers = attrs.field(factory=Layers)
     described: Mapping[str, tuple[Layer, ...]] = attrs.field(factory=dict)
+    answers: Answers = attrs.field(factory=Answers)
 
     def joined(self, path: str, name: str, own: Mapping[str, Any], place: Place) -> tuple[dict[str, Any], Place]:
         """All settings of one model, and where each of them stands.
@@ -80,20 +82,51 @@ class Settings:
         pure = PurePosixPath(path)
         return pure.relative_to(self.models_dir).parts[:-1] if pure.is_relative_to(self.models_dir) else ()
 
+    def answered(self, own: Mapping[str, Any], place: Place, problems: Problems) -> dict[str, Any]:
+        """What a model says of itself, with answers where it asks; what cannot be answered goes to *problems*."""
+        values: dict[str, Any] = {}
+        for key, value in own.items():
+            try:
+                values[key] = self.answers.give(value)
+            except FlowForgeError as error:
+                error.location = error.location or place(key)
+                problems.add(error)
+        return values
 
-def read_settings(config: ProjectConfig, described: Iterable[ModelProps], problems: Problems) -> Settings:
+
+def read_settings(
+    config: ProjectConfig, described: Iterable[ModelProps], problems: Problems, answers: Answers
+) -> Settings:
     """The settings of ``project.yml``, with those of *described* on top; flaws go to *problems*, once."""
     layers = Layers()
     if config.models is not None:
-        layers = read_layers(config.models, problems, settings=SETTINGS, project=config.name)
-    tree = {steps: _sound(found, problems) for steps, found in layers.tree.items()}
-    named = {name: _sound(found, problems) for name, found in layers.named.items()}
-    beside = {entry.name.removesuffix(".ff"): _sound(entry.settings, problems) for entry in described if entry.settings}
-    return Settings(config.models_dir, Layers(tree, named), beside)
+        overlays = {"incremental": "incremental", "storage": "storage"}
+        layers = read_layers(config.models, problems, settings=SETTINGS, project=config.name, overlays=overlays)
+
+    def sound(found: Iterable[Layer]) -> tuple[Layer, ...]:
+        filled = (_filled(layer, answers, problems) for layer in found)
+        return tuple(layer for layer in filled if layer is not None and check_settings(layer, problems))
+
+    tree = {steps: sound(found) for steps, found in layers.tree.items()}
+    named = {name: sound(found) for name, found in layers.named.items()}
+    beside = {entry.name.removesuffix(".ff"): sound(entry.settings) for entry in described if entry.settings}
+    return Settings(config.models_dir, Layers(tree, named), beside, answers)
 
 
-def _sound(layers: Iterable[Layer], problems: Problems) -> tuple[Layer, ...]:
-    return tuple(layer for layer in layers if check_settings(layer, problems))
+_PROSE = ("description", "meta")
+"""Settings that people read; braces in them are braces."""
+
+
+def _filled(layer: Layer, answers: Answers, problems: Problems) -> Layer | None:
+    values = {}
+    for key, value in layer.values.items():
+        try:
+            values[key] = answers.give(value, texts=key not in _PROSE)
+        except FlowForgeError as error:
+            error.location = error.location or layer.place(key)
+            problems.add(error)
+            return None
+    return attrs.evolve(layer, values=values)
 
 
 def _lay_over(values: dict[str, Any], more: Mapping[str, Any]) -> None:

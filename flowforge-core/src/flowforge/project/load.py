@@ -18,6 +18,7 @@ from flowforge.config.properties import Properties, load_properties
 from flowforge.config.sources import SourceDecl, load_sources
 from flowforge.config.structure import nearest
 from flowforge.errors import ConfigFileError, DependencyNotFoundError, FlowForgeError, Note, Problems
+from flowforge.project.asked import Answers
 from flowforge.project.files import find_model_files, read_text
 from flowforge.project.layering import read_settings
 from flowforge.project.macros import read_macros
@@ -39,6 +40,8 @@ def load_manifest(
     find_seeds: SeedFinder,
     bind_check: CheckBinder,
     vars: Mapping[str, Any],
+    environ: Mapping[str, str] | None = None,
+    fits: Callable[[Node], bool] = lambda node: True,
 ) -> Manifest:
     """Load a project.
 
@@ -52,14 +55,19 @@ def load_manifest(
         Turns a declared check and a function ``table name -> node name`` into a typed one; raises what is wrong.
     vars:
         The project's variables with those of the command line on top.
+    environ:
+        Variables of the environment that settings may ask for.
+    fits:
+        Whether a node is one of this engine and environment.
 
     Anything wrong goes to *problems*; the manifest then holds what could be understood.
     """
     files = find_model_files(root, config.models_dir, problems)
     properties = [load_properties(root, path, problems) for path in files.properties]
     described = [entry for file in properties if file is not None for entry in file.models]
-    settings = read_settings(config, (entry for entry in described if entry.kind == "models"), problems)
-    library = read_macros(root, files.macros, problems)
+    answers = Answers(vars, environ or {})
+    settings = read_settings(config, (entry for entry in described if entry.kind == "models"), problems, answers)
+    library = read_macros(root, files.macros, files.python_macros, problems)
     nodes: list[Node] = []
     for path in files.sql:
         text = _read(root, path, problems)
@@ -74,8 +82,10 @@ def load_manifest(
     seeds, seed_notes = find_seeds(problems)
     nodes.extend(seeds)
 
-    disabled = {node.short_name: node.path for node in nodes if not node.config.enabled}
-    named = check_names([node for node in nodes if node.config.enabled], problems)
+    enabled = [node for node in nodes if node.config.enabled and fits(node)]
+    used = {node.short_name for node in enabled}
+    disabled = {node.short_name: node.path for node in nodes if node.short_name not in used}
+    named = check_names(enabled, problems)
     sources = {source.id: source for source in _sources(load_sources(root, problems), named)}
     _describe(named, [entry for entry in properties if entry is not None], disabled, problems)
     named = _link(named, sources, disabled, problems)
@@ -117,6 +127,7 @@ def _sources(declared: Sequence[SourceDecl], nodes: Mapping[str, Node]) -> Itera
             node=own,
             assume_unchanged=entry.assume_unchanged,
             loaded_at=entry.loaded_at,
+            freshness=entry.freshness,
         )
 
 

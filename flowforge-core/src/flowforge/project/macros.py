@@ -6,12 +6,13 @@ calls them or not: the graph is the union over all branches here as everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import ast
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import attrs
 
-from flowforge.errors import FlowForgeError, Problems, ProjectError
+from flowforge.errors import FlowForgeError, ModuleLoadError, Problems, ProjectError
 from flowforge.project.files import read_text
 from flowforge.project.manifest import RefCall, SourceCall
 from flowforge.project.scan import normalize
@@ -53,11 +54,21 @@ class MacroFile:
 
 
 @attrs.frozen
+class PythonMacro:
+    """A public function of a file below ``macros_py``; the file is imported when a template calls it."""
+
+    name: str
+    path: str
+    location: Location
+
+
+@attrs.frozen
 class MacroLibrary:
-    """All macros of a project, by name, and the files that they stand in, by path."""
+    """All macros of a project, by name, and the files that those in Jinja stand in, by path."""
 
     macros: Mapping[str, Macro] = attrs.field(factory=dict)
     files: Mapping[str, MacroFile] = attrs.field(factory=dict)
+    python: Mapping[str, PythonMacro] = attrs.field(factory=dict)
 
     def used_by(self, names: Iterable[str]) -> tuple[Macro, ...]:
         """The macros that *names* mention, and those that these mention; sorted by name."""
@@ -81,9 +92,17 @@ class MacroLibrary:
             found |= fresh
             todo |= {name for path in fresh for macro in self.files[path].macros for name in macro.uses}
 
+    def python_of(self, names: Iterable[str]) -> tuple[PythonMacro, ...]:
+        """The macros in Python that *names* mention, or that the macros which they mention do."""
+        if not self.python:
+            return ()
+        words = set(names)
+        words |= {word for file in self.files_of(words) for macro in file.macros for word in macro.uses}
+        return tuple(self.python[name] for name in sorted(words & self.python.keys()))
 
-def read_macros(root: Path, paths: Iterable[str], problems: Problems) -> MacroLibrary:
-    """Read the macro files *paths*; what is wrong goes to *problems*."""
+
+def read_macros(root: Path, paths: Iterable[str], python: Iterable[str], problems: Problems) -> MacroLibrary:
+    """Read the macro files *paths*, and look what *python* defines; what is wrong goes to *problems*."""
     files: dict[str, MacroFile] = {}
     for path in paths:
         from flowforge.project.scan_macros import scan_macros  # Jinja's parser is for projects that have macros
@@ -95,18 +114,54 @@ def read_macros(root: Path, paths: Iterable[str], problems: Problems) -> MacroLi
             continue
         files[path] = MacroFile(path, text, scan_macros(text, path, problems))
     macros: dict[str, Macro] = {}
-    for file in files.values():
-        for macro in file.macros:
-            if macro.name in macros:
-                problems.add(
-                    ProjectError(
-                        f"there are two macros called {macro.name!r}",
-                        code="FF1415",
-                        location=macro.location,
-                        help="rename one of them",
-                        notes=[f"the other one is at {macros[macro.name].location}"],
-                    )
-                )
-                continue
+    functions: dict[str, PythonMacro] = {}
+    for macro in (macro for file in files.values() for macro in file.macros):
+        if _is_free(macro.name, macro.location, macros, problems):
             macros[macro.name] = macro
-    return MacroLibrary(macros, files)
+    for function in (function for path in python for function in _functions(root, path, problems)):
+        if _is_free(function.name, function.location, {**macros, **functions}, problems):
+            functions[function.name] = function
+    return MacroLibrary(macros, files, functions)
+
+
+def _is_free(name: str, location: Location, taken: Mapping[str, Macro | PythonMacro], problems: Problems) -> bool:
+    if name in taken:
+        problems.add(
+            ProjectError(
+                f"there are two macros called {name!r}",
+                code="FF1415",
+                location=location,
+                help="rename one of them",
+                notes=[f"the other one is at {taken[name].location}"],
+            )
+        )
+    elif name in BUILT_IN:
+        problems.add(
+            ProjectError(
+                f"a macro cannot be called {name!r}: templates mean something else by it",
+                code="FF1415",
+                location=location,
+                help="give it another name",
+            )
+        )
+    else:
+        return True
+    return False
+
+
+def _functions(root: Path, path: str, problems: Problems) -> Iterator[PythonMacro]:
+    """The public functions at the top of a Python file; nothing of it is run."""
+    try:
+        tree = ast.parse(read_text(root, path), filename=path)
+    except FlowForgeError as error:
+        problems.add(error)
+        return
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = error.lineno or 1 if isinstance(error, SyntaxError) else 1
+        problems.add(
+            ModuleLoadError(f"Python cannot read this file: {error}", code="FF1111", location=Location(path, line))
+        )
+        return
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef) and not statement.name.startswith("_"):
+            yield PythonMacro(statement.name, path, Location(path, statement.lineno))

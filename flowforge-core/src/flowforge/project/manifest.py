@@ -15,6 +15,7 @@ from flowforge.errors import Note
 from flowforge.values import Location, Relation
 
 if TYPE_CHECKING:
+    from flowforge.config.freshness import FreshnessRule
     from flowforge.project.macros import MacroLibrary
 
 
@@ -90,6 +91,10 @@ class ModelConfig:
     ----------
     schema:
         Added to the profile's schema (``<profile schema>_<schema>``).
+    engines:
+        It is part of the project only on these; on all of them when it names none.
+    env_match:
+        It is part of the project only when these variables of the environment have these values.
     frame:
         Kind of DataFrame that a Python model's function takes.
     timeout:
@@ -108,6 +113,8 @@ class ModelConfig:
     alias: str | None = None
     schema: str | None = None
     enabled: bool = True
+    engines: tuple[str, ...] = ()
+    env_match: Mapping[str, str] = attrs.field(factory=dict)
     deps: tuple[str, ...] = ()
     frame: str = "pandas"
     timeout: float | None = None
@@ -213,6 +220,7 @@ class Source:
 
     *node* names the project's own seed or model when the source resolves to it. With *assume_unchanged* its rows
     count as always the same. *loaded_at* is the column that grows with every load of a table that is only appended to.
+    *freshness* says how old its newest row may be.
     """
 
     id: str
@@ -225,6 +233,7 @@ class Source:
     node: str | None = None
     assume_unchanged: bool = False
     loaded_at: str | None = None
+    freshness: FreshnessRule | None = None
 
 
 @attrs.frozen

@@ -19,7 +19,6 @@ from flowforge.values import Location
 
 _LATER = (
     "kind",
-    "engines",
     "pre_hook",
     "post_hook",
     "storage",
@@ -130,6 +129,8 @@ class _Written:
     alias: str | None = attrs.field(default=None, validator=_not_blank)
     schema: str | None = attrs.field(default=None, validator=_not_blank)
     enabled: bool = True
+    engines: tuple[str, ...] = _columns()
+    env_match: Mapping[str, str] = attrs.field(factory=dict)
     deps: tuple[str, ...] = attrs.field(default=(), converter=_words, metadata={"accepts": str | tuple[str, ...]})
     frame: str = attrs.field(default="pandas", validator=_not_blank)
     timeout: float | None = attrs.field(default=None, converter=_seconds, metadata={"accepts": float | str | None})
@@ -144,6 +145,9 @@ class _Written:
     partition_by: tuple[str, ...] = _columns()
     on_schema_change: OnSchemaChange | None = attrs.field(default=None, metadata={"aliases": ("schema_sync",)})
 
+
+MODEL_KEYS = _Written
+"""What the settings of a model are read into."""
 
 SETTINGS = frozenset({*(field.name for field in attrs.fields(_Written)), *_LATER})
 """The names of all settings that a model can have."""

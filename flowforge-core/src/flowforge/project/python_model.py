@@ -12,6 +12,8 @@ from flowforge.errors import ModelConfigError, ModuleLoadError, Problems
 from flowforge.project.manifest import PythonBody, RefCall
 from flowforge.values import Location
 
+DECORATORS = frozenset({"model", "engine_model"})
+_ALIASES = {"only": "engines"}
 _POSITIONAL = ("name", "deps", "require", "requires")
 
 
@@ -74,11 +76,11 @@ def read_python_models(text: str, path: str, problems: Problems) -> list[PythonD
 
 
 def _decorator_names(tree: ast.Module) -> tuple[set[str], set[str]]:
-    """Names under which this file knows ``flowforge.model``, and names of the package itself."""
+    """Names under which this file knows the decorators, and names of the package itself."""
     functions, modules = set(), set()
     for statement in ast.walk(tree):
         if isinstance(statement, ast.ImportFrom) and statement.module in ("flowforge", "flowforge.project.decorators"):
-            functions |= {alias.asname or alias.name for alias in statement.names if alias.name == "model"}
+            functions |= {alias.asname or alias.name for alias in statement.names if alias.name in DECORATORS}
         elif isinstance(statement, ast.Import):
             modules |= {alias.asname or alias.name for alias in statement.names if alias.name == "flowforge"}
     return functions, modules
@@ -91,7 +93,7 @@ def _is_model(decorator: ast.expr, names: tuple[set[str], set[str]]) -> bool:
         return target.id in functions
     return (
         isinstance(target, ast.Attribute)
-        and target.attr == "model"
+        and target.attr in DECORATORS
         and isinstance(target.value, ast.Name)
         and target.value.id in modules
     )
@@ -129,7 +131,7 @@ def _arguments(decorator: ast.expr, path: str, problems: Problems) -> Iterator[t
                 )
             )
         else:
-            yield keyword.arg, keyword.value, keyword.value
+            yield _ALIASES.get(keyword.arg, keyword.arg), keyword.value, keyword.value
 
 
 def _draft(

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import nodes
 
 from flowforge.errors import RenderError
+from flowforge.project.asked import Asked
 from flowforge.project.calls import bind_ref, bind_source
 from flowforge.project.jinja_source import TemplateProblem, parse, parser_environment, start_offset, walk
 from flowforge.project.lexer import Kind, lex
@@ -69,8 +70,8 @@ def syntax_error(text: str, problem: TemplateProblem, found: Findings) -> Render
     )
 
 
-def literal(node: nodes.Node) -> Any:
-    """The value of a literal.
+def literal(node: nodes.Node, *, asked: bool = False) -> Any:
+    """The value of a literal; with *asked*, calls of ``var`` and ``env`` are kept to be answered later.
 
     Raises
     ------
@@ -80,17 +81,25 @@ def literal(node: nodes.Node) -> Any:
     if isinstance(node, nodes.Const):
         return node.value
     if isinstance(node, nodes.List):
-        return [literal(item) for item in node.items]
+        return [literal(item, asked=asked) for item in node.items]
     if isinstance(node, nodes.Tuple):
-        return tuple(literal(item) for item in node.items)
+        return tuple(literal(item, asked=asked) for item in node.items)
     if isinstance(node, nodes.Dict):
-        pairs = [(literal(pair.key), literal(pair.value)) for pair in node.items]
+        pairs = [(literal(pair.key), literal(pair.value, asked=asked)) for pair in node.items]
         if all(isinstance(key, str) for key, _ in pairs):
             return dict(pairs)
     if isinstance(node, (nodes.Neg, nodes.Pos)) and isinstance(node.node, nodes.Const):
         value = node.node.value
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return -value if isinstance(node, nodes.Neg) else value
+    if (
+        asked
+        and isinstance(node, nodes.Call)
+        and isinstance(node.node, nodes.Name)
+        and node.node.name in ("var", "env")
+    ):
+        args, kwargs = _bound(node)
+        return Asked(node.node.name, tuple(map(literal, args)), {key: literal(value) for key, value in kwargs.items()})
     raise NotLiteral
 
 
@@ -218,14 +227,14 @@ def _read_config(found: Findings, call: nodes.Call, name: nodes.Name) -> None:
         at = _keyword_offset(found.text, keyword)
         names[keyword.key] = at
         try:
-            values[keyword.key] = literal(keyword.value)
+            values[keyword.key] = literal(keyword.value, asked=True)
         except NotLiteral:
             found.problems.append(
                 ModelConfigError(
                     f"the value of {keyword.key!r} in config() must be a literal",
                     code="FF1121",
                     location=found.at(at, len(keyword.key)),
-                    help="settings are read without running the template; write the value itself",
+                    help="settings are read without running the template; write the value itself, var(...) or env(...)",
                 )
             )
             continue

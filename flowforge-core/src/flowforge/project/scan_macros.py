@@ -6,7 +6,7 @@ from jinja2 import nodes
 
 from flowforge.errors import Problems, ProjectError
 from flowforge.project.jinja_source import TemplateProblem, parse, parser_environment, start_offset, walk
-from flowforge.project.macros import BUILT_IN, Macro
+from flowforge.project.macros import Macro
 from flowforge.project.scan import Findings
 from flowforge.project.scan_jinja import read_nodes, syntax_error
 
@@ -45,15 +45,6 @@ def _is_blank(node: nodes.Node) -> bool:
 def _macro(node: nodes.Node, name: str, text: str, path: str, problems: Problems) -> Macro:
     found = Findings(text, path)
     location = found.at(text.find(name, start_offset(node)), len(name))
-    if name in BUILT_IN:
-        problems.add(
-            ProjectError(
-                f"a macro cannot be called {name!r}: templates mean something else by it",
-                code="FF1415",
-                location=location,
-                help="give it another name",
-            )
-        )
     read_nodes(found, node)
     for problem in found.problems:
         problems.add(problem)

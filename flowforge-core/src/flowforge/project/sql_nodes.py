@@ -27,10 +27,17 @@ def sql_node(text: str, path: str, problems: Problems, settings: Settings, libra
     for problem in scan.problems:
         problems.add(problem)
     name = path.rsplit("/", 1)[-1].removesuffix(".sql")
-    raw, place = settings.joined(path, name, scan.config or {}, lambda key: scan.locate([key]) or Location(path, 1, 1))
+
+    def place_here(key: str) -> Location:
+        return scan.locate([key]) or Location(path, 1, 1)
+
+    before = len(problems)
+    own = settings.answered(scan.config or {}, place_here, problems)
+    if len(problems) > before:
+        return None
+    raw, place = settings.joined(path, name, own, place_here)
     created_kind, created_name = scan.create or (None, None)
     if created_kind is not None:
-        own = scan.config or {}
         raw["materialized"] = own.get("materialized", created_kind)
         if created_name is not None:
             raw["alias"] = own.get("alias", created_name)

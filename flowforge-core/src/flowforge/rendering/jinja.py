@@ -57,7 +57,9 @@ def render_jinja(
     RenderError
         For everything that goes wrong in the template.
     """
-    _Rendering(Splice.of(path, text, macros), model).run({**ctx.extra, **functions, "this": ctx.this}, pieces)
+    rendering = _Rendering(Splice.of(path, text, macros), model)
+    rendering.offer_filters(ctx.functions)
+    rendering.run({**ctx.extra, **ctx.functions, **functions, "this": ctx.this}, pieces)
 
 
 class _Rendering:
@@ -72,6 +74,19 @@ class _Rendering:
         self._starts = [token.start for token in self._tags]
         self._names: set[str] = set()
         self._environment = SqlEnvironment(Budget())
+
+    def offer_filters(self, functions: Mapping[str, Callable[..., Any]]) -> None:
+        """Let templates use *functions* as filters, under the limits of all calls."""
+        budget = self._environment.budget
+
+        def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*args: Any, **kwargs: Any) -> Any:
+                budget.step()
+                return budget.take(function(*args, **kwargs))
+
+            return call
+
+        self._environment.filters.update({name: counted(function) for name, function in functions.items()})
 
     def run(self, names: Mapping[str, Any], pieces: Pieces) -> None:
         """Render into *pieces*."""

@@ -41,6 +41,8 @@ class RenderContext:
         Further names, such as macros of plugins.
     library:
         The project's macros.
+    functions:
+        Macros in Python, which templates call or use as filters.
     """
 
     ref: Callable[[str], str]
@@ -52,6 +54,7 @@ class RenderContext:
     is_incremental: Callable[[], bool]
     extra: Mapping[str, Any] = attrs.field(factory=dict)
     library: MacroLibrary = attrs.field(factory=MacroLibrary)
+    functions: Mapping[str, Callable[..., Any]] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -95,7 +98,7 @@ def render(template: str, ctx: RenderContext, *, path: str, model: str, simple: 
         if "{{" in text or "{%" in text or "{#" in text:
             from flowforge.rendering.jinja import render_jinja
 
-            macros = ctx.library.files_of(_words(text)) if ctx.library.macros else ()
+            macros = ctx.library.files_of(words_of(text)) if ctx.library.macros else ()
             render_jinja(text, ctx, functions, pieces, path=path, model=model, macros=macros)
         else:
             pieces.add(text, 0)
@@ -106,7 +109,7 @@ def render(template: str, ctx: RenderContext, *, path: str, model: str, simple: 
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
-def _words(text: str) -> set[str]:
+def words_of(text: str) -> set[str]:
     """All words in the tags of a template."""
     return {word for token in lex(text) if token.kind in JINJA for word in _WORD.findall(text, token.start, token.end)}
 

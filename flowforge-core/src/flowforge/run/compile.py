@@ -13,9 +13,10 @@ from flowforge.config.structure import nearest
 from flowforge.contract import Dialect, EngineSpec
 from flowforge.errors import RenderError
 from flowforge.graph.dag import Dag
+from flowforge.project.macros import PythonMacro
 from flowforge.project.manifest import Manifest, ModelConfig, Node, NodeKind, SqlBody
 from flowforge.rendering.cte import with_ctes
-from flowforge.rendering.render import RenderContext, Rendered, check_statement, render
+from flowforge.rendering.render import RenderContext, Rendered, check_statement, render, words_of
 from flowforge.rendering.secret import before_reveal, mark, mask, reveal
 from flowforge.run.plan import place
 from flowforge.values import Location, Namespace, Relation
@@ -88,6 +89,7 @@ class Compiler:
         environ: Mapping[str, str],
         vars: Mapping[str, Any],
         macros: Mapping[str, Callable[..., Any]] | None = None,
+        function: Callable[[PythonMacro], Callable[..., Any]] | None = None,
     ) -> None:
         self._manifest = manifest
         self._dag = dag
@@ -98,6 +100,7 @@ class Compiler:
         self._secrets = {name: value for name, value in environ.items() if is_secret_name(name)}
         self._vars = vars
         self._macros = macros or {}
+        self._function = function
         self._lock = threading.Lock()
         self._ephemeral: dict[str, _Piece] = {}
 
@@ -246,6 +249,10 @@ class Compiler:
             database=relation.database,
             materialized=node.materialized,
         )
+        functions = {}
+        if self._manifest.macros.python and self._function is not None and not node.body.simple:
+            needed = self._manifest.macros.python_of(words_of(node.body.template))
+            functions = {macro.name: self._function(macro) for macro in needed}
         context = RenderContext(
             ref=ref,
             source=source,
@@ -256,6 +263,7 @@ class Compiler:
             is_incremental=lambda: incremental,
             extra=self._macros,
             library=self._manifest.macros,
+            functions=functions,
         )
         rendered = render(node.body.template, context, path=node.path, model=node.short_name, simple=node.body.simple)
         check_statement(rendered.sql, node.path, rendered.source_map)

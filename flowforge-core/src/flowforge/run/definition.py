@@ -24,6 +24,7 @@ from flowforge.project.inputs import input_files
 from flowforge.project.manifest import Manifest, Node, NodeKind, PythonBody, SeedBody
 from flowforge.run.compile import Compiled, Compiler
 from flowforge.run.growing import compile_increment
+from flowforge.run.python_macros import PythonMacros
 from flowforge.run.volatile import python_notes, sql_notes
 from flowforge.seeds.discover import content_hash
 from flowforge.state.fingerprint import digest
@@ -241,6 +242,7 @@ def definitions(
         environ=environ,
         vars=vars,
         macros=macros,
+        function=PythonMacros(root),
     )
     definer = Definer(root, compiler, manifest.nodes, judge=False)
     return {name: definer.of(name) for name in (manifest.nodes if names is None else names)}

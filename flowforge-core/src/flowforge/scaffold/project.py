@@ -10,6 +10,7 @@ from pathlib import Path
 
 import attrs
 
+from flowforge.api.schemas import FOLDER
 from flowforge.contract import EngineSpec
 from flowforge.errors import UsageError
 
@@ -47,11 +48,21 @@ def render_project(target: Path, *, name: str | None, engine: EngineSpec) -> lis
     for relative, template in _templates(files("flowforge.scaffold").joinpath("project_files"), Path()):
         path = target / relative
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(template.read_text("utf-8").replace("@NAME@", project), "utf-8")
+        text = template.read_text("utf-8").replace("@NAME@", project)
+        path.write_text(f"{_modeline(relative)}{text}", "utf-8")
         written.append(path)
     profile = target / "profiles.yml"
-    profile.write_text(_profile(project, engine), "utf-8")
+    profile.write_text(f"{_modeline(Path(profile.name))}{_profile(project, engine)}", "utf-8")
     return sorted([*written, profile])
+
+
+def _modeline(relative: Path) -> str:
+    """The first line of a YAML file, by which editors find the schema of it."""
+    if relative.suffix != ".yml":
+        return ""
+    kind = "seeds" if relative.parts[0] == "seeds" else "models" if len(relative.parts) > 1 else relative.stem
+    up = "../" * (len(relative.parts) - 1)
+    return f"# yaml-language-server: $schema={up}{FOLDER}/{kind}.schema.json\n"
 
 
 def _templates(folder: Traversable, prefix: Path) -> Iterator[tuple[Path, Traversable]]:

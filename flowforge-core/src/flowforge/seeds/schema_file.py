@@ -36,6 +36,10 @@ class _Column:
     type: str
 
 
+FILE = _Top
+"""What the file is read into."""
+
+
 def read_schema_file(
     root: Path, folder: str, files: Sequence[str], seeds: Iterable[str], problems: Problems
 ) -> Mapping[str, Mapping[str, str]]:
