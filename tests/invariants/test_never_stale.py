@@ -87,7 +87,7 @@ class NeverStale(RuleBasedStateMachine):
             select=select,
             order=order,
             jobs=data.draw(st.sampled_from([1, 1, 3])),
-            keep_going=data.draw(st.booleans()),
+            keep_going=True,  # else it depends on durations, which are no two times the same, what a failure leaves out
             plan_first=data.draw(st.sampled_from([True, False, False])),
         )
         forced = order.forced & self.space.wanted(command)  # asking for others is refused
@@ -122,7 +122,7 @@ class NeverStale(RuleBasedStateMachine):
         point = f"{data.draw(st.sampled_from(POINTS), label='point')}:{data.draw(st.integers(1, 4), label='time')}"
         order = Order(mode=data.draw(st.sampled_from(["rw", "rw", "wo", "ro", "off"]), label="mode"))
         select = data.draw(st.sampled_from([(), self._selection(data)]))
-        self.space.kill(Command(select=select, order=order, jobs=data.draw(st.sampled_from([1, 3]))), point)
+        self.space.kill(Command(select=select, order=order, jobs=1), point)
         self._run(data, (), Order())
 
 
