@@ -236,3 +236,16 @@ def test_a_kill_in_the_middle_of_growing(make: Make, rows: Rows, tmp_path: Path,
     project = make(model)
     assert project.build().ok
     assert [row[:2] for row in rows(project, "m")] == [(1, 10), (2, 20), (3, 30)]
+
+
+@pytest.mark.parametrize("form", ["sql", "python"])
+def test_a_watermark_that_the_table_lacks_is_an_error(make: Make, rows: Rows, form: str) -> None:
+    """Taken from the new rows themselves, it would say of none of them that it is new."""
+    file, text = ("models/m.ff.sql", SQL) if form == "sql" else ("models/m.ff.py", PYTHON)
+    first = text.format("unique_key='id'").replace(", day", "").replace(", 'day'", "")
+    project = make({file: first, "seeds/raw.csv": DAY_1})
+    assert project.build().ok
+    project.close()
+    project = make({file: text.format("updated_at='day'"), "seeds/raw.csv": DAY_2})
+    assert error(project.build()).code != "FF9901"
+    assert rows(project, "m") == [(1, 10), (2, 20)]

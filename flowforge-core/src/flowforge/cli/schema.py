@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
+from flowforge.api.schemas import FOLDER
 from flowforge.cli.context import Context, with_context
-
-FOLDER = ".flowforge/schemas"
 
 
 @click.group("schema", help="JSON Schemas of the project's YAML files, for editors.")

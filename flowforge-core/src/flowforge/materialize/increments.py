@@ -65,7 +65,8 @@ def is_new(dialect: Dialect, target: Relation, watermark: Sequence[str], *, stri
     conditions = []
     for name in watermark:
         column = dialect.quote(name)
-        newest = f"(SELECT MAX({column}) FROM {table})"
+        # Named in full: without the table's name, a column that it lacks would be taken from the rows themselves.
+        newest = f"(SELECT MAX(ff_table.{column}) FROM {table} AS ff_table)"
         conditions.append(f"{column} {'>' if strictly else '>='} {newest} OR {column} IS NULL OR {newest} IS NULL")
     return " OR ".join(conditions)
 

@@ -33,12 +33,7 @@ def compile_increment(compiler: Compiler, node: Node, whole: Compiled) -> Compil
     if settings.updated_at:
         return _above_the_watermark(increment, compiler, node, settings)
     if settings.strategy == Strategy.APPEND.value:
-        raise ModelConfigError(
-            "nothing says which rows are new, so each run would add all of them again",
-            code="FF1131",
-            location=Location(node.path),
-            help="name a column that grows (updated_at='...'), use is_incremental(), or a unique_key",
-        )
+        raise _endless(node, "name a column that grows (updated_at='...'), use is_incremental(), or a unique_key")
     return increment
 
 
@@ -91,9 +86,13 @@ def _refuse_endless_growth(node: Node) -> None:
     sql = isinstance(node.body, SqlBody)
     if settings is None or sql or settings.updated_at or settings.strategy != Strategy.APPEND.value:
         return
-    raise ModelConfigError(
+    raise _endless(node, "name a column that grows (updated_at='...'), or a unique_key")
+
+
+def _endless(node: Node, help: str) -> ModelConfigError:
+    return ModelConfigError(
         "nothing says which rows are new, so each run would add all of them again",
         code="FF1131",
         location=Location(node.path),
-        help="name a column that grows (updated_at='...'), or a unique_key",
+        help=help,
     )
