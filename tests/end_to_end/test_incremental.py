@@ -247,5 +247,6 @@ def test_a_watermark_that_the_table_lacks_is_an_error(make: Make, rows: Rows, fo
     assert project.build().ok
     project.close()
     project = make({file: text.format("updated_at='day'"), "seeds/raw.csv": DAY_2})
-    assert error(project.build()).code != "FF9901"
+    problem = error(project.build())
+    assert (problem.code, "--full-refresh" in (problem.help or "")) == ("FF2031", True)
     assert rows(project, "m") == [(1, 10), (2, 20)]

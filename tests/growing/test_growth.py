@@ -191,3 +191,17 @@ def test_a_table_that_may_not_grow_is_built_from_scratch(place: Place) -> None:
     made = attrs.evolve(publication(place, "fresh", batch, rules, 3), from_scratch=True)
     publisher.publish(session, made, None)
     assert len(read(place, "fresh").rows) == 1
+
+
+def test_a_watermark_that_the_table_lacks_is_an_error(place: Place) -> None:
+    """Taken from the new rows themselves, it would say of none of them that it is new."""
+    place.ensure_meta()
+    session, publisher = place.session(), place.publisher()
+    publisher.publish(
+        session, publication(place, "bare", Table({"id": "int64"}, ({"id": 1},)), Rules("append"), 1), None
+    )
+    batch = Table({"id": "int64", "ts": "int64"}, ({"id": 2, "ts": 5}, {"id": 3, "ts": 6}))
+    made = publication(place, "bare", batch, Rules("append", watermark=("ts",)), 2)
+    with pytest.raises(ModelExecutionError, match="no column 'ts'"):
+        publisher.publish(session, made, None)
+    assert read(place, "bare").rows == ({"id": 1},)

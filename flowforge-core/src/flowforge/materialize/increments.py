@@ -288,8 +288,25 @@ def stage_new_rows(
     spare: Relation,
     increment: Increment,
     write: NewRows | None,
+    node: str,
 ) -> None:
-    """Write the new rows to the relation *batch*: those of the query, or those of *write* above the watermark."""
+    """Write the new rows to the relation *batch*: those of the query, or those of *write* above the watermark.
+
+    Raises
+    ------
+    ModelExecutionError
+        When the table has no column for the watermark.
+    """
+    if increment.watermark:
+        table = shape_of(session, dialect, target, node)
+        for name in increment.watermark:
+            if table.find(name) is None:
+                raise ModelExecutionError(
+                    f"the table has no column {name!r}, so nobody knows which rows are new",
+                    node=node,
+                    code="FF2031",
+                    help="build it from nothing with --full-refresh",
+                )
     if increment.select is not None:
         increment.begun()
         session.create_as(batch, increment.select, CreateKind.TABLE, TableOptions())

@@ -202,6 +202,7 @@ class Steps:
             spare=self.staging(publication),
             increment=increment,
             write=publication.write,
+            node=publication.node,
         )
         return Growth.of(
             session,
