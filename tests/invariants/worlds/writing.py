@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import attrs
@@ -53,15 +54,26 @@ def says(world: Description, model: Model) -> tuple[object, ...]:
     used: list[object] = [model.relation, model.kind, model.materialized]
     if model.language == "seed":
         return (*used, world.seeds[model.name], world.seed_types.get(model.name))
-    used.append(text(world, attrs.evolve(model, tags=()) if model.language == "sql" else model))
-    variables = {"var": "p1"}.get(model.add_from)
-    used.append(world.vars[variables] if variables else None)
-    used.append(world.env["WORLD_E0"] if model.add_from == "env" else None)
-    used.append(world.vars["p0"] if model.shape == "either" else None)
-    used.append(world.helper_closure(model.helpers))
-    used.append(world.file_number if model.add_from == "file" else None)
+    if model.language == "sql":
+        used.append(_rendered(world, attrs.evolve(model, tags=())))
+    else:
+        used += [text(world, model), world.helper_closure(model.helpers)]
+        used.append(world.file_number if model.add_from == "file" else None)
     reads = world.reads(model)
     return (*used, *(says(world, read) if read.materialized == "ephemeral" else read.relation for read in reads))
+
+
+def _rendered(world: Description, model: Model) -> str:
+    """A SQL model's file with its variables filled in: what was drawn for a model need not stand in its file."""
+    written = _sql(world, model)
+    for name, value in world.vars.items():
+        written = written.replace(f"{{{{ var('{name}') }}}}", str(value))
+    for name, value in world.env.items():
+        written = written.replace(f"{{{{ env('{name}') }}}}", str(value))
+    return _BRANCHES.sub(lambda found: found[1 + world.vars["p0"] % 2], written)
+
+
+_BRANCHES = re.compile(r"{% if var\('p0'\) % 2 == 0 %}(.*?){% else %}(.*?){% endif %}")
 
 
 def _helper(helper: Helper) -> Mapping[str, str]:

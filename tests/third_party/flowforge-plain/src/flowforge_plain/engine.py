@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,20 @@ class PlainExecutor(SQLiteExecutor):
     def session(self, *, label: str, timeout: float | None = None) -> Session:
         """A connection; writers wait for each other, one statement long."""
         connection = sqlite3.connect(self._path, timeout=30.0, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
         connection.execute("PRAGMA legacy_alter_table = ON")
         return PlainSession(connection, self.dialect, timeout)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn the write-ahead log on. Whoever finds another at it is refused at once, whatever the connection's patience."""
+    deadline = time.monotonic() + 30.0
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                connection.close()
+                raise
+            time.sleep(0.01)
