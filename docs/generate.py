@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 
+import attrs
 import click
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -171,7 +172,37 @@ def option_row(option: click.Option, context: click.Context) -> str:
     return f"| {names} | {text}{tail} |\n"
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"cli.md": cli_page, "errors.md": errors_page, "hooks.md": hooks_page}
+def checks_page() -> str:
+    """Every built-in check with its parameters, from the checks themselves."""
+    from flowforge.checks.builtin import CHECKS
+
+    parts = [
+        MADE_FROM.format(source="flowforge/checks"),
+        "# Checks\n\n",
+        "What comes with FlowForge; plugins bring more, and `flowforge plugins` lists them. How to declare a check, and\n",
+        "the keys that all of them share, is in [add checks](../how-to/add-checks.md).\n",
+    ]
+    for check in CHECKS:
+        parts.append(f"\n## {check.name}\n\n{plain(check.summary)}\n\n| parameter | default |\n| --- | --- |\n")
+        for field in attrs.fields(check.params):
+            aliases = "".join(f", also `{alias}`" for alias in field.metadata.get("aliases", ()))
+            default = "needed" if field.default is attrs.NOTHING else f"`{yaml_word(field.default)}`"
+            parts.append(f"| `{field.name}`{aliases} | {default} |\n")
+    return "".join(parts)
+
+
+def yaml_word(value: object) -> str:
+    """A default as it would be written in YAML."""
+    words = {None: "null", True: "true", False: "false", (): "[]"}
+    return words[value] if value is None or isinstance(value, bool | tuple) else str(value)
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "checks.md": checks_page,
+    "cli.md": cli_page,
+    "errors.md": errors_page,
+    "hooks.md": hooks_page,
+}
 
 
 def main() -> None:

@@ -20,6 +20,8 @@ class Status(enum.Enum):
     FAIL = "fail"
     """Checks failed; the relation was not replaced."""
     WARN = "warn"
+    INFO = "info"
+    """A check of severity *info* has found something."""
     SKIPPED = "skipped"
     """Not run, because something it depends on failed, or the run stopped."""
     CACHED = "cached"

@@ -6,8 +6,9 @@ import attrs
 import pytest
 
 from flowforge.checks.bind import bind
-from flowforge.checks.builtin import CHECKS, FilteredParams, GreaterEqualParams, RowCountParams
+from flowforge.checks.builtin import CHECKS
 from flowforge.checks.expressions import flaw
+from flowforge.checks.parameters import FilteredParams, GreaterEqualParams, RowCountParams
 from flowforge.config.check_entries import RawCheck, parse_checks
 from flowforge.config.yaml import parse_yaml
 from flowforge.contract import CheckSpec
@@ -78,7 +79,29 @@ def test_other_spellings_and_numbers() -> None:
         ("{type: row_count_between, table: t, min: 1, min_rows: 1}", "2:47", "mean the same"),
         ("{type: row_count_between, table: t, min_rows: -1}", "2:49", "cannot be negative"),
         ("{type: row_count_between, table: t, min_rows: 1.5}", "2:49", "whole number"),
-        ("{type: row_count_between, table: t, where: a > 1}", "2:39", "unknown key 'where'"),
+        ("{type: row_count_between, table: t, whre: a > 1}", "2:39", "did you mean 'where'?"),
+        ("{type: unique, table: t}", "2:3", "needs a column"),
+        ("{type: unique, table: t, column: a, columns: [b]}", "2:48", "the column 'a' is given too"),
+        ("{type: unique, table: t, columns: [b, b]}", "2:37", "named twice"),
+        ("{type: accepted_values, table: t, column: a}", "2:3", "'values' is missing"),
+        ("{type: accepted_values, table: t, column: a, values: []}", "2:56", "nothing could pass"),
+        ("{type: accepted_values, table: t, column: a, values: b}", "2:56", "put it in a list"),
+        ("{type: accepted_values, table: t, column: a, values: [b, null]}", "2:60", "should be a"),
+        ("{type: accepted_values, table: t, column: a, values: [.nan]}", "2:56", "finite"),
+        ("{type: between, table: t, column: a}", "2:3", "at least one of them"),
+        ("{type: between, table: t, column: a, min: 2, max: 1}", "2:53", "below min, which is 2"),
+        ("{type: between, table: t, column: a, min: 2, max: x}", "2:53", "cannot be compared"),
+        ("{type: accepted_range, table: t, column: a, min_value: 2, max_value: 1}", "2:72", "below min"),
+        ("{type: regex_match, table: t, column: a, pattern: '('}", "2:53", "no regular expression"),
+        ("{type: regex_match, table: t, column: a, regex: ''}", "2:51", "everything would match"),
+        ("{type: expression, table: t, expression: a > 1; drop table t}", "2:44", "semicolon"),
+        ("{type: expression, table: t}", "2:3", "'expression' is missing"),
+        ("{type: no_gaps, table: t, column: a, step: 0}", "2:46", "above 0"),
+        ("{type: not_null, table: t, column: a, warn_if: many, severity: warn}", "2:50", "is no limit"),
+        ("{type: not_null, table: t, column: a, error_if: '> 101%'}", "2:51", "more than all rows"),
+        ("{type: not_null, table: t, column: a, warn_if: '> 1'}", "2:50", "any failure is an error"),
+        ("{type: not_null, table: t, column: a, error_if: '> 1', severity: warn}", "2:51", "says nothing"),
+        ("{type: not_empty, table: t, error_if: '> 1'}", "2:41", "counts no rows"),
         ("{type: not_null, table: t, column: a, where: 1=1; drop table t}", "2:48", "semicolon"),
     ],
 )
@@ -142,6 +165,11 @@ def test_different_checks_have_different_ids() -> None:
         "{type: row_count_between, table: a}",
         "{type: row_count_between, table: a, min_rows: 2}",
         "{type: row_count_between, table: a, max_rows: 2}",
+        "{type: unique, table: a, columns: [b, c]}",
+        "{type: unique, table: a, columns: [c, b]}",
+        "{type: unique, table: a, column: b}",
+        "{type: accepted_values, table: a, column: b, values: [1]}",
+        "{type: accepted_values, table: a, column: b, values: ['1']}",
     ]
     ids = [bound(entry).id for entry in entries]
     assert len(set(ids)) == len(ids)

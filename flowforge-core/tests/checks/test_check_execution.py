@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ from flowforge.checks.builtin import CHECKS
 from flowforge.checks.execute import BoundCheck, CheckOutcome, run_checks
 from flowforge.contract import CheckContext, CheckSpec
 from flowforge.errors import EngineError, ErrorKind
-from flowforge.project.manifest import CheckDecl
+from flowforge.project.manifest import CheckDecl, Limit
 from flowforge.values import Location
 
 SPECS = {spec.name: spec for spec in CHECKS}
@@ -167,39 +168,91 @@ LARGER = CheckSpec(
     ),
 )
 
+WHERES = st.sampled_from(list(WHERE))
+SMALL = st.integers(-2, 3)
 CASES = st.one_of(
-    st.builds(lambda c, w: bound("not_null", c, where=w), COLUMN, st.sampled_from(list(WHERE))),
-    st.builds(lambda c, w: bound("unique", c, where=w), COLUMN, st.sampled_from(list(WHERE))),
+    st.builds(lambda kind, c, w: bound(kind, c, where=w), st.sampled_from(["not_null", "unique"]), COLUMN, WHERES),
+    st.builds(lambda c, w: bound("unique", where=w, columns=c), st.sampled_from([("a", "b"), ("b",)]), WHERES),
+    st.builds(lambda c, w, n: bound("greater_equal", c, where=w, threshold=n), COLUMN, WHERES, SMALL),
     st.builds(
-        lambda c, w, n: bound("greater_equal", c, where=w, threshold=n),
+        lambda kind, c, w, v: bound(kind, c, where=w, values=tuple(v)),
+        st.sampled_from(["accepted_values", "not_accepted_values"]),
         COLUMN,
-        st.sampled_from(list(WHERE)),
-        st.integers(-2, 3),
+        WHERES,
+        st.lists(SMALL, min_size=1, max_size=3),
     ),
-    st.builds(lambda c: bound("non_negative_sum", c), COLUMN),
     st.builds(
-        lambda n, m: bound("row_count_between", min_rows=n, max_rows=n + m), st.integers(0, 5), st.integers(0, 5)
+        lambda kind, c, w, n, m, e: bound(
+            kind, c, where=w, min=n, max=None if n is not None and m < n else m, inclusive=e
+        ),
+        st.sampled_from(["between", "accepted_range"]),
+        COLUMN,
+        WHERES,
+        st.none() | SMALL,
+        SMALL,
+        st.booleans(),
     ),
-    st.builds(lambda c, n: bound(LARGER, c, limit=n), COLUMN, st.integers(-2, 3)),
+    st.builds(lambda w: bound("expression", where=w, expression="a <= b + 1"), WHERES),
+    st.builds(lambda c, w, n: bound("no_gaps", c, where=w, step=n), COLUMN, WHERES, st.integers(1, 3)),
+    st.builds(
+        lambda kind, c, w: bound(kind, c, where=w),
+        st.sampled_from(["non_negative_sum", "at_least_one"]),
+        COLUMN,
+        WHERES,
+    ),
+    st.builds(lambda w: bound("not_empty", where=w), WHERES),
+    st.builds(
+        lambda w, n, m: bound("row_count_between", where=w, min_rows=n, max_rows=n + m),
+        WHERES,
+        st.integers(0, 5),
+        st.integers(0, 5),
+    ),
+    st.builds(lambda c, n: bound(LARGER, c, limit=n), COLUMN, SMALL),
 )
+
+
+def measured(case: BoundCheck, rows: list[tuple[Any, Any]], known: list[int]) -> bool | None:
+    """Whether a check of one number is good; ``None`` when it is none of those."""
+    params: Any = case.check.params
+    good = {
+        "row_count_between": lambda: params.min_rows <= len(rows) <= params.max_rows,
+        "not_empty": lambda: bool(rows),
+        "non_negative_sum": lambda: sum(known) >= 0,
+        "at_least_one": lambda: bool(known),
+    }.get(case.spec.name)
+    return None if good is None else good()
 
 
 def expected(case: BoundCheck, rows: list[tuple[Any, Any]]) -> tuple[str, int | None]:
     """The finding by plain Python over the rows."""
-    params, kind = case.check.params, case.spec.name
-    if kind == "row_count_between":
-        return ("pass" if params.min_rows <= len(rows) <= params.max_rows else "fail"), None
-    index = "ab".index(params.column)
-    values = [row[index] for row in rows if WHERE[getattr(params, "where", None)](*row)]
-    if kind == "non_negative_sum":
-        return ("pass" if sum(value or 0 for value in values) >= 0 else "fail"), None
-    known = [value for value in values if value is not None]
-    failures = {
-        "not_null": len(values) - len(known),
-        "unique": sum(count > 1 for count in Counter(values).values()),
-        "greater_equal": sum(value < getattr(params, "threshold", 0) for value in known),
-        "larger": sum(value > getattr(params, "limit", 0) for value in known),
-    }[kind]
+    params: Any = case.check.params
+    rows = [row for row in rows if WHERE[getattr(params, "where", None)](*row)]
+    names = getattr(params, "names", None) or (getattr(params, "column", None) or "a",)
+    values = [tuple(row["ab".index(name)] for name in names) for row in rows]
+    known = sorted(value[0] for value in values if value[0] is not None)
+    good = measured(case, rows, known)
+    if good is not None:
+        return ("pass" if good else "fail"), None
+
+    def outside(value: int) -> bool:
+        low = params.min is not None and (value < params.min or (value == params.min and not params.inclusive))
+        return low or (
+            params.max is not None and (value > params.max or (value == params.max and not params.inclusive))
+        )
+
+    count: dict[str, Callable[[], int]] = {
+        "not_null": lambda: len(values) - len(known),
+        "unique": lambda: sum(number > 1 for number in Counter(values).values()),
+        "greater_equal": lambda: sum(value < params.threshold for value in known),
+        "accepted_values": lambda: sum(value not in params.values for value in known),
+        "not_accepted_values": lambda: sum(value in params.values for value in known),
+        "between": lambda: sum(map(outside, known)),
+        "accepted_range": lambda: sum(map(outside, known)),
+        "expression": lambda: sum(a is not None and b is not None and not a <= b + 1 for a, b in rows),
+        "no_gaps": lambda: sum(b - a > params.step for a, b in itertools.pairwise(known)),
+        "larger": lambda: sum(value > params.limit for value in known),
+    }
+    failures = count[case.spec.name]()
     return ("fail" if failures else "pass"), failures
 
 
@@ -396,3 +449,67 @@ def test_equal_expressions_are_computed_once(lab: Any) -> None:
 def test_a_tally_needs_a_violation() -> None:
     with pytest.raises(ValueError, match="tally"):
         CheckSpec(name="x", summary="", params=_LimitParams, query=lambda _: "", tally=lambda _: "")
+
+
+# -- how much of it counts -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("severity", "warn_if", "error_if", "status"),
+    [
+        ("error", None, None, "fail"),
+        ("warn", None, None, "warn"),
+        ("info", None, None, "info"),
+        ("error", None, ">= 3", "fail"),
+        ("error", None, "> 3", "warn"),
+        ("error", "> 3", "> 3", "pass"),
+        ("error", "> 2", "> 3", "warn"),
+        ("error", "!= 3", "> 30%", "pass"),
+        ("error", None, ">= 30%", "fail"),
+        ("error", None, "> 29.9 %", "fail"),
+        ("warn", "> 30%", None, "pass"),
+        ("warn", "= 3", None, "warn"),
+        ("info", "> 3", None, "pass"),
+    ],
+)
+def test_limits(lab: Any, severity: str, warn_if: str | None, error_if: str | None, status: str) -> None:
+    lab.table({"a": "INTEGER"}, [(None if number < 3 else number,) for number in range(10)])
+    check = bound("not_null", "a", severity=severity)
+    limits = {"warn_if": warn_if and Limit.parse(warn_if), "error_if": error_if and Limit.parse(error_if)}
+    (outcome,) = run(lab, attrs.evolve(check, check=attrs.evolve(check.check, **limits)))
+    assert (outcome.status, outcome.failures) == (status, 3)
+    assert outcome.message == (None if status == "pass" else "t.a has 3 NULLs")
+
+
+@given(st.integers(0, 10**9), st.integers(1, 10**9), st.integers(0, 100))
+def test_a_share_is_exact(failures: int, rows: int, percent: int) -> None:
+    failures = min(failures, rows)
+    assert Limit.parse(f">= {percent}%").holds(failures, rows) is (failures * 100 >= percent * rows)
+    assert Limit.parse(f"> {percent} %").holds(failures, rows) is (failures * 100 > percent * rows)
+
+
+def test_findings_of_other_checks_in_words(lab: Any) -> None:
+    lab.table({"a": "INTEGER", "b": "INTEGER"}, [(1, 1), (1, 1), (2, 9), (7, None)])
+    outcomes = run(
+        lab,
+        bound("unique", columns=("a", "b")),
+        bound("accepted_values", "a", values=(1, 2)),
+        bound("between", "b", max=1),
+        bound("between", "b", min=2, max=8),
+        bound("between", "a", min=1, inclusive=False),
+        bound("expression", expression="a + 0 = b"),
+        bound("no_gaps", "a"),
+        bound("not_empty", where="a > 7"),
+        bound("at_least_one", "b", where="a = 7"),
+    )
+    assert [outcome.message for outcome in outcomes] == [
+        "t has 1 duplicate of (a, b)",
+        "t.a has 1 value that is not accepted",
+        "t.b has 1 value above 1",
+        "t.b has 3 values outside of 2 to 8",
+        "t.a has 2 values not above 1",
+        "t has 1 row for which this is false: a + 0 = b",
+        "t.a has 1 gap of more than 1",
+        "t has no rows",
+        "t.b has no value",
+    ]

@@ -19,7 +19,7 @@ from flowforge.config.flaws import nearest
 from flowforge.config.structure import structure_plain
 from flowforge.contract import CheckSpec
 from flowforge.errors import CheckConfigError, Problems
-from flowforge.project.manifest import CheckDecl
+from flowforge.project.manifest import CheckDecl, Limit
 from flowforge.values import Location
 
 SpecLookup = Callable[[], Mapping[str, CheckSpec]]
@@ -58,7 +58,8 @@ def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup) -> CheckDecl:
                 help="declare it for the table, without a column",
             )
         )
-    if "column" in fields and raw.column is None:
+    needed = "column" in fields and _default(attrs.fields_dict(spec.params)["column"]) is attrs.NOTHING
+    if needed and raw.column is None:
         problems.add(
             CheckConfigError(
                 f"the check {raw.type!r} needs a column",
@@ -73,6 +74,7 @@ def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup) -> CheckDecl:
         return raw.location if path[:1] == ("column",) else raw.locate(path, on_key)
 
     params = structure_plain(data, spec.params, problems=problems, locate=locate, error=CheckConfigError)
+    limits = _limits(raw, spec, problems)
     problems.raise_if_any()
     return CheckDecl(
         id=raw.name or check_id(raw.type, raw.table, raw.column, params),
@@ -84,7 +86,35 @@ def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup) -> CheckDecl:
         column=raw.column,
         severity=raw.severity,
         tags=raw.tags,
+        warn_if=limits.get("warn_if"),
+        error_if=limits.get("error_if"),
     )
+
+
+def _limits(raw: RawCheck, spec: CheckSpec, problems: Problems) -> dict[str, Limit]:
+    """What ``warn_if`` and ``error_if`` say; what makes no sense goes to *problems*."""
+    limits = {}
+    for key, text in (("warn_if", raw.warn_if), ("error_if", raw.error_if)):
+        if text is None:
+            continue
+        try:
+            limit = Limit.parse(text)
+            if spec.measure is not None:
+                raise ValueError("says nothing here: this check judges one number and counts no rows")
+            if limit.percent and spec.query is not None:
+                raise ValueError("cannot be a percentage here: the rows of a comparison have no whole")
+            if key == "error_if" and raw.severity != "error":
+                raise ValueError(f"says nothing with `severity: {raw.severity}`")
+            if key == "warn_if" and raw.severity == "error" and raw.error_if is None:
+                raise ValueError("says nothing alone: any failure is an error; add 'error_if', or `severity: warn`")
+        except ValueError as error:
+            problems.add(CheckConfigError(f"'{key}' {error}", location=raw.locate_common(key), help=_LIMIT_HELP))
+        else:
+            limits[key] = limit
+    return limits
+
+
+_LIMIT_HELP = "write a number of failures such as '> 10', or a share of the rows such as '>= 5%'"
 
 
 def check_id(type_: str, table: str, column: str | None, params: Any) -> str:

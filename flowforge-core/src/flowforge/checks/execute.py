@@ -16,7 +16,7 @@ import attrs
 from flowforge.checks.plan import BoundCheck, CheckSql, check_sql, count_query, plan_scan, sample_query
 from flowforge.contract import Dialect, Session
 from flowforge.errors import EngineError, ErrorKind
-from flowforge.project.manifest import CheckDecl
+from flowforge.project.manifest import CheckDecl, Limit
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +37,8 @@ class CheckOutcome:
     Parameters
     ----------
     status:
-        ``fail`` and ``warn`` are the same finding under different severities; ``error``: the check could not run.
+        ``fail``, ``warn`` and ``info`` are one finding under different severities and limits; ``error``: the check could
+        not run.
     failures:
         Number of failing rows, or of failures where several rows make one; ``None`` for measures and errors.
     message:
@@ -55,7 +56,7 @@ class CheckOutcome:
     """
 
     check: CheckDecl
-    status: Literal["pass", "fail", "warn", "error"]
+    status: Literal["pass", "fail", "warn", "info", "error"]
     message: str | None = None
     failures: int | None = None
     sql: str | None = None
@@ -279,8 +280,22 @@ def _outcome(bound: BoundCheck, sql: CheckSql, answer: _Answer, now: datetime) -
         return attrs.evolve(done, status="error", message=message)
     if text is None:
         return attrs.evolve(done, failures=failures)
-    status: Literal["fail", "warn"] = "fail" if check.severity == "error" else "warn"
-    return attrs.evolve(done, status=status, failures=failures, message=f"{_subject(check)} {text}")
+    status = _severity(check, failures, answer.rows)
+    said = f"{_subject(check)} {text}" if status != "pass" else None
+    return attrs.evolve(done, status=status, failures=failures, message=said)
+
+
+def _severity(check: CheckDecl, failures: int | None, rows: int | None) -> Literal["pass", "fail", "warn", "info"]:
+    """What a finding amounts to; *failures* is ``None`` for checks that count none."""
+
+    def meant(limit: Limit | None) -> bool:
+        return limit is None or failures is None or limit.holds(failures, rows)
+
+    if check.severity == "error" and meant(check.error_if):
+        return "fail"
+    if not meant(check.warn_if):
+        return "pass"
+    return "info" if check.severity == "info" else "warn"
 
 
 def _failure_text(bound: BoundCheck, failures: int) -> str | None:

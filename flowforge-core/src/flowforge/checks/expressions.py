@@ -48,7 +48,7 @@ def flaw(sql: str) -> str | None:
     return "a parenthesis is never closed" if depth else None
 
 
-def one_expression(_instance: Any, _attribute: Any, value: str | None) -> None:
+def one_expression(_instance: Any, _attribute: Any, value: Any) -> None:
     """An attrs validator for fields that hold a condition, or ``None``.
 
     Raises

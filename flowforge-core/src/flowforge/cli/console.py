@@ -22,6 +22,7 @@ _MARKS = {
     Status.ERROR: ("✗", "ERROR", "error"),
     Status.FAIL: ("✗", "FAIL", "error"),
     Status.WARN: ("!", "warn", "warning"),
+    Status.INFO: ("i", "info", "dim"),
     Status.SKIPPED: ("-", "skip", "dim"),
     Status.CACHED: ("=", "same", "dim"),
     Status.CANCELLED: ("-", "stop", "warning"),
@@ -105,7 +106,7 @@ class Console:
             with self._lock:
                 self._running.pop(event.node_run_id, None)
             self._node(event)
-        elif isinstance(event, CheckFinished) and event.status is Status.WARN:
+        elif isinstance(event, CheckFinished) and event.status in (Status.WARN, Status.INFO):
             self._say(f"  {mark(event.status, self._output)} {event.check}: {event.message}")
 
     def _node(self, event: NodeFinished) -> None:

@@ -18,8 +18,14 @@ _WORDS = {
     Status.SKIPPED: "not run",
 }
 _AUDIT_CODES = ("FF3003", "FF3004")
-_CHECK_MARKS = {Status.SUCCESS: "✅", Status.FAIL: "❌", Status.ERROR: "❌", Status.WARN: "❕"}
-_CHECK_WORDS = {Status.SUCCESS: "pass", Status.FAIL: "FAIL", Status.ERROR: "ERROR", Status.WARN: "warn"}
+_CHECK_MARKS = {Status.SUCCESS: "✅", Status.FAIL: "❌", Status.ERROR: "❌", Status.WARN: "❕", Status.INFO: "💬"}
+_CHECK_WORDS = {
+    Status.SUCCESS: "pass",
+    Status.FAIL: "FAIL",
+    Status.ERROR: "ERROR",
+    Status.WARN: "warn",
+    Status.INFO: "info",
+}
 
 
 def report(result: RunResult, output: Output) -> None:
@@ -73,6 +79,8 @@ def data_quality_summary(result: RunResult, output: Output) -> None:
     output.answer(f"{tick} passed: {counts.get(Status.SUCCESS, 0)}")
     if counts.get(Status.WARN):
         output.answer(f"! warned: {counts[Status.WARN]}")
+    if counts.get(Status.INFO):
+        output.answer(f"i noticed: {counts[Status.INFO]}")
     output.answer(f"{cross} failed: {failed}")
 
 

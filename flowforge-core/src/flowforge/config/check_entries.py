@@ -19,7 +19,7 @@ from flowforge.config.yaml import KeyPath, YamlDocument
 from flowforge.errors import ConfigFileError, Problems
 from flowforge.values import Location
 
-Severity = Literal["error", "warn"]
+Severity = Literal["error", "warn", "info"]
 
 
 @attrs.frozen
@@ -40,6 +40,8 @@ class RawCheck:
         The id that the project gave it, if any.
     at:
         Where the whole entry stands in *doc*.
+    warn_if, error_if:
+        How many failures make a warning and an error, as a text.
     """
 
     type: str
@@ -52,6 +54,9 @@ class RawCheck:
     tags: tuple[str, ...] = ()
     name: str | None = None
     _params_at: KeyPath = attrs.field(default=(), repr=False)
+    warn_if: str | None = None
+    error_if: str | None = None
+    _places: Mapping[str | int, KeyPath] = attrs.field(factory=dict, repr=False, eq=False)
 
     @property
     def location(self) -> Location:
@@ -64,6 +69,10 @@ class RawCheck:
         A parameter that is not given is looked for at the entry itself.
         """
         return self.doc.locate((*self._params_at, *path), key=on_key) if path else self.location
+
+    def locate_common(self, key: str) -> Location:
+        """The place of a key that all checks share."""
+        return self.doc.locate(self._places.get(key, self.at))
 
 
 def as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -80,6 +89,8 @@ class _Common:
     name: str | None = attrs.field(default=None, validator=is_name)
     table: str | None = attrs.field(default=None, validator=is_name)
     column: str | None = attrs.field(default=None, validator=is_name)
+    warn_if: str | None = None
+    error_if: str | None = None
 
 
 _NOTHING_SAID = _Common()
@@ -168,6 +179,9 @@ def _parse(
         shared.tags,
         shared.name,
         params_at,
+        shared.warn_if,
+        shared.error_if,
+        places,
     )
 
 

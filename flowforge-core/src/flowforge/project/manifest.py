@@ -6,7 +6,9 @@ Made by :mod:`flowforge.project.load`, read by every floor above. Nothing here o
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -236,6 +238,54 @@ class Source:
     freshness: FreshnessRule | None = None
 
 
+_LIMIT = re.compile(r"\s*(?P<sign>[<>]=?|=|==|!=|<>)\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<percent>%)?\s*")
+_SIGNS: Mapping[str, Callable[[float, float], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "=": operator.eq,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<>": operator.ne,
+}
+
+
+@attrs.frozen
+class Limit:
+    """How many failures make a finding: ``> 10``, ``!= 0``, ``>= 5%`` of the rows."""
+
+    sign: str
+    number: float
+    percent: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Limit:
+        """Read one.
+
+        Raises
+        ------
+        ValueError
+            When *text* is none.
+        """
+        match = _LIMIT.fullmatch(text)
+        if match is None:
+            raise ValueError(f"is no limit: {text!r}")
+        if match["percent"] and float(match["number"]) > 100:
+            raise ValueError(f"is more than all rows: {text!r}")
+        return cls(match["sign"], float(match["number"]), bool(match["percent"]))
+
+    def holds(self, failures: int, rows: int | None) -> bool:
+        """Whether so many failures among *rows* are meant."""
+        if not self.percent:
+            return _SIGNS[self.sign](failures, self.number)
+        # Compared as whole numbers, so that 5% of 20 is 1 on every machine.
+        return _SIGNS[self.sign](failures * 100, self.number * (rows or 0))
+
+    def __str__(self) -> str:
+        return f"{self.sign} {self.number:g}{'%' if self.percent else ''}"
+
+
 @attrs.frozen
 class CheckDecl:
     """One declared check.
@@ -250,6 +300,8 @@ class CheckDecl:
         What the YAML says; *node* is the node that it means, when it is one of the project's.
     params:
         An instance of the check's parameter class.
+    warn_if, error_if:
+        How many failures make a warning and an error; ``None``: any.
     """
 
     id: str
@@ -262,6 +314,8 @@ class CheckDecl:
     severity: str = "error"
     tags: tuple[str, ...] = ()
     description: str | None = None
+    warn_if: Limit | None = None
+    error_if: Limit | None = None
 
 
 @attrs.frozen

@@ -16,7 +16,7 @@ from flowforge.run.bus import EventBus
 from flowforge.run.result import CheckResult
 from flowforge.values import Location
 
-_STATUS = {"pass": Status.SUCCESS, "fail": Status.FAIL, "warn": Status.WARN, "error": Status.ERROR}
+_STATUS = {"pass": Status.SUCCESS, "fail": Status.FAIL, "warn": Status.WARN, "info": Status.INFO, "error": Status.ERROR}
 
 
 class Auditor:

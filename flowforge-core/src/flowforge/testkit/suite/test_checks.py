@@ -9,6 +9,7 @@ import pytest
 
 from flowforge.checks.builtin import CHECKS
 from flowforge.checks.execute import BoundCheck, CheckOutcome, run_checks
+from flowforge.errors import UnsupportedError
 from flowforge.project.manifest import CheckDecl
 from flowforge.testkit.lab import Lab
 from flowforge.values import Location
@@ -21,7 +22,16 @@ COLUMNS = {
     "gaps": [1, None, 3, None],
     "signs": [-5, 1, 2, 0],
     'awk"ward': [1, 1, 2, 3],
+    "code": ["A1", "b2", "x'; DROP TABLE checked; --", None],
 }
+
+
+REGEXES: list[tuple[dict[str, Any], int]] = [
+    ({"column": "code", "pattern": "[A-Za-z]"}, 0),
+    ({"column": "code", "pattern": r"[A-Za-z]\d$"}, 1),
+    ({"column": "code", "pattern": "1"}, 3),
+    ({"column": "code", "pattern": "[A-Z]|x'; DROP"}, 1),
+]
 
 
 def bound(type_: str, **params: Any) -> BoundCheck:
@@ -45,6 +55,29 @@ CASES: list[tuple[str, dict[str, Any], int | None]] = [
     ("greater_equal", {"column": "signs"}, 1),
     ("row_count_between", {"min_rows": 4, "max_rows": 4}, 0),
     ("row_count_between", {"min_rows": 5}, None),
+    ("unique", {"columns": ("id", "same")}, 0),
+    ("unique", {"columns": ("same", 'awk"ward')}, 1),
+    ("accepted_values", {"column": "signs", "values": (-5, 0, 1, 2)}, 0),
+    ("accepted_values", {"column": "gaps", "values": (1,)}, 1),
+    ("accepted_values", {"column": "same", "values": ("a", "b")}, 1),
+    ("accepted_values", {"column": "code", "values": ("A1", "b2", "x'; DROP TABLE checked; --")}, 0),
+    ("not_accepted_values", {"column": "code", "values": ("' OR '1' = '1", "b2")}, 1),
+    ("not_accepted_values", {"column": "gaps", "values": (7,)}, 0),
+    ("between", {"column": "signs", "min": -5, "max": 2}, 0),
+    ("between", {"column": "signs", "min": -5, "max": 2, "inclusive": False}, 2),
+    ("between", {"column": "gaps", "max": 2}, 1),
+    ("accepted_range", {"column": 'awk"ward', "min": 2}, 2),
+    ("expression", {"expression": "id >= 1"}, 0),
+    ("expression", {"expression": "gaps = id AND id < 3"}, 2),
+    ("no_gaps", {"column": "id"}, 0),
+    ("no_gaps", {"column": "gaps"}, 1),
+    ("no_gaps", {"column": "gaps", "step": 2}, 0),
+    ("not_empty", {}, 0),
+    ("not_empty", {"where": "id > 4"}, None),
+    ("at_least_one", {"column": "gaps"}, 0),
+    ("at_least_one", {"column": "gaps", "where": "id = 2"}, None),
+    ("non_negative_sum", {"column": "signs", "where": "id > 1"}, 0),
+    ("row_count_between", {"where": "id > 4"}, None),
     ("non_negative_sum", {"column": "id"}, 0),
     ("non_negative_sum", {"column": "signs"}, None),
 ]
@@ -61,6 +94,31 @@ def test_each_check_alone(lab: Lab, type_: str, params: dict[str, Any], failures
 def test_all_of_them_together_say_the_same(lab: Lab) -> None:
     outcomes = ask(lab, *(bound(type_, **params) for type_, params, _ in CASES))
     assert [outcome.status for outcome in outcomes] == ["pass" if failures == 0 else "fail" for *_, failures in CASES]
+
+
+@pytest.mark.parametrize(("params", "failures"), REGEXES)
+def test_regular_expressions(lab: Lab, params: dict[str, Any], failures: int) -> None:
+    try:
+        lab.dialect.regex_match("a", "b")
+    except UnsupportedError:
+        (outcome,) = ask(lab, bound("regex_match", **params))
+        assert outcome.status == "error"
+        assert "regular expressions" in (outcome.message or "")
+        return
+    (outcome,) = ask(lab, bound("regex_match", **params))
+    assert (outcome.status, outcome.failures) == ("fail" if failures else "pass", failures), outcome.message
+
+
+@pytest.mark.parametrize("type_", sorted(SPECS))
+def test_an_empty_table_has_no_failing_rows(lab: Lab, type_: str) -> None:
+    """Only those that want rows complain."""
+    session = lab.session()
+    table = lab.table(session, "checked", COLUMNS)
+    session.execute(f"DELETE FROM {lab.sql(table)}")
+    mine = [bound(type_, **params) for other, params, _ in CASES if other == type_]
+    outcomes = run_checks(session, lab.executor.error, lab.dialect, lab.sql(table), mine, NOW)
+    wants_rows = type_ in ("row_count_between", "not_empty", "at_least_one", "freshness")
+    assert {outcome.status for outcome in outcomes} <= {"fail" if wants_rows else "pass"}
 
 
 def test_a_missing_column_hides_no_other_check(lab: Lab) -> None:
