@@ -227,6 +227,9 @@ def test_test_before_anything_was_built(call: Call) -> None:
 def test_compile_show_dag_and_validate(call: Call, project: Path, tmp_path: Path) -> None:
     assert call("compile", "-s", "a").out == 'select * from "main"."raw" where id > 0\n'
     assert "where id > 7" in call("compile", "-s", "a", "--vars", "low=7").out
+    assert "where id > 7" in call("compile", ".", "--vars", "other=1", "low=7").out
+    assert "where id > 7" in call("compile", "--vars", "low=1", "low=7", ".").out
+    assert "where id > 7" in call("compile", "-s", "a", "--vars", "{low: 7}").out
     assert not (project / "demo.duckdb").exists()
     assert call("compile", "--out", str(tmp_path / "sql")).code == 0
     assert sorted(path.name for path in (tmp_path / "sql").iterdir()) == ["a.sql", "total.sql"]

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +14,7 @@ import click
 
 from flowforge.cli.options import Globals, Shell, global_options
 from flowforge.cli.output import Output
+from flowforge.cli.variables import parse_vars
 from flowforge.errors import Note, UsageError, shown
 from flowforge.values import Location
 
@@ -90,19 +91,6 @@ class Context:
                     "correct --env, or write the profile",
                 )
             )
-
-
-def parse_vars(pairs: Iterable[str]) -> Mapping[str, Any]:
-    """``key=value`` pairs as a mapping; values are YAML."""
-    values: dict[str, Any] = {}
-    for pair in (part for text in pairs for part in [text]):
-        key, equals, value = pair.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(f"--vars wants KEY=VALUE, not {pair!r}", help="for example --vars start=2024-01-01")
-        from flowforge.config.yaml import parse_yaml
-
-        values[key.strip()] = parse_yaml(value, f"--vars {key.strip()}").data
-    return values
 
 
 def with_context(function: F) -> F:

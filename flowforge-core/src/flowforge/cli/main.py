@@ -14,6 +14,7 @@ import click
 
 from flowforge import __version__
 from flowforge.cli.options import Globals, Shell, global_options
+from flowforge.cli.variables import spread
 
 COMMANDS = {
     "init": "Make a new project that runs at once.",
@@ -64,7 +65,8 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
-            return super().resolve_command(ctx, args)
+            name, command, rest = super().resolve_command(ctx, args)
+            return name, command, spread(command, rest)
         except click.UsageError as error:
             import difflib
 

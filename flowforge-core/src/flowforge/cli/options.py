@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from flowforge.cli.variables import FLAGS, VarsOption
+
 if TYPE_CHECKING:
     from flowforge.cli.output import Output
 
@@ -120,12 +122,12 @@ def project_argument(function: F) -> F:
 def vars_option(function: F) -> F:
     """Add ``--vars``."""
     return click.option(
-        "--vars",
-        "--var",
+        *FLAGS,
         "vars",
+        cls=VarsOption,
         multiple=True,
-        metavar="KEY=VALUE",
-        help="Set a variable; repeatable. The value is read as YAML.",
+        metavar="NAME=VALUE...",
+        help="Set variables: one or more NAME=VALUE, or a mapping such as '{a: 1}'; repeatable. Values are read as YAML.",
     )(function)
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowforge.cli.context import Context, parse_vars, with_context
+from flowforge.cli.context import Context, with_context
 from flowforge.cli.options import project_argument, run_options, vars_option
 from flowforge.cli.plan import print_plan
 from flowforge.cli.running import run_and_report
 from flowforge.cli.steering import run_options_of
+from flowforge.cli.variables import parse_vars
 from flowforge.errors import UsageError
 
 if TYPE_CHECKING:
