@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 import attrs
-import flowforge
 import yaml
-from flowforge_duckdb.settings import DuckDBSettings
-from flowforge_postgres.settings import PostgresSettings
 
+import flowforge
 from flowforge.config import profiles, project, properties, sources
 from flowforge.project import model_config
 from flowforge.project.decorators import engine_model, model
 from flowforge.seeds import schema_file
+from flowforge_duckdb.settings import DuckDBSettings
+from flowforge_postgres.settings import PostgresSettings
 
 SOURCE = Path(flowforge.__file__).parent
 FOLDER = Path(__file__).parents[1]
