@@ -1,0 +1,132 @@
+"""Faults of FlowForge's predecessor in what it left standing: one test for each, named after what is right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Place
+
+PYTHON = """\
+import pyarrow as pa
+from flowforge import model
+
+K = {value}
+
+
+@model(deps=[], frame='arrow')
+def m():
+    return pa.table({{'x': [K]}})
+"""
+KIND = "select table_type from information_schema.tables where table_name = 'a'"
+
+
+@pytest.mark.parametrize(("before", "after"), [("view", "table"), ("table", "view")])
+def test_a_view_becomes_a_table_and_a_table_a_view(place: Place, before: str, after: str) -> None:
+    place.write({"models/a.ff.sql": f"{{{{ config(materialized='{before}') }}}} select 1 as x"})
+    place("run")
+    place.write({"models/a.ff.sql": f"{{{{ config(materialized='{after}') }}}} select 1 as x"})
+    assert place.statuses("run") == {"a": "success"}
+    assert place.sql(KIND) == [({"table": "BASE TABLE", "view": "VIEW"}[after],)]
+    assert place.statuses("run") == {"a": "cached"}
+
+
+def test_one_more_row_of_a_seed_reaches_what_reads_it_as_a_source(place: Place) -> None:
+    place.write(
+        {
+            "seeds/raw.csv": "k\n1\n",
+            "sources.yml": "crm: {users: {identifier: raw}}\n",
+            "models/n.ff.sql": "select count(*) as n from {{ source('crm', 'users') }}",
+        }
+    )
+    place("build")
+    place.write({"seeds/raw.csv": "k\n1\n2\n"})
+    place("seed")
+    place("run")
+    assert place.sql("select n from n") == [(2,)]
+
+
+def test_a_constant_of_a_python_model_counts(place: Place) -> None:
+    place.write({"models/m.ff.py": PYTHON.format(value=1)})
+    place("run")
+    place.write({"models/m.ff.py": PYTHON.format(value=2)})
+    assert place.statuses("run") == {"m": "success"}
+    assert place.sql("select x from m") == [(2,)]
+
+
+def test_an_incremental_model_is_not_skipped_when_its_source_has_new_rows(place: Place) -> None:
+    place.sql("create table raw as select 1 as k")
+    place.write(
+        {
+            "sources.yml": "crm: {raw: {}}\n",
+            "models/m.ff.sql": "{{ config(materialized='incremental', unique_key='k') }}"
+            " select k from {{ source('crm', 'raw') }}",
+        }
+    )
+    place("run")
+    assert place.statuses("run") == {"m": "success"} or place.sql("select count(*) from m") == [(1,)]
+    place.sql("insert into raw values (2)")
+    assert place.statuses("run") == {"m": "success"}
+    assert place.sql("select k from m order by k") == [(1,), (2,)]
+
+
+def test_a_failing_model_costs_the_others_nothing(place: Place) -> None:
+    place.write({"models/a.ff.sql": "select 1 as x", "models/b.ff.sql": "select x from {{ ref('a') }}",
+                 "models/bad.ff.sql": "select nothing"})  # fmt: skip
+    first = place.statuses("run", "--keep-going", ok=False)
+    assert first == {"a": "success", "b": "success", "bad": "error"}
+    again = place.statuses("run", "--keep-going", ok=False)
+    assert again == {"a": "cached", "b": "cached", "bad": "error"}
+
+
+def test_a_config_below_a_comment_counts(place: Place) -> None:
+    place.write(
+        {"models/a.ff.sql": f"-- {'x' * 2500}\n{{# and #}}\n{{{{ config(materialized='view') }}}} select 1 as x"}
+    )
+    place("run")
+    assert place.sql(KIND) == [("VIEW",)]
+
+
+def test_models_know_nothing_of_each_others_settings(place: Place) -> None:
+    """Functions of one model that stayed in the templates of others."""
+    for number in range(12):
+        grows = number % 2 == 0
+        words = "materialized='incremental', unique_key='x'" if grows else "materialized='table'"
+        place.write(
+            {
+                f"models/m{number}.ff.sql": f"{{{{ config({words}) }}}} select '{{{{ this.name }}}}' as x, "
+                f"{number} as n, {{% if is_incremental() %}}true{{% else %}}false{{% endif %}} as grows"
+            }
+        )
+    for run in (1, 2):
+        place("run", "--jobs", "8", *(["--rebuild"] if run == 2 else []))
+        for number in range(12):
+            grows = run == 2 and number % 2 == 0
+            assert place.sql(f"select * from m{number}") == [(f"m{number}", number, grows)]
+
+
+def test_a_killed_run_costs_only_what_was_not_finished(place: Place) -> None:
+    place.write({"models/a.ff.sql": "select 1 as x", "models/b.ff.sql": "select x from {{ ref('a') }}"})
+    killed = place.apart("run", "--jobs", "1", FF_CRASH_AT="publish.staged:2")
+    killed.communicate(timeout=120)
+    assert killed.returncode == 137
+    assert place.statuses("run") == {"a": "cached", "b": "success"}
+    assert place.sql("select x from b") == [(1,)]
+
+
+def test_of_two_runs_at_once_one_is_good_and_the_other_too_or_told_who_is_in_its_way(place: Place) -> None:
+    place.write({f"models/m{number}.ff.sql": f"select {number} as x" for number in range(4)})
+    runs = [place.apart("run", "--rebuild") for _ in range(2)]
+    codes = []
+    for process in runs:
+        _, err = process.communicate(timeout=240)
+        codes.append(process.returncode)
+        assert "Traceback" not in err
+        if process.returncode:
+            assert "error[FF2110]" in err
+            assert "is open in another process (pid" in err
+            assert err.count("error[") == 1
+    assert 0 in codes
+    assert [place.sql(f"select x from m{number}") for number in range(4)] == [[(number,)] for number in range(4)]
