@@ -67,7 +67,7 @@ def test_rebuilding_two_models_builds_the_upper_one_first(chain: Place) -> None:
     chain("run")
     ended = chain("run", "--rebuild-only", "b", "--rebuild-only", "a", "--log-format", "json")
     events = [json.loads(line) for line in ended.err.splitlines() if line.startswith("{")]
-    assert [event["node"] for event in events if event["event"] == "node_started"] == ["a.ff", "b.ff"]
+    assert [event["node"] for event in events if event["event"] == "node_started"] == ["a", "b"]
 
 
 def test_rebuilding_one_model_builds_that_one(chain: Place) -> None:
