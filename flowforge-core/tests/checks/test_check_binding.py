@@ -12,7 +12,7 @@ from flowforge.checks.parameters import FilteredParams, GreaterEqualParams, RowC
 from flowforge.config.check_entries import RawCheck, parse_checks
 from flowforge.config.yaml import parse_yaml
 from flowforge.contract import CheckSpec
-from flowforge.errors import CheckConfigError, Problems, ProjectErrors
+from flowforge.errors import CheckConfigError, ConfigFileError, Problems, ProjectErrors
 from flowforge.project.manifest import CheckDecl
 
 
@@ -31,10 +31,10 @@ def bound(entry: str, *extra: CheckSpec) -> CheckDecl:
 
 
 def refusals(entry: str, *extra: CheckSpec) -> list[tuple[str, str, str]]:
-    with pytest.raises((CheckConfigError, ProjectErrors)) as caught:
+    with pytest.raises((CheckConfigError, ConfigFileError, ProjectErrors)) as caught:
         bound(entry, *extra)
     errors = caught.value.errors if isinstance(caught.value, ProjectErrors) else (caught.value,)
-    assert all(isinstance(error, CheckConfigError) for error in errors)
+    assert all(isinstance(error, CheckConfigError | ConfigFileError) for error in errors)
     return [(str(error.location), error.message, error.help or "") for error in errors]
 
 
@@ -97,6 +97,30 @@ def test_other_spellings_and_numbers() -> None:
         ("{type: expression, table: t, expression: a > 1; drop table t}", "2:44", "semicolon"),
         ("{type: expression, table: t}", "2:3", "'expression' is missing"),
         ("{type: no_gaps, table: t, column: a, step: 0}", "2:46", "above 0"),
+        ("{type: not_null, column: a}", "2:3", "the key 'table' is missing"),
+        ("{type: not_empty}", "2:3", "the key 'table' is missing"),
+        ("{type: relationships, table: t, column: a}", "2:3", "'to' is missing"),
+        ("{type: relationships, table: t, to: u}", "2:3", "needs a column"),
+        ("{type: relationships, table: t, field: a, to: ref('ghost')}", "2:3", "no model or seed 'ghost'"),
+        ("{type: relationships, table: t, field: a, to: 'ref(users'}", "2:3", "names no table"),
+        ("{type: reconcile_equal, left: {table: a, expr: sum(x)}}", "2:3", "'right' is missing"),
+        ("{type: reconcile_equal, left: {table: a}, right: {table: b, expr: sum(x)}}", "2:33", "'expr' is missing"),
+        ("{type: reconcile_equal, left: {table: a, expr: a;b}, right: {table: b, expr: sum(x)}}", "2:50", "semicolon"),
+        (
+            "{type: reconcile_ratio_within, left: {table: a, expr: x}, right: {table: b, expr: x}, min_ratio: 2,\nmax_ratio: 1}",
+            "3:14",
+            "below min_ratio",
+        ),
+        (
+            "{type: reconcile_coverage, source: {table: a, key: [x, y]}, target: {table: b, key: z}}",
+            "2:71",
+            "its key has 1 columns",
+        ),
+        (
+            "{type: reconcile_rows, left: {table: a}, right: {table: b}, columns: []}",
+            "2:72",
+            "nothing would be compared",
+        ),
         ("{type: not_null, table: t, column: a, warn_if: many, severity: warn}", "2:50", "is no limit"),
         ("{type: not_null, table: t, column: a, error_if: '> 101%'}", "2:51", "more than all rows"),
         ("{type: not_null, table: t, column: a, warn_if: '> 1'}", "2:50", "any failure is an error"),
@@ -139,6 +163,22 @@ def test_plugins_are_asked_only_for_checks_that_are_not_built_in() -> None:
 
     (raw,) = raws("tests:\n- {type: not_null, table: t, column: a}")
     assert bind(raw, never, lambda _: None).type == "not_null"
+
+
+@pytest.mark.parametrize("to", ["users", "users.ff", "ref('users')", ' ref( "users.ff" ) '])
+def test_other_tables_are_found(to: str) -> None:
+    check = bound(f"{{type: relationships, table: orders, field: user_id, to: {to!r}}}")
+    assert [(one.name, one.node) for one in check.reads] == [("users", "users.ff")]
+    assert (check.table, check.column, check.params.to_field) == ("orders", "user_id", "id")
+
+
+def test_a_source_and_a_relation_of_others() -> None:
+    check = bound(
+        "{type: reconcile_equal, left: {table: \"source('crm', 'users')\", expr: count(*)},"
+        " right: {table: other.users, expr: count(*)}}"
+    )
+    assert [(one.name, one.node) for one in check.reads] == [("crm.users", None), ("other.users", None)]
+    assert (check.table, check.node) == ("crm.users", None)
 
 
 # -- ids -----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from flowforge.api.preparation import leases_of, make_ledger, tidy
-from flowforge.contract import Executor, LoadMode, Session
+from flowforge.contract import LoadMode, Session
 from flowforge.crash import crash_point
 from flowforge.errors import EngineError, InterruptedRunError, Note
 from flowforge.events import Event, RunFinished, RunStarted, Status
@@ -21,7 +21,8 @@ from flowforge.materialize.retries import retrying
 from flowforge.project.manifest import CheckDecl, Node, SeedBody
 from flowforge.run.audit import Auditor
 from flowforge.run.bus import EventBus
-from flowforge.run.compile import Compiler
+from flowforge.run.check_order import order_checks
+from flowforge.run.check_tables import CheckTables
 from flowforge.run.ledger import Ledger
 from flowforge.run.modules import ProjectModules
 from flowforge.run.node import Bench
@@ -48,11 +49,12 @@ STATE_FOLDER = ".flowforge"
 logger = logging.getLogger("flowforge.run")
 
 
-def _auditor(project: Project, checks: Sequence[CheckDecl], bus: EventBus, run_id: str) -> Auditor:
+def _auditor(
+    project: Project, checks: Sequence[CheckDecl], homes: Mapping[str, str], bus: EventBus, run_id: str
+) -> Auditor:
     executor = project.executor
-    return Auditor(
-        checks, project.plugins.checks, executor.dialect, executor.error, bus, run_id, project.redactor.redact
-    )
+    tables = CheckTables(project.manifest, project.compiler, executor.dialect, executor.namespace)
+    return Auditor(checks, homes, project.plugins.checks, tables, executor.error, bus, run_id, project.redactor.redact)
 
 
 def run_nodes(
@@ -89,7 +91,9 @@ def run_nodes(
 
         with EventBus(listen, project.plugins.notify) as bus:
             checks = project.manifest.checks if command == "build" else ()
-            auditor = _auditor(project, checks, bus, run_id)
+            order = order_checks(_asked(checks, names, project), plan, project.dag, _ephemeral(project))
+            plan = order.plan
+            auditor = _auditor(project, checks, order.homes, bus, run_id)
             open_session = _sessions_of(project, options)
             with project.session(f"flowforge/{run_id}") as session:
                 tidy(project, session, run_id, plan, store)
@@ -99,10 +103,10 @@ def run_nodes(
             bench = _bench(project, options, run_id, auditor, plan, ledger, open_session, stop)
 
             def rest() -> None:
-                later = _not_audited(project, checks, names, plan)
-                for relation_sql, group in _groups(bench.compiler, project, executor, later):
+                later = [check for check in _asked(checks, names, project) if check.id not in order.homes]
+                if later:
                     with project.session(f"flowforge/{run_id}/checks") as session:
-                        auditor.run(session, relation_sql, group)
+                        auditor.run(session, later)
 
             result = run_plan(
                 plan,
@@ -267,40 +271,15 @@ def _bench(
     )
 
 
-def _not_audited(
-    project: Project, checks: Sequence[CheckDecl], names: Sequence[str], plan: Plan
-) -> Sequence[CheckDecl]:
-    """Checks that no publication could run: those of ephemeral models, and of tables that others build."""
-    whole = set(names) >= set(project.manifest.nodes)
-    return [
-        check
-        for check in checks
-        if (check.node in names if check.node is not None else whole) and check.node not in plan.steps
-    ]
+def _asked(checks: Sequence[CheckDecl], names: Sequence[str], project: Project) -> Sequence[CheckDecl]:
+    """The checks of what is built; those of tables that others build belong to a build of everything."""
+    chosen = set(names)
+    whole = chosen >= set(project.manifest.nodes)
+    return [check for check in checks if (check.node in chosen if check.node is not None else whole)]
 
 
-def _groups(
-    compiler: Compiler, project: Project, executor: Executor, checks: Sequence[CheckDecl]
-) -> Iterator[tuple[str, list[CheckDecl]]]:
-    """Checks by the relation (or subquery) that they read."""
-    grouped: dict[str, list[CheckDecl]] = {}
-    for check in checks:
-        grouped.setdefault(_relation_sql(compiler, project, executor, check), []).append(check)
-    yield from grouped.items()
-
-
-def _relation_sql(compiler: Compiler, project: Project, executor: Executor, check: CheckDecl) -> str:
-    if check.node is not None:
-        node = project.manifest.nodes[check.node]
-        if node.materialized == "ephemeral":
-            return f"(\n{compiler.compile(node.name).executable}\n)"
-        return executor.dialect.render(compiler.relation(node))
-    for source in project.manifest.sources.values():
-        if check.table in (source.id, source.relation.name):
-            return executor.dialect.render(source.relation.within(executor.namespace))
-    *schema, name = check.table.split(".", 1)
-    relation = Relation(name, schema[0] if schema else None)
-    return executor.dialect.render(relation.within(executor.namespace))
+def _ephemeral(project: Project) -> frozenset[str]:
+    return frozenset(node.name for node in project.manifest.nodes.values() if node.materialized == "ephemeral")
 
 
 def check_data(
@@ -312,8 +291,11 @@ def check_data(
     started_at, start = dt.datetime.now(dt.UTC), time.perf_counter()
     stop, sessions = Stop(), Sessions()
     with EventBus(listener, project.plugins.notify) as bus:
-        auditor = _auditor(project, checks, bus, run_id)
-        groups = dict(_groups(project.compiler, project, executor, checks))
+        auditor = _auditor(project, checks, {}, bus, run_id)
+        tables = CheckTables(project.manifest, project.compiler, executor.dialect, executor.namespace)
+        groups: dict[str, list[CheckDecl]] = {}
+        for check in checks:
+            groups.setdefault(tables.main(check), []).append(check)
         jobs = effective_jobs(options, project.engine)
         namespace = executor.namespace
         bus.emit(
@@ -335,7 +317,7 @@ def check_data(
             try:
                 opened = traced(executor.session(label=f"flowforge/{run_id}/test"), project.redactor.redact)
                 with sessions.working(opened) as session:
-                    auditor.run(session, relation_sql, groups[relation_sql])
+                    auditor.run(session, groups[relation_sql])
             except Exception as problem:  # noqa: BLE001 - raised again in the main thread
                 error = executor.error(problem)
                 defects.append(project.redactor.clean(error) if error is not None else problem)

@@ -15,11 +15,11 @@ import attrs
 
 from flowforge.checks.builtin import CHECKS
 from flowforge.config.check_entries import RawCheck
-from flowforge.config.flaws import nearest
+from flowforge.config.flaws import MISSING_KEY, nearest
 from flowforge.config.structure import structure_plain
 from flowforge.contract import CheckSpec
-from flowforge.errors import CheckConfigError, Problems
-from flowforge.project.manifest import CheckDecl, Limit
+from flowforge.errors import CheckConfigError, ConfigFileError, Problems
+from flowforge.project.manifest import CheckDecl, CheckTable, Limit
 from flowforge.values import Location
 
 SpecLookup = Callable[[], Mapping[str, CheckSpec]]
@@ -48,6 +48,15 @@ def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup) -> CheckDecl:
     problems = Problems()
     fields = {field.alias or field.name for field in attrs.fields(spec.params)}
     data: dict[str, Any] = dict(raw.params)
+    if not raw.table and spec.reads is None:
+        problems.add(
+            ConfigFileError(
+                "the key 'table' is missing",
+                code=MISSING_KEY,
+                location=raw.location,
+                help="say which model, seed or relation is checked",
+            )
+        )
     if raw.column is not None and "column" in fields:
         data["column"] = raw.column
     elif raw.column is not None:
@@ -58,8 +67,7 @@ def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup) -> CheckDecl:
                 help="declare it for the table, without a column",
             )
         )
-    needed = "column" in fields and _default(attrs.fields_dict(spec.params)["column"]) is attrs.NOTHING
-    if needed and raw.column is None:
+    if raw.column is None and _wants_column(spec) and not (data.keys() & _other_words(spec, "column")):
         problems.add(
             CheckConfigError(
                 f"the check {raw.type!r} needs a column",
@@ -75,20 +83,62 @@ def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup) -> CheckDecl:
 
     params = structure_plain(data, spec.params, problems=problems, locate=locate, error=CheckConfigError)
     limits = _limits(raw, spec, problems)
+    reads = _reads(raw, spec, params, resolve, problems)
     problems.raise_if_any()
+    table = raw.table or reads[0].name
+    column = raw.column or (getattr(params, "column", None) if "column" in fields else None)
     return CheckDecl(
-        id=raw.name or check_id(raw.type, raw.table, raw.column, params),
+        id=raw.name or check_id(raw.type, table, column, params),
         type=raw.type,
-        table=raw.table,
+        table=table,
         params=params,
         location=raw.location,
-        node=resolve(raw.table),
-        column=raw.column,
+        node=resolve(table),
+        column=column,
         severity=raw.severity,
         tags=raw.tags,
         warn_if=limits.get("warn_if"),
         error_if=limits.get("error_if"),
+        reads=reads,
     )
+
+
+def _wants_column(spec: CheckSpec) -> bool:
+    field = attrs.fields_dict(spec.params).get("column")
+    return field is not None and _default(field) is attrs.NOTHING
+
+
+def _other_words(spec: CheckSpec, name: str) -> frozenset[str]:
+    return frozenset(attrs.fields_dict(spec.params)[name].metadata.get("aliases", ()))
+
+
+def _reads(
+    raw: RawCheck, spec: CheckSpec, params: Any, resolve: TableLookup, problems: Problems
+) -> tuple[CheckTable, ...]:
+    """The further tables of a check; those that make no sense go to *problems*."""
+    if spec.reads is None or params is None:
+        return ()
+    found = []
+    for written in spec.reads(params):
+        call = _CALL.fullmatch(written)
+        if call is None and ("(" in written or not written.strip()):
+            problems.add(CheckConfigError(f"{written!r} names no table", location=raw.location, help=_TABLE_HELP))
+            continue
+        name = written.strip().removesuffix(".ff")
+        if call is not None:
+            name = f"{call['group']}.{call['table']}" if call["table"] else call["node"].removesuffix(".ff")
+        node = resolve(name)
+        if call is not None and not call["table"] and node is None:
+            problems.add(CheckConfigError(f"there is no model or seed {name!r}", location=raw.location))
+        found.append(CheckTable(written, name, node))
+    return tuple(found)
+
+
+_TEXT = r"""\s*(['"])(?P<{}>[^'"]+)\{}\s*"""
+_CALL = re.compile(
+    rf"\s*(?:ref\({_TEXT.format('node', 1)}\)|source\({_TEXT.format('group', 3)},{_TEXT.format('table', 5)}\))\s*"
+)
+_TABLE_HELP = "write a model's name, ref('name'), source('group', 'table') or schema.table"
 
 
 def _limits(raw: RawCheck, spec: CheckSpec, problems: Problems) -> dict[str, Limit]:

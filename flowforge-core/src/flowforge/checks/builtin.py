@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from flowforge.checks.comparisons import COMPARISONS
 from flowforge.checks.measures import MEASURES
 from flowforge.checks.row_checks import ROW_CHECKS
 from flowforge.contract import CheckSpec
 
-CHECKS: tuple[CheckSpec, ...] = (*ROW_CHECKS, *MEASURES)
+CHECKS: tuple[CheckSpec, ...] = (*ROW_CHECKS, *MEASURES, *COMPARISONS)

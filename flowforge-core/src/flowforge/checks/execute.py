@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from flowforge.checks.plan import BoundCheck, CheckSql, check_sql, count_query, plan_scan, sample_query
+from flowforge.checks.plan import (
+    BoundCheck,
+    CheckSql,
+    Tables,
+    check_sql,
+    count_query,
+    no_tables,
+    plan_scan,
+    sample_query,
+)
 from flowforge.contract import Dialect, Session
 from flowforge.errors import EngineError, ErrorKind
 from flowforge.project.manifest import CheckDecl, Limit
@@ -103,6 +112,7 @@ def run_checks(
     relation_sql: str,
     checks: Sequence[BoundCheck],
     now: datetime,
+    tables: Tables = no_tables,
 ) -> list[CheckOutcome]:
     """Run *checks* on one relation; one outcome for each, in their order.
 
@@ -112,6 +122,8 @@ def run_checks(
         The relation, rendered, or a query in parentheses.
     now:
         The current time with its zone; the age of values is counted from it.
+    tables:
+        Finds the further tables of a check.
 
     Raises
     ------
@@ -124,7 +136,7 @@ def run_checks(
     broken: dict[int, str] = {}
     for index, bound in enumerate(checks):
         try:
-            written[index] = check_sql(dialect, relation_sql, bound)
+            written[index] = check_sql(dialect, relation_sql, bound, tables)
         except Exception as exc:  # noqa: BLE001 - a plugin's function may raise anything
             broken[index] = f"the check {bound.spec.name!r} cannot write its SQL: {_reason(exc)}"
     asker = _Asker(session, translate, dialect, relation_sql)
@@ -154,7 +166,8 @@ class _Asker:
         hopeless = next((answer for answer in answers.values() if _is_hopeless(answer)), None)
         for index, sql in questions.items():
             if sql.query is not None:
-                answers[index] = hopeless or self._ask_query(sql.query)
+                ask = self._ask_row if sql.judged else self._ask_query
+                answers[index] = hopeless or ask(sql.query)
                 hopeless = hopeless or (answers[index] if _is_hopeless(answers[index]) else None)
         return answers
 
@@ -198,6 +211,10 @@ class _Asker:
         if sample.error is not None:
             return self._failed(sample)
         return _Answer(row.values[0], duration=row.duration + sample.duration, samples=sample.samples)
+
+    def _ask_row(self, query: str) -> _Answer:
+        row = self._ask(query, samples=True)
+        return self._failed(row) if row.error is not None else _Answer(duration=row.duration, samples=row.samples)
 
     def _failed(self, row: _Row) -> _Answer:
         """The answer for an error; says whether it is the relation itself that is missing."""
@@ -269,7 +286,7 @@ def _outcome(bound: BoundCheck, sql: CheckSql, answer: _Answer, now: datetime) -
         return attrs.evolve(done, status="error", message=message, error=answer.error)
     failures: int | None = None
     try:
-        value = _plain(answer.value)
+        value: Any = _only(answer.samples) if sql.judged else _plain(answer.value)
         if spec.judge is not None:
             text = spec.judge(check.params, value, now)
         else:
@@ -283,6 +300,12 @@ def _outcome(bound: BoundCheck, sql: CheckSql, answer: _Answer, now: datetime) -
     status = _severity(check, failures, answer.rows)
     said = f"{_subject(check)} {text}" if status != "pass" else None
     return attrs.evolve(done, status=status, failures=failures, message=said)
+
+
+def _only(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    if len(rows) != 1:
+        raise ValueError(f"its query gave {len(rows)} rows instead of one")
+    return rows[0]
 
 
 def _severity(check: CheckDecl, failures: int | None, rows: int | None) -> Literal["pass", "fail", "warn", "info"]:

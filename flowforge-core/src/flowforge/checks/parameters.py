@@ -43,7 +43,8 @@ def _some_values(_instance: Any, _attribute: Any, value: tuple[Any, ...]) -> Non
         finite(None, None, one)
 
 
-def _some_columns(_instance: Any, _attribute: Any, value: tuple[str, ...]) -> None:
+def some_columns(_instance: Any, _attribute: Any, value: tuple[str, ...]) -> None:
+    """Names of columns, none of them twice."""
     if any(not name.strip() for name in value):
         raise ValueError("a column's name is empty")
     doubled = [name for index, name in enumerate(value) if name in value[:index]]
@@ -80,7 +81,7 @@ class UniqueParams(WhereParams):
 
     column: str | None = None
     columns: tuple[str, ...] = attrs.field(
-        default=(), validator=_some_columns, metadata={"aliases": ("combination_of_columns",)}
+        default=(), validator=some_columns, metadata={"aliases": ("combination_of_columns",)}
     )
 
     @columns.validator

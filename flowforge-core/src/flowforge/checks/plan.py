@@ -5,7 +5,8 @@ Pure text: knows declarations and a dialect, opens nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -38,7 +39,9 @@ class CheckSql:
     aggregate:
         An aggregate expression; the answer is its value.
     query:
-        A SELECT; the answer is the number of its rows.
+        A SELECT; the answer is the number of its rows; or
+    judged:
+        its only row.
     failing:
         A statement that shows what the check complains about.
 
@@ -49,6 +52,7 @@ class CheckSql:
     flag: str | None = None
     aggregate: str | None = None
     query: str | None = None
+    judged: bool = False
 
 
 @attrs.frozen
@@ -70,7 +74,16 @@ class CheckPlan:
     """Where the number of all rows stands."""
 
 
-def check_sql(dialect: Dialect, relation_sql: str, bound: BoundCheck) -> CheckSql:
+Tables = Callable[[CheckDecl, str], str]
+"""Finds a further table of a check by the name that the check has for it, rendered or as a subquery."""
+
+
+def no_tables(check: CheckDecl, name: str) -> str:
+    """For checks that read one relation only."""
+    raise LookupError(f"{check.id} reads {name!r}, which is not at hand")
+
+
+def check_sql(dialect: Dialect, relation_sql: str, bound: BoundCheck, tables: Tables = no_tables) -> CheckSql:
     """Let a check write its SQL.
 
     Raises
@@ -79,10 +92,10 @@ def check_sql(dialect: Dialect, relation_sql: str, bound: BoundCheck) -> CheckSq
         Whatever the check's own functions raise.
     """
     spec = bound.spec
-    ctx = CheckContext(dialect, relation_sql, bound.check.params)
+    ctx = CheckContext(dialect, relation_sql, bound.check.params, functools.partial(tables, bound.check))
     if spec.query is not None:
         query = spec.query(ctx)
-        return CheckSql(query, query=query)
+        return CheckSql(query, query=query, judged=spec.judge is not None)
     if spec.measure is not None:
         aggregate = spec.measure(ctx)
         return CheckSql(f"SELECT {aggregate} AS measured FROM {relation_sql} AS {_SOURCE}", aggregate=aggregate)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import attrs
 
-from flowforge.config.flaws import MISSING_KEY, UNKNOWN_KEY, WRONG_VALUE, found
+from flowforge.config.flaws import UNKNOWN_KEY, WRONG_VALUE, found
 from flowforge.config.names import is_name
 from flowforge.config.structure import structure_plain
 from flowforge.config.yaml import KeyPath, YamlDocument
@@ -33,7 +33,7 @@ class RawCheck:
     params:
         What the check itself is to read; without the keys that all checks share.
     table:
-        The model, seed or relation that it is about.
+        The model, seed or relation that it is about; empty when nothing says so, and its parameters may.
     column:
         Where it stands under a column, or what ``column:`` says.
     name:
@@ -156,16 +156,6 @@ def _parse(
                     help=f"remove '{key}'",
                 )
             )
-    if table is None and shared.table is None:
-        sound = False
-        problems.add(
-            ConfigFileError(
-                "the key 'table' is missing",
-                code=MISSING_KEY,
-                location=doc.locate(at),
-                help="say which model, seed or relation is checked",
-            )
-        )
     if not sound:
         return None
     return RawCheck(

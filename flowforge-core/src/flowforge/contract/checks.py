@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import attrs
@@ -12,6 +12,10 @@ from flowforge.contract.dialect import Dialect
 from flowforge.contract.version import API_VERSION
 
 Severity = Literal["error", "warn", "info"]
+
+
+def _no_table(name: str) -> str:
+    raise LookupError(f"the check did not say that it reads {name!r}")
 
 
 @attrs.frozen
@@ -24,11 +28,14 @@ class CheckContext:
         The relation under test (staged rows during a build), rendered.
     params:
         An instance of the check's parameter class.
+    tables:
+        Finds the further tables that the check said it reads.
     """
 
     dialect: Dialect
     relation: str
     params: Any
+    tables: Callable[[str], str] = attrs.field(default=_no_table, repr=False)
 
     def column(self, name: str) -> str:
         """A column's name, quoted for the engine."""
@@ -37,6 +44,10 @@ class CheckContext:
     def literal(self, value: Any) -> str:
         """A value as a literal of the engine."""
         return self.dialect.literal(value)
+
+    def table(self, name: str) -> str:
+        """A table that :attr:`CheckSpec.reads` named, ready to stand behind ``FROM`` with an alias."""
+        return self.tables(name)
 
 
 @attrs.frozen
@@ -58,7 +69,13 @@ class CheckSpec:
         Called with the parameters, the measured value and the current time (UTC); answers with the text of a failure
         when the check fails, else ``None``.
     query:
-        A SELECT whose rows are the failures, for checks that need more than one row at a time.
+        A SELECT whose rows are the failures, for checks that need more than one row at a time. With *judge* it gives
+        one row instead, and *judge* gets that as a mapping of its columns.
+    reads:
+        Called with the parameters; answers with the names of the tables that the check reads, as they stand in the
+        project's file: a model, a seed, ``ref('name')``, ``source('group', 'table')`` or a relation of others. Where
+        the project's file names no ``table:``, the first of them is the table under test. In a build, the check runs
+        when the last of them is about to be published.
     tally:
         A boolean row expression that is true once for each failure, where several rows make one (doubles of one
         value): it is what is counted then, while *violation* says which rows are shown.
@@ -76,13 +93,16 @@ class CheckSpec:
     query: Callable[[CheckContext], str] | None = None
     message: Callable[[Any, int], str] | None = None
     tally: Callable[[CheckContext], str] | None = None
+    reads: Callable[[Any], Sequence[str]] | None = None
     api: int = API_VERSION
 
     def __attrs_post_init__(self) -> None:
         ways = [way for way in (self.violation, self.measure, self.query) if way is not None]
         if len(ways) != 1:
             raise ValueError(f"check {self.name!r} must declare exactly one of violation, measure and query")
-        if (self.measure is None) != (self.judge is None):
-            raise ValueError(f"check {self.name!r}: measure and judge belong together")
+        if self.measure is not None and self.judge is None:
+            raise ValueError(f"check {self.name!r}: a measure needs a judge")
+        if self.violation is not None and self.judge is not None:
+            raise ValueError(f"check {self.name!r}: judge belongs to a measure or a query")
         if self.tally is not None and self.violation is None:
             raise ValueError(f"check {self.name!r}: tally belongs to violation")

@@ -17,7 +17,7 @@ from flowforge.config.project import ProjectConfig
 from flowforge.config.properties import Properties, load_properties
 from flowforge.config.sources import SourceDecl, load_sources
 from flowforge.config.structure import nearest
-from flowforge.errors import ConfigFileError, DependencyNotFoundError, FlowForgeError, Note, Problems
+from flowforge.errors import CheckConfigError, ConfigFileError, DependencyNotFoundError, FlowForgeError, Note, Problems
 from flowforge.project.asked import Answers
 from flowforge.project.files import find_model_files, read_text
 from flowforge.project.layering import read_settings
@@ -239,6 +239,7 @@ def _checks(
     for source in manifest.sources.values():
         if source.node is not None:
             by_name.setdefault(source.relation.name, source.node)
+            by_name.setdefault(source.id, source.node)
 
     def resolve(table: str) -> str | None:
         return by_name.get(table.removesuffix(".ff"))
@@ -250,6 +251,15 @@ def _checks(
         except FlowForgeError as error:
             problems.add(error)
             continue
+        for table in check.reads:
+            if "source(" in table.written and table.name not in manifest.sources:
+                problems.add(
+                    CheckConfigError(
+                        f"the source {table.name!r} is not declared",
+                        location=check.location,
+                        help=nearest(table.name, manifest.sources) or "declare it in sources.yml",
+                    )
+                )
         if check.id in bound:
             problems.add(
                 ConfigFileError(

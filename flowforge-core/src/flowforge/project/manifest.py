@@ -287,6 +287,15 @@ class Limit:
 
 
 @attrs.frozen
+class CheckTable:
+    """A further table that a check reads: as it is *written*, its plain *name*, and the *node* behind it, if any."""
+
+    written: str
+    name: str
+    node: str | None = None
+
+
+@attrs.frozen
 class CheckDecl:
     """One declared check.
 
@@ -302,6 +311,8 @@ class CheckDecl:
         An instance of the check's parameter class.
     warn_if, error_if:
         How many failures make a warning and an error; ``None``: any.
+    reads:
+        Further tables.
     """
 
     id: str
@@ -316,6 +327,7 @@ class CheckDecl:
     description: str | None = None
     warn_if: Limit | None = None
     error_if: Limit | None = None
+    reads: tuple[CheckTable, ...] = ()
 
 
 @attrs.frozen

@@ -7,12 +7,13 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from flowforge.checks.execute import BoundCheck, CheckOutcome, run_checks
-from flowforge.contract import CheckSpec, Dialect, Session
+from flowforge.contract import CheckSpec, Session
 from flowforge.errors import AuditFailedError, EngineError, ModelExecutionError
 from flowforge.events import CheckFinished, Status
 from flowforge.materialize.publish import Audit
 from flowforge.project.manifest import CheckDecl, Node
 from flowforge.run.bus import EventBus
+from flowforge.run.check_tables import CheckTables
 from flowforge.run.result import CheckResult
 from flowforge.values import Location
 
@@ -28,13 +29,16 @@ class Auditor:
         The executor's translation of its driver's exceptions.
     redact:
         Masks secrets in messages.
+    homes:
+        By a check's id, the node whose publication it belongs to.
     """
 
     def __init__(
         self,
         checks: Iterable[CheckDecl],
+        homes: Mapping[str, str],
         specs: Mapping[str, CheckSpec],
-        dialect: Dialect,
+        tables: CheckTables,
         error: Callable[[BaseException], EngineError | None],
         bus: EventBus,
         run_id: str,
@@ -42,10 +46,10 @@ class Auditor:
     ) -> None:
         self._by_node: dict[str, list[CheckDecl]] = {}
         for check in checks:
-            if check.node is not None:
-                self._by_node.setdefault(check.node, []).append(check)
+            if check.id in homes:
+                self._by_node.setdefault(homes[check.id], []).append(check)
         self._specs = specs
-        self._dialect = dialect
+        self._tables = tables
         self._error = error
         self._bus = bus
         self._run_id = run_id
@@ -77,8 +81,8 @@ class Auditor:
             words = (f"the new rows of {node.short_name!r}, so nothing was replaced", "the rows were not published; ")
 
         def audit(session: Session, relation_sql: str) -> None:
-            self._forget(node.name)
-            results = self.run(session, relation_sql, checks)
+            self._forget(checks)
+            results = self._run(session, checks, {node.name: relation_sql})
             broken = [result for result in results if result.status is Status.ERROR]
             failed = [result for result in results if result.status is Status.FAIL]
             if broken:
@@ -100,18 +104,38 @@ class Auditor:
 
         return audit
 
-    def _forget(self, node: str) -> None:
+    def _forget(self, checks: Sequence[CheckDecl]) -> None:
         """Drop what an attempt that is repeated now has found."""
+        ids = {check.id for check in checks}
         with self._lock:
-            self._results = [result for result in self._results if result.node != node]
+            self._results = [result for result in self._results if result.check not in ids]
 
     def _place(self, result: CheckResult, checks: Sequence[CheckDecl]) -> Location | None:
         return next((check.location for check in checks if check.id == result.check), None)
 
-    def run(self, session: Session, relation_sql: str, checks: Sequence[CheckDecl]) -> list[CheckResult]:
-        """Run *checks* on one relation (or subquery), report them, and keep the results."""
-        bound = [BoundCheck(check, self._specs[check.type]) for check in checks]
-        outcomes = run_checks(session, self._error, self._dialect, relation_sql, bound, dt.datetime.now(dt.UTC))
+    def run(self, session: Session, checks: Sequence[CheckDecl]) -> list[CheckResult]:
+        """Run *checks* on what stands in the database, report them, and keep the results."""
+        return self._run(session, checks, {})
+
+    def _run(self, session: Session, checks: Sequence[CheckDecl], staged: Mapping[str, str]) -> list[CheckResult]:
+        """*staged*: by name of a node, rows that are to be looked at in place of those that stand."""
+
+        def find(node: str | None, name: str) -> str:
+            return staged[node] if node is not None and node in staged else self._tables.find(node, name)
+
+        def table(check: CheckDecl, written: str) -> str:
+            return next(find(one.node, one.name) for one in check.reads if one.written == written)
+
+        grouped: dict[str, list[BoundCheck]] = {}
+        for check in checks:
+            bound = BoundCheck(check, self._specs[check.type])
+            grouped.setdefault(find(check.node, check.table), []).append(bound)
+        now, dialect = dt.datetime.now(dt.UTC), self._tables.dialect
+        outcomes = [
+            outcome
+            for relation_sql, group in grouped.items()
+            for outcome in run_checks(session, self._error, dialect, relation_sql, group, now, table)
+        ]
         results = [self._result(outcome) for outcome in outcomes]
         with self._lock:
             self._results.extend(results)

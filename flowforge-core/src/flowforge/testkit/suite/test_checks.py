@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from flowforge.checks.builtin import CHECKS
+from flowforge.checks.comparisons import Keys, Rows, Side
 from flowforge.checks.execute import BoundCheck, CheckOutcome, run_checks
 from flowforge.errors import UnsupportedError
 from flowforge.project.manifest import CheckDecl
@@ -107,6 +108,71 @@ def test_regular_expressions(lab: Lab, params: dict[str, Any], failures: int) ->
         return
     (outcome,) = ask(lab, bound("regex_match", **params))
     assert (outcome.status, outcome.failures) == ("fail" if failures else "pass", failures), outcome.message
+
+
+PARENTS = {"key": [1, 2, 3], "same": ["a", "b", "z"]}
+ACROSS: list[tuple[str, dict[str, Any], int | None]] = [
+    ("relationships", {"column": "gaps", "to": "parents", "to_field": "key"}, 0),
+    ("relationships", {"column": "id", "to": "parents", "to_field": "key"}, 1),
+    (
+        "relationships",
+        {"column": "id", "to": "parents", "to_field": "key", "where": "id < 3", "to_where": "key > 1"},
+        1,
+    ),
+    ("equal_rowcount", {"to": "parents"}, None),
+    ("equal_rowcount", {"to": "parents", "where": "id < 4"}, 0),
+    (
+        "reconcile_equal",
+        {"left": Side(table="t", expr="SUM(id)"), "right": Side(table="parents", expr="SUM(key)")},
+        None,
+    ),
+    (
+        "reconcile_equal",
+        {"left": Side(table="t", expr="SUM(id)", where="id < 4"), "right": Side(table="parents", expr="SUM(key)")},
+        0,
+    ),
+    (
+        "reconcile_diff_within",
+        {
+            "left": Side(table="t", expr="SUM(id)"),
+            "right": Side(table="parents", expr="SUM(key)"),
+            "max_abs_diff": 4,
+        },
+        0,
+    ),
+    (
+        "reconcile_ratio_within",
+        {
+            "left": Side(table="t", expr="SUM(id)"),
+            "right": Side(table="parents", expr="SUM(key)"),
+            "min_ratio": 0.5,
+            "max_ratio": 1.5,
+        },
+        None,
+    ),
+    (
+        "reconcile_coverage",
+        {"source": Keys(table="t", key=("same",)), "target": Keys(table="parents", key=("same",))},
+        1,
+    ),
+    (
+        "reconcile_rows",
+        {"left": Rows(table="t", where="id > 1"), "right": Rows(table="parents"), "columns": ("same",)},
+        2,
+    ),
+]
+
+
+@pytest.mark.parametrize(("type_", "params", "failures"), ACROSS)
+def test_checks_of_two_tables(lab: Lab, type_: str, params: dict[str, Any], failures: int | None) -> None:
+    session = lab.session()
+    tables = {"t": lab.table(session, "checked", COLUMNS), "parents": lab.table(session, "parents", PARENTS)}
+    sql = {name: lab.sql(table) for name, table in tables.items()}
+    check = bound(type_, **params)
+    (outcome,) = run_checks(session, lab.executor.error, lab.dialect, sql["t"], [check], NOW, lambda _, name: sql[name])
+    assert outcome.status == ("pass" if failures == 0 else "fail"), outcome.message
+    if failures:
+        assert outcome.failures == failures, outcome.sql
 
 
 @pytest.mark.parametrize("type_", sorted(SPECS))

@@ -1,0 +1,38 @@
+"""Where the tables that checks read stand, as they are written behind ``FROM``."""
+
+from __future__ import annotations
+
+import attrs
+
+from flowforge.contract import Dialect
+from flowforge.project.manifest import CheckDecl, Manifest
+from flowforge.run.compile import Compiler
+from flowforge.values import Namespace, Relation
+
+
+@attrs.frozen
+class CheckTables:
+    """Finds tables under one profile. Safe from any thread."""
+
+    manifest: Manifest
+    compiler: Compiler
+    dialect: Dialect
+    namespace: Namespace
+
+    def main(self, check: CheckDecl) -> str:
+        """The table under test."""
+        return self.find(check.node, check.table)
+
+    def find(self, node: str | None, name: str) -> str:
+        """A node's relation (or query, where it has none), else the source or the relation of others called *name*."""
+        if node is not None:
+            known = self.manifest.nodes[node]
+            if known.materialized == "ephemeral":
+                return f"(\n{self.compiler.compile(known.name).executable}\n)"
+            return self.dialect.render(self.compiler.relation(known))
+        for source in self.manifest.sources.values():
+            if name in (source.id, source.relation.name):
+                return self.dialect.render(source.relation.within(self.namespace))
+        *schema, last = name.split(".", 1)
+        relation = Relation(last, schema[0] if schema else None)
+        return self.dialect.render(relation.within(self.namespace))
