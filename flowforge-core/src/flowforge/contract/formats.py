@@ -25,12 +25,17 @@ class SeedFormat:
     read:
         Called with the path and the declared column types (name to Arrow type); returns a reader over exact rows.
         Raises :class:`~flowforge.errors.SeedError` with line and column for anything it cannot read exactly.
+    options:
+        An attrs class, when files of this type may be written in several ways. Its fields are settings of such seeds,
+        structured strictly; *read* then gets an instance as its third argument. Every field has a default. A seed whose
+        settings name a field that its format does not have is refused.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    read: Callable[[Path, Mapping[str, pa.DataType]], pa.RecordBatchReader]
+    read: Callable[..., pa.RecordBatchReader]
     api: int = API_VERSION
+    options: type | None = None
 
 
 @attrs.frozen

@@ -6,20 +6,19 @@ record in Python, so apart from :func:`header` it is called only to report an er
 
 from __future__ import annotations
 
+import codecs
 import mmap
-import re
 from collections.abc import Iterator
 
 import attrs
 
 from flowforge.errors import SeedError
+from flowforge.seeds.csv_grammar import Grammar, grammar
 from flowforge.values import Location
 
-_QUOTED = rb'"(?:[^"]++|"")*+"'
-_QUOTED_FIELD = re.compile(_QUOTED)
-_RECORD = re.compile(rb'((?:[^"\r\n]++|' + _QUOTED + rb")*+)(\r\n|\r|\n|\Z)")
-_FIELD = re.compile(rb"(" + _QUOTED + rb"|[^,\r\n]*+)(,|\r\n|\r|\n|\Z)")
 _SHOWN_VALUE = 60
+_PIECE = 1024 * 1024
+_DELIMITERS = (";", "\t", "|", ",")
 
 
 @attrs.frozen
@@ -31,14 +30,17 @@ class Source:
     shown:
         The path that errors name.
     content:
-        Everything after a byte order mark.
-    skipped:
-        How many bytes stood before *content* in the file.
+        All of them; for a file in another encoding, its text in UTF-8.
+    start:
+        Where the text begins, after a byte order mark.
+    grammar:
+        What separates and quotes values.
     """
 
     shown: str
     content: bytes | mmap.mmap = attrs.field(repr=False)
-    skipped: int = 0
+    start: int = 0
+    grammar: Grammar = attrs.field(factory=grammar, repr=False)
 
 
 @attrs.frozen
@@ -51,7 +53,7 @@ class Header:
 
 def at(source: Source, offset: int) -> Location:
     """The place of one byte: line and column count from 1, the column in characters."""
-    before = source.content[:offset]
+    before = source.content[source.start : offset]
     line = before.count(b"\n") + before.count(b"\r") - before.count(b"\r\n") + 1
     start = max(before.rfind(b"\n"), before.rfind(b"\r")) + 1
     column = len(before[start:].decode("utf-8", "replace")) + 1
@@ -72,19 +74,20 @@ def header(source: Source) -> Header:
     SeedError
         When it is missing or blank, is no UTF-8, or a name is empty or there twice (whatever its case).
     """
-    record = _RECORD.match(source.content)
+    record = source.grammar.record.match(source.content, source.start)
     if record is None or not record[1].strip():
+        blank = len(source.content) > source.start
         raise SeedError(
-            "the seed has no header: " + ("its first line is blank" if source.content[:1] else "it is empty"),
+            "the seed has no header: " + ("its first line is blank" if blank else "it is empty"),
             code="FF2204",
             location=Location(source.shown, 1),
             help="write the names of the columns into the first line; rows may be missing",
         )
     names: list[str] = []
     seen: dict[str, str] = {}
-    for offset, raw in _fields(source, 0):
+    for offset, raw in _fields(source, source.start):
         try:
-            name = _unquoted(raw).decode("utf-8")
+            name = source.grammar.unquoted(raw).decode("utf-8")
         except UnicodeDecodeError as problem:
             raise _not_utf8(source, offset + problem.start) from None
         if not name.strip():
@@ -105,7 +108,23 @@ def header(source: Source) -> Header:
             )
         seen[name.casefold()] = name
         names.append(name)
+    if len(names) == 1:
+        _refuse_other_delimiter(source, record[1], names[0])
     return Header(tuple(names), record.end())
+
+
+def _refuse_other_delimiter(source: Source, line: bytes, name: str) -> None:
+    """A header of one column without quotes that holds what often separates columns is read by the wrong settings."""
+    if source.grammar.quote and line[:1] == source.grammar.quote:
+        return
+    other = next((mark for mark in _DELIMITERS if mark in name), None)
+    if other is not None:
+        raise SeedError(
+            f"the header names one column, {quote_value(name)}; values are separated by {source.grammar.words}",
+            code="FF2204",
+            location=Location(source.shown, 1, 1),
+            help=f"if {other!r} separates them, the setting is `delimiter: {other!r}`; put quotes around a name that holds it",
+        )
 
 
 def value_at(source: Source, body: int, row: int, column: int) -> Location:
@@ -117,12 +136,26 @@ def value_at(source: Source, body: int, row: int, column: int) -> Location:
     return Location(source.shown)
 
 
+def first_not_utf8(content: bytes | mmap.mmap, start: int) -> int | None:
+    """The offset of the first byte from *start* on that is no UTF-8; ``None`` when all are. Piece by piece."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for begin in range(start, len(content) + 1, _PIECE):
+        piece = content[begin : begin + _PIECE]
+        kept = len(decoder.getstate()[0])
+        try:
+            decoder.decode(piece, final=begin + _PIECE >= len(content))
+        except UnicodeDecodeError as invalid:
+            return begin - kept + invalid.start
+    return None
+
+
 def bad_quote(source: Source, offset: int) -> SeedError:
     """The error for the quote at *offset*, which does not open a field that closes properly."""
-    if offset > 0 and source.content[offset - 1 : offset] not in (b",", b"\r", b"\n"):
+    rules, mark = source.grammar, source.grammar.quote.decode()
+    if offset > source.start and source.content[offset - 1 : offset] not in (rules.delimiter, b"\r", b"\n"):
         message = "a quote stands inside a field that is not quoted"
     else:
-        field = _QUOTED_FIELD.match(source.content, offset)
+        field = rules.quoted.match(source.content, offset)
         if field is None:
             message = "a quoted field is never closed"
         else:
@@ -131,13 +164,14 @@ def bad_quote(source: Source, offset: int) -> SeedError:
         message,
         code="FF2203",
         location=at(source, offset),
-        help='put quotes around the whole field and write a quote inside it twice: "say ""hi"""',
+        help=f"put quotes around the whole field and write a quote inside it twice: {mark}say {mark * 2}hi{mark * 3}; "
+        "where quotes are plain text, the setting `quote: none` says so",
     )
 
 
 def refuse_blank_lines(source: Source, body: int) -> None:
     """Raise for the first blank line after the header of a file that has one column."""
-    for match in _RECORD.finditer(source.content, body):
+    for match in source.grammar.record.finditer(source.content, body):
         if match.start() == len(source.content):
             return
         if not match[1]:
@@ -156,7 +190,7 @@ def refuse_mixed_line_ends(source: Source) -> None:
     """
     alone: int | None = None
     line_feed = False
-    for match in _RECORD.finditer(source.content):
+    for match in source.grammar.record.finditer(source.content, source.start):
         if match[2] == b"\r" and alone is None:
             alone = match.start(2)
         line_feed = line_feed or match[2][-1:] == b"\n"
@@ -173,10 +207,9 @@ def refuse_mixed_line_ends(source: Source) -> None:
 
 def explain(source: Source, body: int, columns: int, problem: Exception) -> SeedError:
     """The error for a file whose rows could not be split, with the place that *problem* does not tell."""
-    try:
-        source.content[body:].decode("utf-8")
-    except UnicodeDecodeError as invalid:
-        return _not_utf8(source, body + invalid.start)
+    invalid = first_not_utf8(source.content, body)
+    if invalid is not None:
+        return _not_utf8(source, invalid)
     for start, end in _records(source, body):
         count = sum(1 for _ in _fields(source, start))
         if count != columns:
@@ -186,11 +219,13 @@ def explain(source: Source, body: int, columns: int, problem: Exception) -> Seed
 
 def _ragged(source: Source, span: tuple[int, int], count: int, columns: int) -> SeedError:
     line = source.content[span[0] : span[1]]
-    help = "give the row a value for each column; quote values that contain a comma"
+    contain = f"quote values that contain {source.grammar.words}"
+    help = f"give the row a value for each column; {contain}"
+    others = [other for other in _DELIMITERS if columns > 1 and line.count(other.encode()) == columns - 1]
     if columns == 1 and count > 1:
-        help = "name every column in the header; quote values that contain a comma"
-    elif count == 1 and any(line.count(other) == columns - 1 for other in (b";", b"\t")):
-        help = "separate values with commas; other separators are not read"
+        help = f"name every column in the header; {contain}"
+    elif count == 1 and others:
+        help = f"is this line separated by something else than the header? The setting is `delimiter: {others[0]!r}`"
     return SeedError(
         f"the row has {count} value{'s' if count != 1 else ''}, the header names {columns} "
         f"column{'s' if columns != 1 else ''}",
@@ -202,16 +237,16 @@ def _ragged(source: Source, span: tuple[int, int], count: int, columns: int) -> 
 
 def _not_utf8(source: Source, offset: int) -> SeedError:
     return SeedError(
-        f"byte {source.skipped + offset} is not UTF-8",
+        f"byte {offset} is not UTF-8",
         code="FF2202",
         location=at(source, offset),
-        help="save the file as UTF-8; it may be Latin-1 or Windows-1252 now",
+        help="save the file as UTF-8, or declare what it is now, such as `encoding: windows-1252`, in its settings",
     )
 
 
 def _records(source: Source, start: int) -> Iterator[tuple[int, int]]:
     """The spans of all records from *start* on that are not blank, without their line ends."""
-    for match in _RECORD.finditer(source.content, start):
+    for match in source.grammar.record.finditer(source.content, start):
         if match[1]:
             yield match.span(1)
         if match.end() == len(source.content):
@@ -222,14 +257,10 @@ def _fields(source: Source, start: int) -> Iterator[tuple[int, bytes]]:
     """Offset and raw bytes of each field of the record at *start*."""
     position = start
     while True:
-        match = _FIELD.match(source.content, position)
+        match = source.grammar.field.match(source.content, position)
         if match is None:
             return
         yield position, match[1]
-        if match[2] != b",":
+        if match[2] != source.grammar.delimiter:
             return
         position = match.end()
-
-
-def _unquoted(raw: bytes) -> bytes:
-    return raw[1:-1].replace(b'""', b'"') if raw[:1] == b'"' else raw

@@ -15,7 +15,8 @@ from flowforge.errors import Problems, SeedError
 from flowforge.seeds import csv_places
 from flowforge.seeds.cast import convert, misfit
 from flowforge.seeds.csv_file import CsvFile
-from flowforge.seeds.infer import TEXT, Shape, join, shape_of, type_for
+from flowforge.seeds.csv_options import PLAIN, CsvOptions
+from flowforge.seeds.infer import TEXT, Kind, Shape, join, shape_of, type_for
 from flowforge.seeds.types import word_for
 from flowforge.values import Location
 
@@ -23,13 +24,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def read_csv(path: Path, types: Mapping[str, pa.DataType]) -> pa.RecordBatchReader:
+def read_csv(
+    path: Path, types: Mapping[str, pa.DataType], options: CsvOptions = PLAIN, *, delimiter: str = ","
+) -> pa.RecordBatchReader:
     """A reader over the exact rows of *path*.
 
     Parameters
     ----------
     types:
         Declared types by column; the other columns get the type that changes none of their values.
+    delimiter:
+        What separates values unless *options* says so.
 
     Raises
     ------
@@ -41,7 +46,7 @@ def read_csv(path: Path, types: Mapping[str, pa.DataType]) -> pa.RecordBatchRead
     """
     import pyarrow as pa
 
-    file = CsvFile.open(path)
+    file = CsvFile.open(path, options, delimiter=delimiter)
     declared = match_declared(file.source.shown, file.names, types)
     found = _examine(file, declared)
     schema = pa.schema([pa.field(name, type_) for name, type_ in zip(file.names, found, strict=True)])
@@ -56,7 +61,7 @@ def read_csv(path: Path, types: Mapping[str, pa.DataType]) -> pa.RecordBatchRead
     def rows() -> Iterator[pa.RecordBatch]:
         for batch in file.batches(direct):
             columns = [
-                batch.column(index) if index in direct else convert(batch.column(index), type_)
+                batch.column(index) if index in direct else convert(file.plain(batch.column(index), type_), type_)
                 for index, type_ in enumerate(found)
             ]
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -103,9 +108,9 @@ def _examine(file: CsvFile, declared: Mapping[int, pa.DataType]) -> list[pa.Data
             values = texts.column(index)
             if index not in declared:
                 if shapes[index] is not TEXT:
-                    shapes[index] = join(shapes[index], shape_of(values))
+                    shapes[index] = join(shapes[index], _shape(file, values))
             elif index not in wrong:
-                bad = misfit(values, declared[index])
+                bad = misfit(file.plain(values, declared[index]), declared[index])
                 if bad is not None:
                     wrong[index] = _misfit_error(file, index, row + bad, values[bad].as_py(), declared[index])
         row += len(texts)
@@ -114,6 +119,19 @@ def _examine(file: CsvFile, declared: Mapping[int, pa.DataType]) -> list[pa.Data
         problems.add(error)
     problems.raise_if_any()
     return [declared[index] if index in declared else type_for(shape) for index, shape in enumerate(shapes)]
+
+
+def _shape(file: CsvFile, values: pa.Array) -> Shape | None:
+    if file.options.decimal == ".":
+        return shape_of(values)
+    import pyarrow as pa
+
+    # Where a comma stands in front of decimals, a point makes no number, but it does make fractions of a second.
+    shape = shape_of(file.plain(values, pa.float64()))
+    if shape is None or shape.kind is Kind.NUMBER:
+        return shape
+    shape = shape_of(values)
+    return TEXT if shape is not None and shape.kind is Kind.NUMBER else shape
 
 
 def _misfit_error(file: CsvFile, index: int, row: int, value: str, type_: pa.DataType) -> SeedError:

@@ -28,6 +28,13 @@ def matching(values: pa.Array, pattern: str) -> pa.BooleanArray:
     return pc.match_substring_regex(values, rf"\A(?:{pattern})\z")
 
 
+def holding(values: pa.Array, text: str) -> pa.BooleanArray:
+    """For each text, whether *text* is in it; NULL stays NULL."""
+    import pyarrow.compute as pc
+
+    return pc.match_substring(values, text)
+
+
 def all_match(values: pa.Array, pattern: str) -> bool:
     """Whether *pattern* describes every text that is not NULL."""
     import pyarrow.compute as pc
