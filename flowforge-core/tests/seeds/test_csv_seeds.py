@@ -273,7 +273,12 @@ def test_what_cannot_be_read_exactly_is_refused_with_its_line(
 
 
 def test_other_separators_are_recognised_in_the_help(folder: Path) -> None:
-    assert "commas" in (refusal(folder, "a,b\n1;2\n").help or "")
+    assert "delimiter: ';'" in (refusal(folder, "a,b\n1;2\n").help or "")
+    for mark in (";", "\t", "|"):
+        error = refusal(folder, f"a{mark}b\n1{mark}2\n")
+        assert (error.code, str(error.location)) == ("FF2204", "s.csv:1:1")
+        assert f"delimiter: {mark!r}" in (error.help or "")
+    assert load(folder, '"a;b"\n1;2\n').to_pylist() == [{"a;b": "1;2"}]
 
 
 def test_line_ends_and_byte_order_mark_are_no_data(folder: Path) -> None:

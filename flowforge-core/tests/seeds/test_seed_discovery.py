@@ -12,7 +12,8 @@ import pytest
 from flowforge.contract import SeedFormat
 from flowforge.errors import Problems, SeedError
 from flowforge.project.manifest import NodeKind, SeedBody
-from flowforge.seeds.discover import SeedFiles, content_hash, find_seeds
+from flowforge.seeds.discover import SeedFiles, Surrounding, content_hash, find_seeds
+from flowforge.seeds.engine_words import EngineWords
 from flowforge.seeds.formats import FORMATS
 from flowforge.seeds.load import open_seed
 from flowforge.seeds.types import arrow_type, normal_word
@@ -27,9 +28,11 @@ def project(tmp_path: Path, files: dict[str, str]) -> Path:
     return root
 
 
-def find(root: Path, formats: tuple[SeedFormat, ...] = FORMATS) -> tuple[SeedFiles, list[str]]:
+def find(
+    root: Path, formats: tuple[SeedFormat, ...] = FORMATS, around: Surrounding | None = None
+) -> tuple[SeedFiles, list[str]]:
     problems = Problems()
-    found = find_seeds(root, formats, problems)
+    found = find_seeds(root, formats, problems, around=around)
     return found, [f"{error.code} {error.location}" for error in problems]
 
 
@@ -72,10 +75,10 @@ def test_a_name_with_sql_in_it_is_only_a_name(tmp_path: Path) -> None:
 
 
 def test_data_that_nothing_reads_is_noted(tmp_path: Path) -> None:
-    files = ["seeds/a.xlsx", "seeds/b.tsv", "seeds/c.json", "seeds/d.csv.gz", "seeds/other.yml", "seeds/notes.txt"]
+    files = ["seeds/a.xlsx", "seeds/b.psv", "seeds/c.json", "seeds/d.csv.gz", "seeds/notes.txt"]
     found, problems = find(project(tmp_path, dict.fromkeys(files, "")))
     assert (found.nodes, problems) == ((), [])
-    assert [note.location.path for note in found.notes if note.location] == files[:5]
+    assert [note.location.path for note in found.notes if note.location] == files[:4]
     assert {note.code for note in found.notes} == {"FF2208"}
 
 
@@ -144,20 +147,31 @@ columns:
         ("columns:\n  users:\n    id: money", "FF2207 seeds/schema.yml:3:9"),
         ("columns:\n  users:\n    id: numeric(39,2)", "FF2207 seeds/schema.yml:3:9"),
         ("columns:\n  users:\n    id: numeric(2,3)", "FF2207 seeds/schema.yml:3:9"),
-        ("columns:\n  users:\n    id: 5", "FF2207 seeds/schema.yml:3:9"),
-        ("columns:\n  users:\n    id: {type: bigint, engines: {x: INT8}}", "FF1007 seeds/schema.yml:3:24"),
+        ("columns:\n  users:\n    id: 5", "FF1005 seeds/schema.yml:3:9"),
+        ("columns:\n  users:\n    id: {type: bigint, engines: {x: INT9}}", "FF2207 seeds/schema.yml:3:37"),
+        ("columns:\n  users:\n    id: {type: bigint, engines: {duckbd: text}}", "FF4003 seeds/schema.yml:3:34"),
+        ("columns:\n  users:\n    id: bigint\n    ID: bigint", "FF2207 seeds/schema.yml:4:5"),
         ("columns:\n  users:\n    id: {typ: bigint}", "FF1004 seeds/schema.yml:3:10"),
         ("columns:\n  users: {}\n  raw/users: {}\nx: 1", "FF1004 seeds/schema.yml:4:1"),
         ("columns:\n  users: {}\n  more: {}", "FF2207 seeds/schema.yml:3:3"),
-        ("targets: {users: {schema: raw}}", "FF1007 seeds/schema.yml:1:1"),
-        ("dtypes: {users: {id: int64}}", "FF1007 seeds/schema.yml:1:1"),
+        ("targets: {user: {schema: raw}}", "FF2207 seeds/schema.yml:1:11"),
+        ("targets: {users: {schem: raw}}", "FF1004 seeds/schema.yml:1:19"),
+        ("targets: {users: {table: ''}}", "FF1005 seeds/schema.yml:1:26"),
+        ("targets: {users: {schema_by_engine: {duckbd: raw}}}", "FF4003 seeds/schema.yml:1:38"),
+        ("dtypes: {users: {id: int65}}", "FF2207 seeds/schema.yml:1:22"),
+        ("dtypes: {users: {id: 'datetime64[ns, Asia/Tokyo]'}}", "FF2207 seeds/schema.yml:1:22"),
+        ("dtypes: {users: {id: int64}}\ncolumns: {users: {ID: text}}", "FF2207 seeds/schema.yml:2:23"),
+        ("seeds: [{name: users, config: {sheme: x}}]", "FF1004 seeds/schema.yml:1:32"),
         ("columns: [users]", "FF1005 seeds/schema.yml:1:10"),
         ("columns: {users: {id: bigint}", "FF1002 seeds/schema.yml"),
         ("version: 3", "FF1005 seeds/schema.yml:1:10"),
     ],
 )
 def test_what_schema_yml_gets_wrong_is_reported_with_its_place(tmp_path: Path, schema: str, problem: str) -> None:
-    found, problems = find(project(tmp_path, {"seeds/users.csv": "", "seeds/schema.yml": schema}))
+    engines = EngineWords(lambda: ("duckdb",), lambda: ("duckdb", "postgres"))
+    found, problems = find(
+        project(tmp_path, {"seeds/users.csv": "", "seeds/schema.yml": schema}), around=Surrounding(engines=engines)
+    )
     assert problem in [one if problem.count(":") else one.split(":")[0] for one in problems]
     assert [node.name for node in found.nodes] == ["users"]
 
@@ -178,8 +192,8 @@ def test_every_word_has_a_type() -> None:
     assert arrow_type("numeric") == pa.decimal128(38, 9)
     assert arrow_type("numeric(7)") == pa.decimal128(7, 0)
     assert normal_word(" Numeric (7 , 2) ") == "numeric(7,2)"
-    with pytest.raises(ValueError, match="unknown column type 'int'"):
-        arrow_type("int")
+    with pytest.raises(ValueError, match="unknown column type 'strin'; did you mean 'string'"):
+        arrow_type("strin")
 
 
 # -- opening -------------------------------------------------------------------------------------------------------

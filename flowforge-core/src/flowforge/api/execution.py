@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from flowforge.api.preparation import leases_of, make_ledger, tidy
-from flowforge.contract import LoadMode, Session
-from flowforge.crash import crash_point
+from flowforge.api.seeding import write_seed
+from flowforge.contract import Session
 from flowforge.errors import EngineError, InterruptedRunError, Note
 from flowforge.events import Event, RunFinished, RunStarted, Status
 from flowforge.materialize.publish import Publisher
 from flowforge.materialize.retries import retrying
-from flowforge.project.manifest import CheckDecl, Node, SeedBody
+from flowforge.project.manifest import CheckDecl, Node
 from flowforge.run.audit import Auditor
 from flowforge.run.bus import EventBus
 from flowforge.run.check_order import order_checks
@@ -38,7 +39,6 @@ from flowforge.run.traced import traced
 from flowforge.state.meta import meta_table
 from flowforge.state.records import BuildRecord
 from flowforge.state.store import StateStore
-from flowforge.values import Relation
 
 if TYPE_CHECKING:
     from flowforge.api.project import Project
@@ -223,16 +223,6 @@ def _bench(
 ) -> Bench:
     executor, redact = project.executor, project.redactor.redact
 
-    def write_seed(node: Node, session: Session, target: Relation, mode: LoadMode) -> int:
-        from flowforge.seeds.load import open_seed
-
-        assert isinstance(node.body, SeedBody)
-        format_ = project.plugins.seed_formats[node.body.suffix]
-        reader = open_seed(project.root, node.path, format_, node.body.types)
-        rows = session.load(target, reader, mode)
-        crash_point("seed.loaded")
-        return rows
-
     def on_retry(node: Node) -> Callable[[EngineError, float], None]:
         def tell(error: EngineError, pause: float) -> None:
             words = redact(error.message.split("\n", 1)[0])
@@ -260,7 +250,7 @@ def _bench(
         modules=ProjectModules(project.root),
         nodes=project.manifest.nodes,
         planned=frozenset(plan.steps),
-        write_seed=write_seed,
+        write_seed=functools.partial(write_seed, project),
         make_audit=auditor.audit_of,
         redact=redact,
         ledger=ledger,

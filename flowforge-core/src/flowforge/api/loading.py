@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import functools
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowforge.config.check_entries import RawCheck
 from flowforge.config.project import ProjectConfig
+from flowforge.config.properties import ModelProps
 from flowforge.config.structure import nearest
 from flowforge.contract import CheckSpec, EngineSpec
-from flowforge.errors import FlowForgeError, ModelConfigError, Note, Problems
+from flowforge.errors import FlowForgeError, ModelConfigError, Problems
+from flowforge.project.asked import Answers
 from flowforge.project.load import load_manifest
 from flowforge.project.manifest import CheckDecl, Manifest, Node
 from flowforge.values import Location
 
 if TYPE_CHECKING:
     from flowforge.plugins import PluginSet
+    from flowforge.seeds.discover import SeedFiles
 
 
 class Loader:
@@ -32,36 +36,45 @@ class Loader:
         vars: Mapping[str, Any],
         environ: Mapping[str, str],
         problems: Problems,
-        fits: Callable[[Node], bool],
+        here: Surroundings,
     ) -> Manifest:
-        """The project's manifest; what is wrong goes to *problems*. *fits*: see :class:`Surroundings`."""
+        """The project's manifest; what is wrong goes to *problems*."""
         return load_manifest(
             self._root,
             config,
             problems,
-            find_seeds=self._find_seeds,
+            find_seeds=functools.partial(self._find_seeds, config, here),
             bind_check=self._bind_check,
             vars=vars,
             environ=environ,
-            fits=fits,
+            fits=here.fit,
         )
 
-    def _find_seeds(self, problems: Problems) -> tuple[tuple[Node, ...], tuple[Note, ...]]:
-        if not (self._root / "seeds").is_dir():
-            return (), ()
-        from flowforge.seeds.discover import find_seeds
+    def _find_seeds(
+        self,
+        config: ProjectConfig,
+        here: Surroundings,
+        problems: Problems,
+        described: tuple[ModelProps, ...],
+        answers: Answers,
+    ) -> SeedFiles:
+        from flowforge.seeds.discover import SeedFiles, Surrounding, find_seeds
+        from flowforge.seeds.engine_words import EngineWords
         from flowforge.seeds.formats import FORMATS
 
+        if config.seeds is None and not (self._root / "seeds").is_dir():
+            return SeedFiles()
+        around = Surrounding(config.seeds, config.name, described, answers, EngineWords(here.own, here.known))
         mine = Problems()
-        found = find_seeds(self._root, FORMATS, mine)
+        found = find_seeds(self._root, FORMATS, mine, around=around)
         if any(note.code == "FF2208" for note in found.notes):  # perhaps a plugin reads what is left
             formats = tuple(dict.fromkeys(self._plugins().seed_formats.values()))
             if formats != FORMATS:
                 mine = Problems()
-                found = find_seeds(self._root, formats, mine)
+                found = find_seeds(self._root, formats, mine, around=around)
         for problem in mine:
             problems.add(problem)
-        return found.nodes, found.notes
+        return found
 
     def _bind_check(self, raw: RawCheck, resolve: Callable[[str], str | None]) -> CheckDecl:
         from flowforge.checks.bind import bind
@@ -87,12 +100,12 @@ class Surroundings:
         self,
         environ: Mapping[str, str],
         engine: Callable[[], EngineSpec],
-        known: Callable[[], Iterable[str]],
+        known: Callable[[], Collection[str]],
         problems: Problems,
     ) -> None:
         self._environ = environ
         self._engine = engine
-        self._known = known
+        self.known = known
         self._problems = problems
         self._names: frozenset[str] | None = None
 
@@ -103,7 +116,7 @@ class Surroundings:
             return False
         if not config.engines:
             return True
-        known = set(self._known()) | self._own()
+        known = set(self.known()) | self.own()
         for name in config.engines:
             near = nearest(name, known) if name not in known else None
             if near is not None:
@@ -112,9 +125,10 @@ class Surroundings:
                         f"there is no engine {name!r}", code="FF4003", location=Location(node.path), help=near
                     )
                 )
-        return not self._own().isdisjoint(config.engines)
+        return not self.own().isdisjoint(config.engines)
 
-    def _own(self) -> frozenset[str]:
+    def own(self) -> frozenset[str]:
+        """The name and the aliases of the project's engine; none when it is not to be had."""
         if self._names is None:
             try:
                 spec = self._engine()

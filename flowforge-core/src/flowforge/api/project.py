@@ -27,7 +27,7 @@ from flowforge.errors import (
 from flowforge.events import Event
 from flowforge.graph.dag import Dag, check_cycles
 from flowforge.graph.select import select as select_names
-from flowforge.project.manifest import CheckDecl, Manifest, Node, NodeKind
+from flowforge.project.manifest import CheckDecl, Manifest, Node
 from flowforge.values import Location
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Project:
             ).engine
 
         here = Surroundings(variables, own_engine, lambda: plugin_set().engine_words, problems)
-        manifest = loader.manifest(config, {**config.vars, **(vars or {})}, variables, problems, here.fit)
+        manifest = loader.manifest(config, {**config.vars, **(vars or {})}, variables, problems, here)
         parents = {name: node.depends_on for name, node in manifest.nodes.items()}
         for cycle in check_cycles(parents, lambda name: _first_location(manifest.nodes[name])):
             problems.add(cycle)
@@ -387,7 +387,7 @@ class Project:
         )
 
     def compile(self, select: Selectors = (), exclude: Selectors = ()) -> Mapping[str, Compiled]:
-        """The SQL of the selected SQL models, by node name; secrets are masked in ``.sql``.
+        """The SQL of the selected SQL models and SQL seeds, by node name; secrets are masked in ``.sql``.
 
         Raises
         ------
@@ -396,7 +396,7 @@ class Project:
         """
         compiler, problems, compiled = self.compiler, Problems(), {}
         for node in self.select(select, exclude):
-            if node.kind is NodeKind.SQL:
+            if node.query is not None:
                 with _collecting(problems):
                     compiled[node.name] = compiler.compile(node.name)
         problems.raise_if_any()

@@ -13,6 +13,8 @@ from flowforge.config.json_schema import Schema, class_schema, property_schemas
 from flowforge.contract import EngineSpec
 from flowforge.project.model_config import MODEL_KEYS
 from flowforge.seeds import schema_file
+from flowforge.seeds import settings as seed_settings
+from flowforge.seeds.csv_options import CsvOptions
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -56,19 +58,31 @@ def schemas(engines: Mapping[str, EngineSpec]) -> dict[str, Schema]:
 def _project() -> Schema:
     """``project.yml``; below ``models:`` a tree of folders, whose settings have a ``+`` or not."""
     settings = property_schemas(MODEL_KEYS)
-    plain = {key: schema for key, schema in settings.items() if schema.get("type") != "object"}
-    folder: Schema = {
-        "type": ["object", "null"],
-        "properties": {**plain, **{f"+{key}": schema for key, schema in settings.items()}},
-        "additionalProperties": {"$ref": "#/$defs/folder"},
-    }
+    folder = _folder(settings, "folder")
     schema = class_schema(project_file.FILE)
     overlay = {"type": "object", "additionalProperties": settings["incremental"]}
     schema["properties"]["models"] = {
         **folder,
         "properties": {**folder["properties"], "incremental": {"anyOf": [{"$ref": "#/$defs/folder"}, overlay]}},
     }
-    return {**schema, "$defs": {"folder": folder}}
+    of_seeds = {
+        **{key: schema for key, schema in settings.items() if key in seed_settings.SHARED},
+        **property_schemas(seed_settings.SeedOnly),
+        **property_schemas(CsvOptions),
+    }
+    seeds = _folder(of_seeds, "folder_of_seeds")
+    schema["properties"]["seeds"] = seeds
+    return {**schema, "$defs": {"folder": folder, "folder_of_seeds": seeds}}
+
+
+def _folder(settings: Mapping[str, Schema], name: str) -> Schema:
+    """A level of a tree; *name* is that of this definition."""
+    plain = {key: schema for key, schema in settings.items() if schema.get("type") != "object"}
+    return {
+        "type": ["object", "null"],
+        "properties": {**plain, **{f"+{key}": schema for key, schema in settings.items()}},
+        "additionalProperties": {"$ref": f"#/$defs/{name}"},
+    }
 
 
 def _sources() -> Schema:

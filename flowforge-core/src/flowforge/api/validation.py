@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowforge.errors import FlowForgeError, Problems, RenderError
-from flowforge.project.manifest import NodeKind
 from flowforge.run.compile import Compiled
 from flowforge.values import Location
 
@@ -18,7 +17,7 @@ def validate(project: Project, *, syntax: bool = True) -> None:
     compiler, problems = project.compiler, Problems()
     dialect = compiler.dialect.sqlglot if syntax else None
     for node in project.manifest.nodes.values():
-        if node.kind is not NodeKind.SQL:
+        if node.query is None:
             continue
         try:
             compiled = compiler.compile(node.name)

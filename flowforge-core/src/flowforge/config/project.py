@@ -34,8 +34,8 @@ class ProjectConfig:
         Defaults of ``var()``.
     checks:
         The entries of ``tests:``; bound to their types later.
-    models:
-        Settings of folders and single models; read when the settings are known.
+    models, seeds:
+        Settings of folders, single models and seeds; read when the settings are known.
     """
 
     name: str
@@ -44,17 +44,19 @@ class ProjectConfig:
     vars: Mapping[str, Any] = attrs.field(factory=dict)
     checks: tuple[RawCheck, ...] = ()
     models: Passage | None = None
+    seeds: Passage | None = None
 
 
 @attrs.frozen
 class _ProjectFile:
-    later_keys: ClassVar[Mapping[str, str]] = dict.fromkeys(("seeds", "docs", "hooks", "dependencies"), "")
+    later_keys: ClassVar[Mapping[str, str]] = dict.fromkeys(("docs", "hooks", "dependencies"), "")
 
     name: str = attrs.field(validator=is_name)
     version: str = attrs.field(converter=str, metadata={"accepts": str | int | float})
     models_dir: str = "models"
     vars: Mapping[str, Any] = attrs.field(factory=dict)
     models: Mapping[str, Any] = attrs.field(factory=dict)
+    seeds: Mapping[str, Any] = attrs.field(factory=dict)
     tests: tuple[Any, ...] = attrs.field(default=(), metadata={"aliases": ("checks", "data_tests")})
 
 
@@ -103,7 +105,8 @@ def load_project_config(root: Path, problems: Problems) -> ProjectConfig | None:
     if len(problems) > before:
         return None
     models = Passage(doc, ("models",)) if raw.models else None
-    return ProjectConfig(raw.name, raw.version, raw.models_dir, raw.vars, checks, models)
+    seeds = Passage(doc, ("seeds",)) if raw.seeds else None
+    return ProjectConfig(raw.name, raw.version, raw.models_dir, raw.vars, checks, models, seeds)
 
 
 def _no_project(folder: Path, message: str) -> ProjectError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -119,6 +119,9 @@ class _File:
     seeds: tuple[_Entry, ...] = ()
 
 
+ENTRY = _Entry
+"""What one entry of a list is read into."""
+
 FILE = _File
 """What a YAML file below the models is read into."""
 
@@ -139,15 +142,18 @@ def read_properties(doc: YamlDocument, problems: Problems) -> Properties | None:
     file = structure(doc, _File, problems=problems)
     if file is None:
         return None
-    models: list[ModelProps] = []
-    kinds: tuple[tuple[Literal["models", "seeds"], tuple[_Entry, ...]], ...] = (
-        ("models", file.models),
-        ("seeds", file.seeds),
+    models = entries_of(doc, file.models, "models", problems).models
+    seeds = entries_of(doc, file.seeds, "seeds", problems).models
+    return Properties(doc.path, (*models, *seeds))
+
+
+def entries_of(
+    doc: YamlDocument, entries: Sequence[_Entry], kind: Literal["models", "seeds"], problems: Problems
+) -> Properties:
+    """What a list called *kind* at the top of a document says; its entries were read before."""
+    return Properties(
+        doc.path, tuple(_model(entry, kind, doc, (kind, index), problems) for index, entry in enumerate(entries))
     )
-    for kind, entries in kinds:
-        for index, entry in enumerate(entries):
-            models.append(_model(entry, kind, doc, (kind, index), problems))
-    return Properties(doc.path, tuple(models))
 
 
 def _model(

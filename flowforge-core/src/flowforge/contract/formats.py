@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,8 @@ class SeedFormat:
     options:
         An attrs class, when files of this type may be written in several ways. Its fields are settings of such seeds,
         structured strictly; *read* then gets an instance as its third argument. Every field has a default. A seed whose
-        settings name a field that its format does not have is refused.
+        settings name a field that its format does not have is refused. Names of settings that all seeds have, such as
+        ``schema``, are taken.
     """
 
     name: str

@@ -150,7 +150,14 @@ def _check(spec: CheckSpec) -> None:
 
 def _seed_format(spec: SeedFormat) -> None:
     _words("suffixes", spec.suffixes, _SUFFIX)
+    if ".sql" in spec.suffixes:
+        raise OfferError("the suffix .sql belongs to seeds that are queries")
     _callable("read", spec.read)
+    if spec.options is not None:
+        _attrs_class("options", spec.options)
+        for field in attrs.fields(spec.options):
+            if field.default is attrs.NOTHING:
+                raise OfferError(f"the option {field.name!r} needs a default")
 
 
 def _renderer(spec: DocRenderer) -> None:

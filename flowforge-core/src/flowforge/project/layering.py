@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
@@ -17,21 +17,41 @@ from flowforge.config.properties import ModelProps
 from flowforge.config.structure import nearest
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems
 from flowforge.project.asked import Answers
-from flowforge.project.manifest import Node
 from flowforge.project.model_config import SETTINGS, check_settings
 from flowforge.values import Location
 
 Place = Callable[[str], Location]
 
 
+class Named(Protocol):
+    """A node, or what will become one."""
+
+    @property
+    def path(self) -> str:
+        """Its file."""
+
+    @property
+    def short_name(self) -> str:
+        """Its name without ``.ff``."""
+
+
 @attrs.frozen
 class Settings:
-    """What stands beside the models of a project: in ``project.yml``, and by name in YAML files below the models."""
+    """What stands beside the models of a project: in ``project.yml``, and by name in YAML files below the models.
+
+    Parameters
+    ----------
+    models_dir:
+        The folder whose folders :attr:`layers` name.
+    noun:
+        What stands there.
+    """
 
     models_dir: str = "models"
     layers: Layers = attrs.field(factory=Layers)
     described: Mapping[str, tuple[Layer, ...]] = attrs.field(factory=dict)
     answers: Answers = attrs.field(factory=Answers)
+    noun: str = "model"
 
     def joined(self, path: str, name: str, own: Mapping[str, Any], place: Place) -> tuple[dict[str, Any], Place]:
         """All settings of one model, and where each of them stands.
@@ -58,7 +78,7 @@ class Settings:
 
         return values, where
 
-    def refuse_strays(self, nodes: Iterable[Node], problems: Problems) -> None:
+    def refuse_strays(self, nodes: Iterable[Named], problems: Problems) -> None:
         """Complain about settings for folders and models that do not exist."""
         known: set[tuple[str, ...]] = {()}
         for node in nodes:
@@ -70,7 +90,7 @@ class Settings:
                 words = {name for one in known for name in one[-1:]}
                 problems.add(
                     ConfigFileError(
-                        f"there is no folder or model {'/'.join(steps)!r} below {self.models_dir}/",
+                        f"there is no folder or {self.noun} {'/'.join(steps)!r} below {self.models_dir}/",
                         code="FF1027",
                         location=layer.origin,
                         help=nearest(steps[-1], words),
@@ -102,15 +122,29 @@ def read_settings(
     if config.models is not None:
         overlays = {"incremental": "incremental", "storage": "storage"}
         layers = read_layers(config.models, problems, settings=SETTINGS, project=config.name, overlays=overlays)
+    settings = Settings(config.models_dir, layers, _beside(described), answers)
+    return sound_settings(settings, problems, check_settings)
+
+
+def sound_settings(settings: Settings, problems: Problems, check: Callable[[Layer, Problems], bool]) -> Settings:
+    """*settings* with answers where they ask, and without those that *check* refuses; each layer is looked at once."""
 
     def sound(found: Iterable[Layer]) -> tuple[Layer, ...]:
-        filled = (_filled(layer, answers, problems) for layer in found)
-        return tuple(layer for layer in filled if layer is not None and check_settings(layer, problems))
+        filled = (_filled(layer, settings.answers, problems) for layer in found)
+        return tuple(layer for layer in filled if layer is not None and check(layer, problems))
 
-    tree = {steps: sound(found) for steps, found in layers.tree.items()}
-    named = {name: sound(found) for name, found in layers.named.items()}
-    beside = {entry.name.removesuffix(".ff"): sound(entry.settings) for entry in described if entry.settings}
-    return Settings(config.models_dir, Layers(tree, named), beside, answers)
+    return attrs.evolve(
+        settings,
+        layers=Layers(
+            {steps: sound(found) for steps, found in settings.layers.tree.items()},
+            {name: sound(found) for name, found in settings.layers.named.items()},
+        ),
+        described={name: sound(found) for name, found in settings.described.items()},
+    )
+
+
+def _beside(described: Iterable[ModelProps]) -> dict[str, tuple[Layer, ...]]:
+    return {entry.name.removesuffix(".ff"): entry.settings for entry in described if entry.settings}
 
 
 _PROSE = ("description", "meta")
@@ -134,7 +168,7 @@ def _lay_over(values: dict[str, Any], more: Mapping[str, Any]) -> None:
         below = values.get(key)
         if key == "tags" and key in values:
             value = tuple(dict.fromkeys((*_words(below), *_words(value))))
-        elif key == "meta" and isinstance(below, Mapping) and isinstance(value, Mapping):
+        elif key in ("meta", "column_types") and isinstance(below, Mapping) and isinstance(value, Mapping):
             value = {**below, **value}
         values[key] = value
 

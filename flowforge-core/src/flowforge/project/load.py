@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
 from flowforge.config.check_entries import RawCheck
 from flowforge.config.project import ProjectConfig
-from flowforge.config.properties import Properties, load_properties
+from flowforge.config.properties import ModelProps, Properties, load_properties
 from flowforge.config.sources import SourceDecl, load_sources
 from flowforge.config.structure import nearest
 from flowforge.errors import CheckConfigError, ConfigFileError, DependencyNotFoundError, FlowForgeError, Note, Problems
@@ -22,13 +22,30 @@ from flowforge.project.asked import Answers
 from flowforge.project.files import find_model_files, read_text
 from flowforge.project.layering import read_settings
 from flowforge.project.macros import read_macros
-from flowforge.project.manifest import CheckDecl, ColumnInfo, Manifest, Node, RefCall, Source, SourceCall
+from flowforge.project.manifest import CheckDecl, ColumnInfo, Manifest, Node, NodeKind, RefCall, Source, SourceCall
 from flowforge.project.names import check_names
 from flowforge.project.python_nodes import python_nodes
 from flowforge.project.sql_nodes import sql_node
 from flowforge.values import Location, Relation
 
-SeedFinder = Callable[[Problems], tuple[tuple[Node, ...], tuple[Note, ...]]]
+
+class FoundSeeds(Protocol):
+    """What a :class:`SeedFinder` answers with."""
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """One for each seed."""
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Warnings about other files."""
+
+    @property
+    def properties(self) -> tuple[Properties, ...]:
+        """What YAML files among the seeds say."""
+
+
+SeedFinder = Callable[[Problems, tuple[ModelProps, ...], Answers], FoundSeeds]
 CheckBinder = Callable[[RawCheck, Callable[[str], str | None]], CheckDecl]
 
 
@@ -50,7 +67,8 @@ def load_manifest(
     root:
         The project's folder.
     find_seeds:
-        Gives a node for every seed file, and warnings about others.
+        Gives a node for every seed file, and warnings about others; gets what YAML files below the models say about
+        seeds.
     bind_check:
         Turns a declared check and a function ``table name -> node name`` into a typed one; raises what is wrong.
     vars:
@@ -79,8 +97,9 @@ def load_manifest(
         if text is not None:
             nodes.extend(python_nodes(text, path, problems, settings))
     settings.refuse_strays(nodes, problems)
-    seeds, seed_notes = find_seeds(problems)
-    nodes.extend(seeds)
+    seeds = find_seeds(problems, tuple(entry for entry in described if entry.kind == "seeds"), answers)
+    nodes.extend(seeds.nodes)
+    properties.extend(seeds.properties)
 
     enabled = [node for node in nodes if node.config.enabled and fits(node)]
     used = {node.short_name for node in enabled}
@@ -97,7 +116,7 @@ def load_manifest(
         sources=dict(sorted(sources.items())),
         vars=vars,
         macros=library,
-        notes=(*files.notes, *seed_notes),
+        notes=(*files.notes, *seeds.notes),
     )
     raw = [check for entry in properties if entry is not None for check in entry.checks]
     return attrs.evolve(manifest, checks=_checks([*config.checks, *raw], manifest, bind_check, problems))
@@ -163,6 +182,16 @@ def _describe(
             continue
         described[key] = entry.location
         node = nodes[short[key]]
+        kind = "seeds" if node.kind is NodeKind.SEED else "models"
+        if entry.kind != kind and entry.settings:
+            problems.add(
+                ConfigFileError(
+                    f"{entry.name!r} is one of the {kind}, and its settings stand under `{entry.kind}:`",
+                    code="FF1023",
+                    location=entry.location,
+                    help=f"move the entry under `{kind}:`",
+                )
+            )
         nodes[node.name] = attrs.evolve(
             node,
             description=entry.description or node.description,

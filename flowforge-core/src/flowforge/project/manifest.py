@@ -164,10 +164,28 @@ class PythonBody:
 
 @attrs.frozen
 class SeedBody:
-    """A seed's file type."""
+    """What a seed's table is made from.
+
+    Parameters
+    ----------
+    types:
+        Declared types of columns, in the words of :mod:`flowforge.seeds.types`.
+    options:
+        How the file is written: an instance of what its format declares; ``None``: as usual.
+    loaded_columns:
+        Add columns that say when, and from which file, the rows were loaded.
+    id:
+        The file's path among the seeds, without its suffix.
+    query:
+        The template of a SQL seed, whose rows its query gives.
+    """
 
     suffix: str
     types: Mapping[str, str] = attrs.field(factory=dict)
+    options: Any = None
+    loaded_columns: bool = False
+    id: str = ""
+    query: SqlBody | None = None
 
 
 @attrs.frozen
@@ -209,6 +227,17 @@ class Node:
     def short_name(self) -> str:
         """The name without ``.ff``, for people."""
         return self.name.removesuffix(".ff")
+
+    @property
+    def query(self) -> SqlBody | None:
+        """The template that the rows come from; ``None`` where they come from a function or a file."""
+        return (
+            self.body.query
+            if isinstance(self.body, SeedBody)
+            else self.body
+            if isinstance(self.body, SqlBody)
+            else None
+        )
 
     @property
     def materialized(self) -> str:

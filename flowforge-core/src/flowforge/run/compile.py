@@ -65,6 +65,15 @@ class Compiled:
     unrevealed: str
     locate_unrevealed: Callable[[int], Location | None]
 
+    def inside(self, executable: str, before: int) -> Compiled:
+        """The same query as a part of another one, in which *before* characters stand in front of it."""
+        locate = self.locate
+        return attrs.evolve(
+            self,
+            executable=executable,
+            locate=lambda offset: locate(offset - before) if offset >= before else None,
+        )
+
 
 @attrs.frozen
 class _Piece:
@@ -193,11 +202,19 @@ class Compiler:
         return piece
 
     def _render(self, node: Node, *, inline: bool = False, incremental: bool = False) -> _Piece:
-        assert isinstance(node.body, SqlBody)
+        body = node.query
+        assert body is not None
         ephemeral: dict[str, None] = {}
         inputs: dict[Relation, None] = {}
 
+        def refuse_in_seed(call: str) -> None:
+            if node.kind is NodeKind.SEED:
+                raise RenderError(
+                    f"a seed reads nothing, but this one asks for {call}", code="FF2210", help="make it a model"
+                )
+
         def ref(*names: str) -> str:
+            refuse_in_seed("ref()")
             target = self._manifest.find(names[-1]) if names else None
             if target is None:
                 raise RenderError(
@@ -221,6 +238,7 @@ class Compiler:
             return self.dialect.render(relation)
 
         def source(group: str, table: str) -> str:
+            refuse_in_seed("source()")
             entry = self._manifest.sources.get(f"{group}.{table}")
             if entry is None:
                 raise RenderError(
@@ -250,8 +268,8 @@ class Compiler:
             materialized=node.materialized,
         )
         functions = {}
-        if self._manifest.macros.python and self._function is not None and not node.body.simple:
-            needed = self._manifest.macros.python_of(words_of(node.body.template))
+        if self._manifest.macros.python and self._function is not None and not body.simple:
+            needed = self._manifest.macros.python_of(words_of(body.template))
             functions = {macro.name: self._function(macro) for macro in needed}
         context = RenderContext(
             ref=ref,
@@ -265,7 +283,7 @@ class Compiler:
             library=self._manifest.macros,
             functions=functions,
         )
-        rendered = render(node.body.template, context, path=node.path, model=node.short_name, simple=node.body.simple)
+        rendered = render(body.template, context, path=node.path, model=node.short_name, simple=body.simple)
         check_statement(rendered.sql, node.path, rendered.source_map)
         if node.config.incremental is not None:
             inputs[relation] = None  # it may read what it wrote before

@@ -59,6 +59,8 @@ class Definition:
     compiled: Compiled | None = None
     increment: Compiled | None = None
     """The query of an incremental model's new rows."""
+    content: str | None = None
+    """The identity of the rows, where the definition alone tells it: they are those of a file."""
 
 
 class Definer:
@@ -98,7 +100,7 @@ class Definer:
                 NodeKind.SEED: self._seed,
             }[node.kind]
             try:
-                known = make(node)
+                known = self._sql(node) if node.query is not None else make(node)
             except FlowForgeError as error:
                 known = Definition(None, error=error)
             with self._lock:
@@ -107,9 +109,11 @@ class Definer:
 
     def _settings(self, node: Node) -> dict[str, Any]:
         relation = self._compiler.dialect.render(self._compiler.relation(node))
-        settings = {"materialized": node.materialized, "relation": relation}
+        settings: dict[str, Any] = {"materialized": node.materialized, "relation": relation}
         if node.config.incremental is not None:
             settings.update(attrs.asdict(node.config.incremental))
+        if isinstance(node.body, SeedBody) and node.body.loaded_columns:
+            settings["loaded_columns"] = True
         return settings
 
     def _sql(self, node: Node) -> Definition:
@@ -176,9 +180,16 @@ class Definer:
     def _seed(self, node: Node) -> Definition:
         body = node.body
         assert isinstance(body, SeedBody)
-        config = {**self._settings(node), "types": dict(body.types)}
+        config = {**self._settings(node), "types": dict(body.types), **_written(body.options)}
         files = {node.path: _hash(self._root / node.path)}
-        return Definition(digest=digest([self._around, config, files]), config=config, files=files)
+        known = digest([self._around, config, files])
+        return Definition(
+            digest=known,
+            config=config,
+            files=files,
+            volatile=_reasons(node, ()),
+            content=None if body.loaded_columns else known,  # when it was loaded is one of its values
+        )
 
     def _declared(self, node: Node) -> tuple[dict[str, str], tuple[Note, ...]]:
         """The files that a model says it reads, and a warning about each pattern that fits none."""
@@ -193,6 +204,18 @@ class Definer:
             for pattern in found.unmatched
         )
         return {path: _hash(self._root / path) for path in found.files}, notes
+
+
+def _written(options: Any) -> dict[str, Any]:
+    """How a seed's file is written, where it is not written as usual."""
+    if options is None:
+        return {}
+    said = attrs.asdict(options, filter=lambda field, value: value != field.default)
+    return {
+        "options": {
+            name: value if isinstance(value, bool | int | str | None) else repr(value) for name, value in said.items()
+        }
+    }
 
 
 def _hash(path: Path) -> str:

@@ -274,8 +274,8 @@ class Ledger:
             self.settled(decision, node, None)
             return
         identity = _PENDING
-        if node.kind is NodeKind.SEED and decision.definition.digest is not None:
-            identity = Identity(decision.definition.digest)
+        if decision.definition.content is not None:
+            identity = Identity(decision.definition.content)
         elif node.materialized == "view" and node.kind is NodeKind.SQL and decision.action is Action.BUILD:
             known = None if decision.definition.volatile else decision.definition.digest
             identity = _PENDING if decision.pending else passed_on(known, decision.stands_on)

@@ -33,6 +33,7 @@ from flowforge.run.plan import Action, PlanNode
 from flowforge.run.python_node import blame, call_model
 from flowforge.run.result import NodeResult
 from flowforge.run.sessions import Sessions
+from flowforge.seeds.loaded import Origin
 from flowforge.state.meta import read_meta_row
 from flowforge.state.policy import CacheMode
 from flowforge.values import Location, Relation
@@ -85,8 +86,10 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
         if decision.action is Action.SKIP:
             _audit_standing(step, bench, sessions)
         else:
-            if node.kind is NodeKind.SQL:
+            if node.query is not None:
                 compiled, increment = _compiled(node, bench, decision)
+                origin = Origin.of(node)
+                compiled = compiled.inside(*origin.around(compiled.executable, bench.dialect)) if origin else compiled
             publication = _publication(step, bench, decision, compiled, increment)
             if increment is not None and publication.increment is not None:
                 begun = functools.partial(growing.append, increment)
@@ -197,7 +200,7 @@ def _publication(
     kind, policy = kind_of(node), bench.ledger.policy
     write: Writer | None = None
     backing: Relation | None = None
-    if node.kind is NodeKind.SEED:
+    if node.kind is NodeKind.SEED and node.query is None:
 
         def write(session: Session, staged: Relation) -> int | None:
             return bench.write_seed(node, session, staged, LoadMode.CREATE)
@@ -216,20 +219,20 @@ def _publication(
 
         backing = backing_of(node, target)
     fingerprint = str(decision.fingerprint) if decision.fingerprint and policy.mode.writes else ""
-    is_seed = node.kind is NodeKind.SEED and decision.definition.digest is not None
+    content = decision.definition.content
     return Publication(
         node=node.name,
         target=target,
         kind=kind,
         fingerprint=fingerprint,
-        data_id=decision.definition.digest or "" if is_seed else uuid.uuid4().hex,
+        data_id=content or uuid.uuid4().hex,
         select=compiled.executable if compiled else None,
         write=write,
         backing=backing,
         retired=bench.ledger.retired(node),
         increment=increment_of(node, increment),
         from_scratch=policy.from_scratch,
-        hash_rows=policy.mode is not CacheMode.OFF and not is_seed and bench.read_by_others(node.name),
+        hash_rows=policy.mode is not CacheMode.OFF and content is None and bench.read_by_others(node.name),
         may_keep=policy.mode.reads and node.name not in policy.forced,
     )
 

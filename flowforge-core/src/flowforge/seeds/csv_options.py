@@ -54,6 +54,11 @@ def _distinct(instance: object, attribute: attrs.Attribute[Any], value: tuple[st
         seen.add(name.casefold())
 
 
+def _named(instance: CsvOptions, attribute: attrs.Attribute[Any], value: bool) -> None:
+    if not value and not instance.names:
+        raise ValueError("a file without a header needs the 'names' of its columns")
+
+
 @attrs.frozen(kw_only=True)
 class CsvOptions:
     """The options of a CSV file.
@@ -80,7 +85,7 @@ class CsvOptions:
         default=(), converter=_words, validator=_as_null, metadata={"accepts": str | tuple[str, ...]}
     )
     encoding: str = attrs.field(default="utf-8", converter=normal_encoding)
-    header: bool = True
+    header: bool = attrs.field(default=True, validator=_named)
     names: tuple[str, ...] = attrs.field(default=(), validator=_distinct)
     decimal: str = attrs.field(default=".", validator=attrs.validators.in_((".", ",")))
 
@@ -89,8 +94,6 @@ class CsvOptions:
             raise ValueError("'delimiter' and 'quote' are the same character")
         if self.header and self.names:
             raise ValueError("'names' is for files without a header: say 'header: false'")
-        if not self.header and not self.names:
-            raise ValueError("'header: false' needs the 'names' of the columns")
 
 
 PLAIN = CsvOptions()

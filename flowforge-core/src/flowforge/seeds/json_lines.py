@@ -116,11 +116,11 @@ class JsonLines:
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as invalid:
-            column = len(line[: invalid.start].decode("utf-8")) + 1
+            before = line[: invalid.start].decode("utf-8")
             raise SeedError(
                 f"byte {invalid.start} of this line is not UTF-8",
                 code="FF2202",
-                location=self.at(number, column),
+                location=self.at(number, len(before) + 1),
                 help="save the file as UTF-8",
             ) from None
         problem: str

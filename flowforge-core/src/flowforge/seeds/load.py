@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from flowforge.contract import SeedFormat
 from flowforge.crash import crash_point
-from flowforge.errors import FlowForgeError, ProjectErrors, SeedError
+from flowforge.errors import FlowForgeError, Problems, ProjectErrors, SeedError
+from flowforge.seeds.json_reader import LINE
 from flowforge.seeds.types import arrow_type
 from flowforge.values import Location
 
@@ -23,7 +24,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def open_seed(root: Path, path: str, format_: SeedFormat, types: Mapping[str, str]) -> pa.RecordBatchReader:
+def open_seed(
+    root: Path,
+    path: str,
+    format_: SeedFormat,
+    types: Mapping[str, str],
+    options: Any = None,
+    *,
+    nested: bool = True,
+) -> pa.RecordBatchReader:
     """A reader over the exact rows of a seed; its ``schema`` is known before the first row is read.
 
     Parameters
@@ -34,6 +43,10 @@ def open_seed(root: Path, path: str, format_: SeedFormat, types: Mapping[str, st
         The seed, relative to *root*, with forward slashes.
     types:
         Declared types by column, in the words of :mod:`flowforge.seeds.types`.
+    options:
+        How the file is written: an instance of what the format declares; ``None``: as usual.
+    nested:
+        Whether lists and objects may be columns.
 
     Raises
     ------
@@ -60,7 +73,8 @@ def open_seed(root: Path, path: str, format_: SeedFormat, types: Mapping[str, st
         ) from None
     declared = {column: arrow_type(word) for column, word in types.items()}
     try:
-        reader = format_.read(file, declared)
+        given = () if options is None else (options,)
+        reader = format_.read(file, declared, *given)
     except Exception as exc:
         raise _as_seed_error(exc, file, path, format_) from exc
 
@@ -72,7 +86,29 @@ def open_seed(root: Path, path: str, format_: SeedFormat, types: Mapping[str, st
         except Exception as exc:
             raise _as_seed_error(exc, file, path, format_) from exc
 
-    return pa.RecordBatchReader.from_batches(reader.schema, rows())
+    if not nested:
+        _refuse_nested(path, reader.schema)
+    schema = pa.schema([field.remove_metadata() for field in reader.schema])
+    return pa.RecordBatchReader.from_batches(schema, rows())
+
+
+def _refuse_nested(path: str, schema: pa.Schema) -> None:
+    import pyarrow as pa
+
+    problems = Problems()
+    for field in schema:
+        if pa.types.is_nested(field.type):
+            line = (field.metadata or {}).get(LINE)
+            problems.add(
+                SeedError(
+                    f"column {field.name!r} holds {'lists' if pa.types.is_list(field.type) else 'objects'}, which the "
+                    "engine has no columns for",
+                    code="FF2214",
+                    location=Location(path, int(line)) if line else Location(path),
+                    help="declare the column as string in seeds/schema.yml, to have its JSON as text",
+                )
+            )
+    problems.raise_if_any()
 
 
 def _as_seed_error(exc: Exception, file: Path, path: str, format_: SeedFormat) -> FlowForgeError:

@@ -5,7 +5,9 @@ Knows pyarrow, which it imports only when it is asked for a type.
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
 WORDS = (
     "string",
+    "tinyint",
+    "smallint",
     "integer",
     "bigint",
     "double",
@@ -21,12 +25,41 @@ WORDS = (
     "date",
     "timestamp",
     "timestamptz",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
 )
 """Every word, in the order in which messages list them. ``numeric`` may carry ``(precision, scale)``."""
 
 NUMERIC_PRECISION, NUMERIC_SCALE = 38, 9
 """What plain ``numeric`` means; a value with more decimals is refused, never rounded."""
 
+SYNONYMS: Mapping[str, str] = {
+    **dict.fromkeys(("text", "varchar", "str"), "string"),
+    **dict.fromkeys(("int", "int32"), "integer"),
+    **dict.fromkeys(("int64", "long"), "bigint"),
+    **dict.fromkeys(("float", "float8", "float64", "double precision"), "double"),
+    "decimal": "numeric",
+    "bool": "boolean",
+    "datetime": "timestamp",
+    "timestamp with time zone": "timestamptz",
+}
+"""Other spellings of words, as databases have them."""
+
+_DTYPES: Mapping[str, str] = {
+    **dict.fromkeys(("object", "str", "string", "category"), "string"),
+    **dict.fromkeys(("int64", "int"), "bigint"),
+    "int32": "integer",
+    "int16": "smallint",
+    "int8": "tinyint",
+    **{name: name for name in ("uint8", "uint16", "uint32", "uint64")},
+    **dict.fromkeys(("float", "float64", "float32"), "double"),
+    **dict.fromkeys(("bool", "boolean"), "boolean"),
+}
+"""What pandas calls types, in lower case (``Int64`` and ``int64`` differ in how pandas keeps NULL), as our words."""
+
+_MOMENT = re.compile(r"datetime64(?:\[(?:ns|us|ms|s|d)(?:,\s*(?P<zone>[^\]]+))?\])?")
 _NUMERIC = re.compile(r"numeric\s*\(\s*(\d{1,2})\s*(?:,\s*(\d{1,2})\s*)?\)")
 
 
@@ -38,16 +71,47 @@ def normal_word(word: str) -> str:
     ValueError
         When it is no type that a seed's column can have; the message says which there are.
     """
-    plain = word.strip().lower()
+    plain = " ".join(word.lower().split())
+    plain = SYNONYMS.get(plain, plain)
     if plain in WORDS:
         return plain
-    match = _NUMERIC.fullmatch(plain)
+    match = _NUMERIC.fullmatch(re.sub(r"\Adecimal(?=\s*\()", "numeric", plain))
     if match is None:
-        raise ValueError(f"unknown column type {word!r}; known are {', '.join(WORDS)} and numeric(precision, scale)")
+        raise ValueError(
+            f"unknown column type {word!r}; {_meant(plain, (*WORDS, *SYNONYMS))}"
+            f"known are {', '.join(WORDS)} and numeric(precision, scale)"
+        )
     precision, scale = int(match[1]), int(match[2] or 0)
     if not 1 <= precision <= NUMERIC_PRECISION or scale > precision:
         raise ValueError(f"{word!r} needs a precision from 1 to {NUMERIC_PRECISION} and a scale up to the precision")
     return f"numeric({precision},{scale})"
+
+
+def word_of_dtype(dtype: str) -> str:
+    """The word for what pandas calls *dtype*.
+
+    Raises
+    ------
+    ValueError
+        When there is none; the message says which there are.
+    """
+    plain = re.sub(r"\Astring\[\w+\]\Z", "string", dtype.strip().lower())
+    moment = _MOMENT.fullmatch(plain)
+    if moment is not None:
+        if moment["zone"] is None:
+            return "timestamp"
+        if moment["zone"].strip() in ("utc", "+00:00"):
+            return "timestamptz"
+        raise ValueError(f"{dtype!r} has a zone other than UTC; declare timestamptz under `columns:`")
+    if plain not in _DTYPES:
+        known = ", ".join([*dict.fromkeys(_DTYPES), "datetime64[ns]", "datetime64[ns, UTC]"])
+        raise ValueError(f"unknown dtype {dtype!r}; {_meant(plain, _DTYPES)}known are {known}")
+    return _DTYPES[plain]
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 def arrow_type(word: str) -> pa.DataType:
@@ -66,6 +130,8 @@ def arrow_type(word: str) -> pa.DataType:
         return pa.decimal128(int(match[1]), int(match[2]))
     return {
         "string": pa.string(),
+        "tinyint": pa.int8(),
+        "smallint": pa.int16(),
         "integer": pa.int32(),
         "bigint": pa.int64(),
         "double": pa.float64(),
@@ -74,6 +140,10 @@ def arrow_type(word: str) -> pa.DataType:
         "date": pa.date32(),
         "timestamp": pa.timestamp("us"),
         "timestamptz": pa.timestamp("us", "UTC"),
+        "uint8": pa.uint8(),
+        "uint16": pa.uint16(),
+        "uint32": pa.uint32(),
+        "uint64": pa.uint64(),
     }[plain]
 
 
