@@ -445,7 +445,7 @@ def test_a_killed_process_leaves_nothing_at_work(postgres_dsn: str, outside: psy
         os.kill(process.pid, signal.SIGKILL)
     killed = time.monotonic()
     until(lambda: not working(outside, "flowforge/dead/n"))
-    assert time.monotonic() - killed < 5
+    assert time.monotonic() - killed < 20
 
 
 def test_reaping_ends_the_sessions_of_one_run_only(

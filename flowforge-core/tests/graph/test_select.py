@@ -337,10 +337,10 @@ def test_near_misses_of_the_grammar_give_an_answer_or_a_user_error(
 
 
 def test_a_hostile_pattern_does_not_hang(shop: Manifest, make: Make) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     select(shop, make["dag"](shop), ["*a" * 40 + "b", "tag:" + "*e" * 40])
     select(shop, make["dag"](shop), ["models/" + "**/" * 12 + "zz*"])
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 5
 
 
 def test_a_chain_of_ten_thousand_is_selected(make: Make) -> None:

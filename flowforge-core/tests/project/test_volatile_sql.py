@@ -309,9 +309,9 @@ def test_any_row_of_tokens_is_read_to_its_end(tokens: list[str]) -> None:
     ids=["columns", "queries", "nested", "parentheses", "brackets", "strings", "broken", "quotes"],
 )
 def test_long_texts_take_linear_time(sql: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     scan_rendered(sql, KNOWN, str.lower)
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 5
 
 
 # -- generated queries whose reads are known -------------------------------------------------------------------------

@@ -95,12 +95,12 @@ def test_other_events_are_passed_over(tmp_path: Path) -> None:
 def test_noting_two_thousand_nodes_takes_a_small_part_of_a_run(tmp_path: Path) -> None:
     names = [f"model_{number}" for number in range(2_000)]
     with StateStore.open(tmp_path / ".flowforge", print) as store, EventBus(Recorder(store), None) as bus:
-        begin = time.perf_counter()
+        begin = time.process_time()
         bus.emit(started(*names))
         for name in names:
             bus.emit(finished(name))
         bus.emit(ended(0))
-        spent = time.perf_counter() - begin
+        spent = time.process_time() - begin
         last = store.last_run("dev")
     assert last is not None
     assert len(last.nodes) == 2_000
