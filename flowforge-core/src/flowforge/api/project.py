@@ -7,23 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowforge.api.check_selection import select_checks
+from flowforge.api.connected import Connected
 from flowforge.api.loading import Loader, Surroundings
 from flowforge.config.environ import layered_environ
-from flowforge.config.profiles import Profile, load_profile
+from flowforge.config.profiles import load_profile
 from flowforge.config.project import load_project_config
-from flowforge.config.secrets import Redactor, secrets_of
-from flowforge.contract import EngineSpec, Executor, Session
-from flowforge.errors import (
-    EngineError,
-    InternalError,
-    Problems,
-)
+from flowforge.contract import EngineSpec
+from flowforge.errors import InternalError, Problems
 from flowforge.events import Event
 from flowforge.graph.dag import Dag, check_cycles
 from flowforge.graph.select import select as select_names
@@ -45,7 +40,7 @@ if TYPE_CHECKING:
 Selectors = str | Sequence[str]
 
 
-class Project:
+class Project(Connected):
     """A loaded project under one profile.
 
     Use :meth:`load`. The object opens its engine when it first needs it and keeps it open until :meth:`close` (or the
@@ -66,17 +61,11 @@ class Project:
         vars: Mapping[str, Any] | None = None,
         state: Path | None = None,
     ) -> None:
-        self.root = root
-        self.env = env
+        super().__init__(root, env, environ=environ, engine=engine, plugins=plugins)
         self.manifest = manifest
         self.dag = dag
-        self.environ = environ
-        self.given_engine = engine
         self.given_vars = dict(vars or {})
         self._state = state
-        self._plugins = plugins
-        self._executor: Executor | None = None
-        self._closer: weakref.finalize[Any, Any] | None = None
 
     @classmethod
     def load(
@@ -178,117 +167,6 @@ class Project:
             plugins=self.plugins,
             state=self._state,
         )
-
-    # -- what it stands on ---------------------------------------------------------------------------------------
-
-    @property
-    def plugins(self) -> PluginSet:
-        """What is installed."""
-        return self._plugins()
-
-    @functools.cached_property
-    def profile(self) -> Profile:
-        """The engine and its settings.
-
-        Raises
-        ------
-        ProfileError
-            When there is no such profile, it is incomplete, or its engine is not installed.
-        """
-        return load_profile(
-            self.root,
-            self.env,
-            self.environ,
-            engine=self.given_engine,
-            engines=lambda name: self.plugins.engine(name),
-            default_engine=lambda: self.plugins.default_engine(),
-        )
-
-    @property
-    def engine(self) -> EngineSpec:
-        """The profile's engine."""
-        return self.profile.engine
-
-    @functools.cached_property
-    def redactor(self) -> Redactor:
-        """Masks the secrets of the profile and the environment."""
-        return secrets_of(self.profile, self.environ)
-
-    @property
-    def executor(self) -> Executor:
-        """The open engine; opened now when it is not.
-
-        Raises
-        ------
-        EngineError
-            When it cannot be reached; names the profile, never a secret.
-        """
-        return self._executor if self._executor is not None else self._open(self.profile.settings)
-
-    def _open(self, settings: Any) -> Executor:
-        make = self.engine.load()
-        try:
-            self._executor = executor = make(settings)
-        except EngineError as error:
-            raise self.redactor.clean(error) from None  # the driver's own words may hold what was masked
-        self._closer = weakref.finalize(self, executor.close)
-        return executor
-
-    @contextlib.contextmanager
-    def looking(self) -> Iterator[None]:
-        """While the block runs, a database that does not exist yet is not made by looking into it."""
-        stand_in = self.engine.stand_in
-        if self._executor is not None or stand_in is None:
-            yield
-            return
-        import tempfile
-
-        with tempfile.TemporaryDirectory(prefix="flowforge-") as folder:
-            settings = stand_in(self.profile.settings, Path(folder))
-            if settings is None:
-                yield
-                return
-            self._open(settings)
-            try:
-                yield
-            finally:
-                self.close()
-
-    @contextlib.contextmanager
-    def session(self, label: str) -> Iterator[Session]:
-        """A session on the engine, for the block.
-
-        Parameters
-        ----------
-        label:
-            What the database shows as the client's name.
-
-        Raises
-        ------
-        EngineError
-            For whatever the driver raises, also inside the block; without a secret in its texts.
-        """
-        executor = self.executor
-        try:
-            with executor.session(label=label) as session:
-                yield session
-        except Exception as problem:
-            error = problem if isinstance(problem, EngineError) else executor.error(problem)
-            if error is None:
-                raise
-            raise self.redactor.clean(error) from (problem if error is not problem else problem.__cause__)
-
-    def close(self) -> None:
-        """Close the engine, if it is open."""
-        if self._closer is not None:
-            self._closer()
-        self._executor = None
-
-    def __enter__(self) -> Project:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     # -- looking --------------------------------------------------------------------------------------------------
 
