@@ -13,6 +13,7 @@ from flowforge.config.files import inside, read_yaml
 from flowforge.config.flaws import WRONG_VALUE
 from flowforge.config.layers import Passage
 from flowforge.config.names import is_name
+from flowforge.config.sql_dialects import is_dialect
 from flowforge.config.structure import structure
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems, ProjectError
 from flowforge.values import Location
@@ -36,6 +37,8 @@ class ProjectConfig:
         The entries of ``tests:``; bound to their types later.
     models, seeds:
         Settings of folders, single models and seeds; read when the settings are known.
+    dialect:
+        The dialect that SQL models are written in when they name none; ``None``: the engine's own.
     """
 
     name: str
@@ -45,6 +48,7 @@ class ProjectConfig:
     checks: tuple[RawCheck, ...] = ()
     models: Passage | None = None
     seeds: Passage | None = None
+    dialect: str | None = None
 
 
 @attrs.frozen
@@ -55,6 +59,7 @@ class _ProjectFile:
     version: str = attrs.field(converter=str, metadata={"accepts": str | int | float})
     models_dir: str = "models"
     vars: Mapping[str, Any] = attrs.field(factory=dict)
+    dialect: str | None = attrs.field(default=None, validator=is_dialect)
     models: Mapping[str, Any] = attrs.field(factory=dict)
     seeds: Mapping[str, Any] = attrs.field(factory=dict)
     tests: tuple[Any, ...] = attrs.field(default=(), metadata={"aliases": ("checks", "data_tests")})
@@ -106,7 +111,7 @@ def load_project_config(root: Path, problems: Problems) -> ProjectConfig | None:
         return None
     models = Passage(doc, ("models",)) if raw.models else None
     seeds = Passage(doc, ("seeds",)) if raw.seeds else None
-    return ProjectConfig(raw.name, raw.version, raw.models_dir, raw.vars, checks, models, seeds)
+    return ProjectConfig(raw.name, raw.version, raw.models_dir, raw.vars, checks, models, seeds, raw.dialect)
 
 
 def _no_project(folder: Path, message: str) -> ProjectError:

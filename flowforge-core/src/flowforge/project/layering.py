@@ -52,6 +52,8 @@ class Settings:
     described: Mapping[str, tuple[Layer, ...]] = attrs.field(factory=dict)
     answers: Answers = attrs.field(factory=Answers)
     noun: str = "model"
+    dialect: str | None = None
+    """What SQL models are written in that say nothing of it."""
 
     def joined(self, path: str, name: str, own: Mapping[str, Any], place: Place) -> tuple[dict[str, Any], Place]:
         """All settings of one model, and where each of them stands.
@@ -122,7 +124,7 @@ def read_settings(
     if config.models is not None:
         overlays = {"incremental": "incremental", "storage": "storage"}
         layers = read_layers(config.models, problems, settings=SETTINGS, project=config.name, overlays=overlays)
-    settings = Settings(config.models_dir, layers, _beside(described), answers)
+    settings = Settings(config.models_dir, layers, _beside(described), answers, dialect=config.dialect)
     return sound_settings(settings, problems, check_settings)
 
 

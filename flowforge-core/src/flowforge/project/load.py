@@ -116,6 +116,7 @@ def load_manifest(
         sources=dict(sorted(sources.items())),
         vars=vars,
         macros=library,
+        dialect=config.dialect,
         notes=(*files.notes, *seeds.notes),
     )
     raw = [check for entry in properties if entry is not None for check in entry.checks]

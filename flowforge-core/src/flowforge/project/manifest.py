@@ -99,6 +99,8 @@ class ModelConfig:
         It is part of the project only when these variables of the environment have these values.
     frame:
         Kind of DataFrame that a Python model's function takes.
+    dialect:
+        What a SQL model is written in; ``None``: in the engine's own dialect.
     timeout:
         Seconds that one of its statements may take.
     cache:
@@ -119,6 +121,7 @@ class ModelConfig:
     env_match: Mapping[str, str] = attrs.field(factory=dict)
     deps: tuple[str, ...] = ()
     frame: str = "pandas"
+    dialect: str | None = None
     timeout: float | None = None
     cache: bool | None = None
     inputs: tuple[str, ...] = ()
@@ -371,6 +374,8 @@ class Manifest:
     vars: Mapping[str, Any] = attrs.field(factory=dict)
     notes: tuple[Note, ...] = ()
     macros: MacroLibrary = attrs.field(factory=lambda: _no_macros())
+    dialect: str | None = None
+    """What SQL is written in that says nothing of it."""
 
     def find(self, name: str) -> Node | None:
         """The node called *name*, with or without ``.ff``, or whose relation has that name; ``None`` if there is none."""

@@ -12,6 +12,7 @@ import attrs
 
 from flowforge.config.layers import Layer
 from flowforge.config.names import is_name
+from flowforge.config.sql_dialects import is_dialect
 from flowforge.config.structure import structure_plain
 from flowforge.errors import ModelConfigError, Problems
 from flowforge.project.manifest import Incremental, ModelConfig
@@ -30,7 +31,6 @@ _LATER = (
     "api",
     "database",
     "group",
-    "dialect",
     "cluster_by",
     "grants",
     "indexes",
@@ -133,6 +133,7 @@ class _Written:
     env_match: Mapping[str, str] = attrs.field(factory=dict)
     deps: tuple[str, ...] = attrs.field(default=(), converter=_words, metadata={"accepts": str | tuple[str, ...]})
     frame: str = attrs.field(default="pandas", validator=_not_blank)
+    dialect: str | None = attrs.field(default=None, validator=is_dialect)
     timeout: float | None = attrs.field(default=None, converter=_seconds, metadata={"accepts": float | str | None})
     cache: bool | None = None
     inputs: tuple[str, ...] = attrs.field(

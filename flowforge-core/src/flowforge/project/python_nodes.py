@@ -34,6 +34,15 @@ def python_nodes(text: str, path: str, problems: Problems, settings: Settings) -
 
 
 def _node(draft: PythonDraft, name: str, path: str, problems: Problems, settings: Settings) -> Node | None:
+    if draft.config.get("dialect") is not None:
+        problems.add(
+            ModelConfigError(
+                "'dialect' says what SQL is written in, and a Python model has none",
+                code="FF1140",
+                location=draft.places.get("dialect", draft.location),
+                help="remove it",
+            )
+        )
     raw, place = settings.joined(path, name, draft.config, lambda key: draft.places.get(key, draft.location))
     config = structure_config(raw, place, problems)
     if config is None:

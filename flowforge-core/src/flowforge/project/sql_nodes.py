@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from flowforge.errors import ModelConfigError, Problems, ProjectError
 from flowforge.project.layering import Settings
 from flowforge.project.macros import Macro, MacroLibrary
@@ -44,6 +46,8 @@ def sql_node(text: str, path: str, problems: Problems, settings: Settings, libra
     config = structure_config(raw, place, problems)
     if config is None:
         return None
+    if config.dialect is None and settings.dialect is not None:
+        config = attrs.evolve(config, dialect=settings.dialect)
     macros = library.used_by(scan.names) if library.macros else ()
     if "deps" not in raw:
         for macro in macros:

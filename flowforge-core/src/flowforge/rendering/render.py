@@ -20,7 +20,7 @@ from flowforge.project.scan import SimpleCall, normalize
 from flowforge.project.single_query import FORBIDDEN, forbidden_statement, no_query, several_statements
 from flowforge.rendering.limits import to_text
 from flowforge.rendering.simple import call_value, render_simple, template_functions
-from flowforge.rendering.source_map import Pieces, SourceMap
+from flowforge.rendering.source_map import Locates, Pieces, SourceMap
 from flowforge.values import Location
 
 
@@ -62,7 +62,7 @@ class Rendered:
     """SQL, without space around it and without a semicolon at its end, and where it comes from."""
 
     sql: str
-    source_map: SourceMap
+    source_map: Locates
 
 
 def render(template: str, ctx: RenderContext, *, path: str, model: str, simple: bool) -> Rendered:

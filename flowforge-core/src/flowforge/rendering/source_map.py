@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Sequence
+from typing import Protocol
 
 import attrs
 
@@ -20,6 +21,14 @@ _MARKER = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 def marker(number: int) -> str:
     """An invisible sign that what follows in the output comes from origin *number*."""
     return f"{_OPEN}{number}{_CLOSE}"
+
+
+class Locates(Protocol):
+    """Tells where SQL comes from."""
+
+    def locate(self, offset: int) -> Location:
+        """The place of the character at *offset*, counted from 0; the file alone when more is not certain."""
+        ...
 
 
 @attrs.frozen

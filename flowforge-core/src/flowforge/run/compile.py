@@ -11,8 +11,10 @@ import attrs
 from flowforge.config.secrets import is_secret_name
 from flowforge.config.structure import nearest
 from flowforge.contract import Dialect, EngineSpec
-from flowforge.errors import RenderError
+from flowforge.errors import Note, RenderError
 from flowforge.graph.dag import Dag
+from flowforge.portable.model import is_foreign, translated
+from flowforge.portable.names import Placeholders
 from flowforge.project.macros import PythonMacro
 from flowforge.project.manifest import Manifest, ModelConfig, Node, NodeKind, SqlBody
 from flowforge.rendering.cte import with_ctes
@@ -64,6 +66,8 @@ class Compiled:
     locate: Callable[[int], Location | None]
     unrevealed: str
     locate_unrevealed: Callable[[int], Location | None]
+    notes: tuple[Note, ...] = ()
+    """Warnings about its translation from another dialect."""
 
     def inside(self, executable: str, before: int) -> Compiled:
         """The same query as a part of another one, in which *before* characters stand in front of it."""
@@ -82,6 +86,7 @@ class _Piece:
     rendered: Rendered
     ephemeral: tuple[str, ...]
     inputs: tuple[Relation, ...]
+    notes: tuple[Note, ...] = ()
 
 
 class Compiler:
@@ -140,7 +145,7 @@ class Compiler:
             kind=NodeKind.SQL,
             path=path,
             relation=Relation(path),
-            config=ModelConfig(),
+            config=ModelConfig(dialect=self._manifest.dialect),
             body=SqlBody(scan.template, scan.simple),
         )
         return self._finish(node, self._render(node, inline=True))
@@ -170,6 +175,7 @@ class Compiler:
             locate=locate,
             unrevealed=joined.sql,
             locate_unrevealed=locate_unrevealed,
+            notes=tuple(dict.fromkeys((*piece.notes, *(note for _, one in ctes for note in one.notes)))),
         )
 
     def _cte(self, name: str) -> str:
@@ -206,6 +212,12 @@ class Compiler:
         assert body is not None
         ephemeral: dict[str, None] = {}
         inputs: dict[Relation, None] = {}
+        written_in = node.config.dialect
+        foreign = is_foreign(written_in, self.dialect)
+        placeholders = Placeholders()
+
+        def said(relation: str) -> str:
+            return placeholders.put(relation) if foreign else relation
 
         def refuse_in_seed(call: str) -> None:
             if node.kind is NodeKind.SEED:
@@ -232,10 +244,10 @@ class Compiler:
                 )
             if target.materialized == "ephemeral":
                 ephemeral[target.name] = None
-                return self._cte(target.name)
+                return said(self._cte(target.name))
             relation = self.relation(target)
             inputs[relation] = None
-            return self.dialect.render(relation)
+            return said(self.dialect.render(relation))
 
         def source(group: str, table: str) -> str:
             refuse_in_seed("source()")
@@ -257,11 +269,11 @@ class Compiler:
             else:
                 relation = entry.relation.within(self._namespace)
             inputs[relation] = None
-            return self.dialect.render(relation)
+            return said(self.dialect.render(relation))
 
         relation = self.relation(node)
         this = This(
-            relation=self.dialect.render(relation),
+            relation=said(self.dialect.render(relation)),
             name=relation.name,
             schema=relation.schema,
             database=relation.database,
@@ -285,9 +297,12 @@ class Compiler:
         )
         rendered = render(body.template, context, path=node.path, model=node.short_name, simple=body.simple)
         check_statement(rendered.sql, node.path, rendered.source_map)
+        notes: tuple[Note, ...] = ()
+        if foreign and written_in is not None:
+            rendered, notes = translated(rendered, node.path, written_in, self.dialect, placeholders)
         if node.config.incremental is not None:
             inputs[relation] = None  # it may read what it wrote before
-        return _Piece(rendered, tuple(ephemeral), tuple(inputs))
+        return _Piece(rendered, tuple(ephemeral), tuple(inputs), notes)
 
     def _var(self, name: str, default: Any = _MISSING) -> Any:
         if name in self._vars:

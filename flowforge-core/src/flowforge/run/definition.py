@@ -136,7 +136,7 @@ class Definer:
             config=config,
             files=files,
             volatile=_reasons(node, notes),
-            notes=(*unmatched, *notes),
+            notes=(*unmatched, *notes, *dict.fromkeys((*compiled.notes, *(increment.notes if increment else ())))),
             compiled=compiled,
             increment=increment,
         )

@@ -1,0 +1,72 @@
+"""Which constructs give the same rows in another dialect: those that cases are run for, and nothing else.
+
+``promises.toml`` is written from the case files by ``tests/portable/promises.py``; a test compares them.
+"""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from flowforge.portable.traits import Pair
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+
+def constructs(tree: exp.Expression) -> Iterator[tuple[str, exp.Expression]]:
+    """What a parsed query is made of: the name of each kind of part, and the part."""
+    for node in tree.walk():
+        name = construct(node)
+        if name:
+            yield name, node
+
+
+def construct(node: exp.Expression) -> str:
+    """The name of what *node* is; empty for what is told by the part around it."""
+    from sqlglot import exp
+
+    kind = type(node).__name__
+    if isinstance(node, exp.Var | exp.DataTypeParam | exp.Identifier):
+        return ""
+    if isinstance(node, exp.DataType):
+        return f"type {node.this.name if hasattr(node.this, 'name') else node.this}" + "()" * bool(node.expressions)
+    if isinstance(node, exp.Literal):
+        return "text" if node.is_string else "number"
+    if isinstance(node, exp.Join):
+        words = [node.args.get(key) or "" for key in ("method", "side", "kind")]
+        return " ".join(["Join", *(str(word).upper() for word in words if word), *(["USING"] * bool(node.args.get("using")))])
+    unit = node.args.get("unit")
+    if isinstance(node, exp.Extract):
+        return f"Extract {node.name.upper()}"
+    tail = f" {str(unit.name or unit).upper()}" if unit is not None else ""
+    if isinstance(node, exp.Interval):
+        return "Interval" + re_singular(tail)
+    if isinstance(node, exp.Func):
+        given = sorted(key for key, value in node.args.items() if value not in (None, False, []) and key != "unit")
+        return f"{kind}({', '.join(given)}){tail}"
+    return kind + tail
+
+
+def re_singular(unit: str) -> str:
+    """Units of intervals may be plural."""
+    return unit.removesuffix("S")
+
+
+@functools.cache
+def _promised() -> dict[str, frozenset[str]]:
+    found = tomllib.loads(files("flowforge.portable").joinpath("promises.toml").read_text("utf-8"))
+    return {pair: frozenset(names) for pair, names in found.items()}
+
+
+def promised(pair: Pair) -> frozenset[str] | None:
+    """The constructs that keep their rows between two dialects; ``None`` when nothing is promised for these two."""
+    return _promised().get(f"{pair.source} to {pair.target}")
+
+
+def pairs() -> tuple[str, ...]:
+    """All pairs of dialects for which something is promised."""
+    return tuple(sorted(_promised()))
