@@ -18,7 +18,7 @@ from flowforge.config.environ import layered_environ
 from flowforge.config.profiles import load_profile
 from flowforge.config.project import load_project_config
 from flowforge.contract import EngineSpec
-from flowforge.errors import InternalError, Problems
+from flowforge.errors import InternalError, Note, Problems
 from flowforge.events import Event
 from flowforge.graph.dag import Dag, check_cycles
 from flowforge.graph.select import select as select_names
@@ -280,8 +280,10 @@ class Project(Connected):
         problems.raise_if_any()
         return compiled
 
-    def validate(self, *, syntax: bool = True) -> None:
+    def validate(self, *, syntax: bool = True) -> tuple[Note, ...]:
         """Compile every SQL model and parse the result, without a connection; the files were checked by loading.
+
+        The answer is warnings about models that are translated from another dialect.
 
         Parameters
         ----------
@@ -295,7 +297,7 @@ class Project(Connected):
         """
         from flowforge.api.validation import validate
 
-        validate(self, syntax=syntax)
+        return validate(self, syntax=syntax)
 
     def show(self, node: str | None = None, *, inline: str | None = None, limit: int | None = 10) -> pa.Table:
         """The first rows of a node as it would be built now, or of a query.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowforge.errors import FlowForgeError, Problems, RenderError
+from flowforge.errors import FlowForgeError, Note, Problems, RenderError
 from flowforge.run.compile import Compiled
 from flowforge.values import Location
 
@@ -12,20 +12,26 @@ if TYPE_CHECKING:
     from flowforge.api.project import Project
 
 
-def validate(project: Project, *, syntax: bool = True) -> None:
-    """Raise everything that is wrong with the project's templates and, if *syntax*, with the SQL that they become."""
+def validate(project: Project, *, syntax: bool = True) -> tuple[Note, ...]:
+    """Raise everything that is wrong with the project's templates and, if *syntax*, with the SQL that they become.
+
+    Gives the warnings about SQL that is translated.
+    """
     compiler, problems = project.compiler, Problems()
     dialect = compiler.dialect.sqlglot if syntax else None
+    notes: dict[Note, None] = {}
     for node in project.manifest.nodes.values():
         if node.query is None:
             continue
         try:
             compiled = compiler.compile(node.name)
+            notes.update(dict.fromkeys(compiled.notes))
             if dialect is not None:
                 check_syntax(compiled, dialect, node.path)
         except FlowForgeError as error:
             problems.add(error)
     problems.raise_if_any()
+    return tuple(notes)
 
 
 def check_syntax(compiled: Compiled, dialect: str, path: str) -> None:

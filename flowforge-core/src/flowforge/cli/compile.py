@@ -43,6 +43,8 @@ def command(
             if out is None:
                 return 0
         compiled = loaded.compile(select, exclude)
+    for note in dict.fromkeys(note for one in compiled.values() for note in one.notes):
+        context.output.note(note)
     if not compiled:
         raise NothingSelectedError("the selection holds no SQL models", help="`flowforge ls -s kind:sql` lists them")
     if out is not None:

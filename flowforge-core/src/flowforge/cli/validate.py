@@ -21,7 +21,8 @@ def command(context: Context, project: Path | None, vars: tuple[str, ...], no_sy
     """Report all problems at once; exit code 1 when there are any."""
     loaded = context.project(project, vars)
     context.mask(loaded)
-    loaded.validate(syntax=not no_syntax)
+    for note in loaded.validate(syntax=not no_syntax):
+        context.output.note(note)
     manifest = loaded.manifest
     context.output.say(
         f"{context.output.style('valid', 'good')}: {len(manifest.nodes)} models and seeds,"

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlglot import exp
 
-_CODE = re.compile(r"%[A-Za-z%]")
+_CODE = re.compile(r"(%[A-Za-z%])(?:strict)?")
+"""The translator marks codes of formats that take no shorter numbers."""
 _SAFE = frozenset({"%Y", "%m", "%d", "%H", "%M", "%S", "%j"})
 _LETTER = re.compile(r"[A-Za-z\"%]")
 
 
-def unsafe_format(given: exp.Expression | None) -> str | None:
+def unsafe_format(given: exp.Expr | None) -> str | None:
     """What of a format another dialect may read differently, in words; ``None``: nothing.
 
     Parameters

@@ -18,11 +18,11 @@ WHOLE, DECIMAL, DOUBLE, FRACTION, TEXT, DATE, TIMESTAMP, BOOLEAN = (
 NUMBERS_WITH_FRACTIONS = frozenset({DECIMAL, DOUBLE, FRACTION})
 
 
-def kind_of(node: exp.Expression, pair: Pair) -> str | None:
+def kind_of(node: exp.Expr, pair: Pair) -> str | None:
     """One of the kinds above; ``None`` when the text does not tell."""
     from sqlglot import exp
 
-    if isinstance(node, exp.Paren | exp.Neg | exp.Abs):
+    if isinstance(node, exp.Paren | exp.Neg | exp.Abs | exp.Window | exp.Nullif | exp.Filter):
         return kind_of(node.this, pair)
     if isinstance(node, exp.Literal):
         if node.is_string:
@@ -50,9 +50,32 @@ def kind_of(node: exp.Expression, pair: Pair) -> str | None:
 
 
 _RESULTS = {
-    WHOLE: {"Count", "CountIf", "RowNumber", "Rank", "DenseRank", "Ntile", "Length", "StrPosition", "IntDiv", "DateDiff"},
+    WHOLE: {
+        "Count",
+        "CountIf",
+        "RowNumber",
+        "Rank",
+        "DenseRank",
+        "Ntile",
+        "Length",
+        "StrPosition",
+        "IntDiv",
+        "DateDiff",
+    },
     FRACTION: {"Avg", "Stddev", "StddevPop", "StddevSamp", "Variance", "VariancePop", "Sqrt", "Ln", "Exp"},
-    TEXT: {"Upper", "Lower", "Substring", "Trim", "Concat", "ConcatWs", "DPipe", "Replace", "Left", "Right", "TimeToStr"},
+    TEXT: {
+        "Upper",
+        "Lower",
+        "Substring",
+        "Trim",
+        "Concat",
+        "ConcatWs",
+        "DPipe",
+        "Replace",
+        "Left",
+        "Right",
+        "TimeToStr",
+    },
     DATE: {"CurrentDate", "StrToDate", "LastDay"},
 }
 

@@ -1,6 +1,6 @@
 """Which constructs give the same rows in another dialect: those that cases are run for, and nothing else.
 
-``promises.toml`` is written from the case files by ``tests/portable/promises.py``; a test compares them.
+``promises.toml`` is written from the case files by ``tests/portable/portable_cases.py``; a test compares them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 
-def constructs(tree: exp.Expression) -> Iterator[tuple[str, exp.Expression]]:
+def constructs(tree: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:
     """What a parsed query is made of: the name of each kind of part, and the part."""
     for node in tree.walk():
         name = construct(node)
@@ -25,7 +25,7 @@ def constructs(tree: exp.Expression) -> Iterator[tuple[str, exp.Expression]]:
             yield name, node
 
 
-def construct(node: exp.Expression) -> str:
+def construct(node: exp.Expr) -> str:
     """The name of what *node* is; empty for what is told by the part around it."""
     from sqlglot import exp
 
@@ -34,11 +34,15 @@ def construct(node: exp.Expression) -> str:
         return ""
     if isinstance(node, exp.DataType):
         return f"type {node.this.name if hasattr(node.this, 'name') else node.this}" + "()" * bool(node.expressions)
+    if isinstance(node, exp.Anonymous):
+        return f"function {node.name.lower()}"
     if isinstance(node, exp.Literal):
         return "text" if node.is_string else "number"
     if isinstance(node, exp.Join):
         words = [node.args.get(key) or "" for key in ("method", "side", "kind")]
-        return " ".join(["Join", *(str(word).upper() for word in words if word), *(["USING"] * bool(node.args.get("using")))])
+        return " ".join(
+            ["Join", *(str(word).upper() for word in words if word), *(["USING"] * bool(node.args.get("using")))]
+        )
     unit = node.args.get("unit")
     if isinstance(node, exp.Extract):
         return f"Extract {node.name.upper()}"
@@ -58,8 +62,8 @@ def re_singular(unit: str) -> str:
 
 @functools.cache
 def _promised() -> dict[str, frozenset[str]]:
-    found = tomllib.loads(files("flowforge.portable").joinpath("promises.toml").read_text("utf-8"))
-    return {pair: frozenset(names) for pair, names in found.items()}
+    read = tomllib.loads(files("flowforge.portable").joinpath("promises.toml").read_text("utf-8"))
+    return {pair: frozenset(entry["constructs"]) for pair, entry in read.items()}
 
 
 def promised(pair: Pair) -> frozenset[str] | None:

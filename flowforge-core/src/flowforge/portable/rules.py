@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from flowforge.portable.formats import unsafe_format
-from flowforge.portable.kinds import DATE, DECIMAL, DOUBLE, NUMBERS_WITH_FRACTIONS, TEXT, TIMESTAMP, WHOLE, kind_of
+from flowforge.portable.kinds import DATE, DECIMAL, DOUBLE, NUMBERS_WITH_FRACTIONS, TIMESTAMP, WHOLE, kind_of
 from flowforge.portable.traits import Pair
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ class Doubt:
     """A part of a query that may mean something else, depending on what nobody knows here."""
 
     text: str
-    node: exp.Expression
+    node: exp.Expr
 
 
-def correct(tree: exp.Expression, pair: Pair, refused: Callable[[Refused, exp.Expression], None]) -> list[Doubt]:
+def correct(tree: exp.Expr, pair: Pair, refused: Callable[[Refused, exp.Expr], None]) -> list[Doubt]:
     """Change *tree* so that it means the same in the other dialect.
 
     Parameters
@@ -327,12 +327,20 @@ def _qualified(node: Any, pair: Pair) -> None:
 
 
 def _star(node: Any, pair: Pair) -> None:
-    if any(node.args.get(key) for key in ("except_", "except", "replace", "rename")):
-        if pair.of_target("star_except") is False:
-            raise Refused(f"{pair.target} has no * with exceptions", "name the columns")
+    exceptions = any(node.args.get(key) for key in ("except_", "except", "replace", "rename"))
+    if exceptions and pair.of_target("star_except") is False:
+        raise Refused(f"{pair.target} has no * with exceptions", "name the columns")
 
 
 def _unknown(node: Any, pair: Pair) -> None:
+    from sqlglot import exp
+
+    if node.name.lower() == "date_part" and len(node.expressions) == 2 and node.expressions[0].is_string:
+        unit, value = node.expressions
+        extract = exp.Extract(this=exp.var(unit.name.upper()), expression=value.copy())
+        node.replace(extract)
+        _second(extract, pair)
+        return
     raise Refused(
         f"the function {node.name} of {pair.source} is not known to the translator",
         "write the model once for each engine, with config(engines=[...]), or find other words",

@@ -104,7 +104,7 @@ def translate(sql: str, source: str, dialect: Dialect, placeholders: Placeholder
     return Translation(placeholders.fill(bare), tuple(warnings), locate)
 
 
-def _parsed(sql: str, pair: Pair) -> exp.Expression:
+def _parsed(sql: str, pair: Pair) -> exp.Expr:
     import sqlglot
     from sqlglot import exp
     from sqlglot.errors import ParseError, TokenError
@@ -145,19 +145,19 @@ def _offset(sql: str, line: int | None, column: int | None, highlight: str) -> i
     return max(start, start + column - max(len(highlight), 1))
 
 
-def _place(node: exp.Expression) -> int | None:
+def _place(node: exp.Expr) -> int | None:
     """Where in the query *node* begins, as far as its parts tell."""
     starts = [one.meta["start"] for one in node.walk() if "start" in one.meta]
     return min(starts, default=None)
 
 
-def _beyond(tree: exp.Expression, pair: Pair) -> list[Remark]:
+def _beyond(tree: exp.Expr, pair: Pair) -> list[Remark]:
     """A warning for each kind of part that is beyond what is promised."""
     known = promised(pair)
     if known is None:
         text = f"nobody has tested what {pair.source} SQL gives in {pair.target}, so its rows may be other ones"
         return [Remark(BEYOND, text, None, "compare the tables, or write the model once for each engine")]
-    found: dict[str, exp.Expression] = {}
+    found: dict[str, exp.Expr] = {}
     for name, node in constructs(tree):
         if name not in known:
             found.setdefault(name, node)
@@ -172,27 +172,27 @@ def _beyond(tree: exp.Expression, pair: Pair) -> list[Remark]:
     ]
 
 
-def _spelled(name: str, node: exp.Expression) -> str:
+def _spelled(name: str, node: exp.Expr) -> str:
     """A construct as people write it."""
     from sqlglot import exp
 
-    if isinstance(node, exp.Func) and not isinstance(node, exp.Anonymous):
-        unit = name.rpartition(")")[2]
-        return f"{node.sql_name()}(){unit}"
     if isinstance(node, exp.Anonymous):
         return f"{node.name}()"
+    if isinstance(node, exp.Func):
+        unit = name.rpartition(")")[2]
+        return f"{node.sql_name()}(){unit}"
     return name
 
 
 def _corrected(
-    tree: exp.Expression, pair: Pair, dialect: Dialect, placeholders: Placeholders, warnings: list[Remark]
+    tree: exp.Expr, pair: Pair, dialect: Dialect, placeholders: Placeholders, warnings: list[Remark]
 ) -> None:
     """Apply the rules, and say all names for the engine; doubts go to *warnings*."""
     from sqlglot import exp
 
     flaws: list[Remark] = []
 
-    def refused(refusal: Refused, node: exp.Expression) -> None:
+    def refused(refusal: Refused, node: exp.Expr) -> None:
         flaws.append(Remark(REFUSED, refusal.text, _place(node), refusal.help))
 
     doubts = correct(tree, pair, refused)
@@ -205,7 +205,7 @@ def _corrected(
         raise Untranslatable(sorted(flaws, key=lambda flaw: flaw.offset or 0))
 
 
-def _renamed(tree: exp.Expression, pair: Pair, dialect: Dialect) -> list[Remark]:
+def _renamed(tree: exp.Expr, pair: Pair, dialect: Dialect) -> list[Remark]:
     """Say all names for the engine; the flaws are names that become one."""
     from sqlglot import exp
     from sqlglot.dialects.dialect import Dialect as Grammar
@@ -231,7 +231,7 @@ def _renamed(tree: exp.Expression, pair: Pair, dialect: Dialect) -> list[Remark]
     ]
 
 
-def _generated(tree: exp.Expression, pair: Pair) -> str:
+def _generated(tree: exp.Expr, pair: Pair) -> str:
     from sqlglot.errors import UnsupportedError
 
     try:
@@ -247,7 +247,7 @@ def _generated(tree: exp.Expression, pair: Pair) -> str:
         raise Untranslatable([remark]) from error
 
 
-def _write(tree: exp.Expression, pair: Pair) -> str:
+def _write(tree: exp.Expr, pair: Pair) -> str:
     from sqlglot.errors import ErrorLevel
 
     # No width, so that marks move no line end.
@@ -257,9 +257,7 @@ def _write(tree: exp.Expression, pair: Pair) -> str:
     return str(written)
 
 
-def _positions(
-    sql: str, pair: Pair, dialect: Dialect, placeholders: Placeholders, bare: str
-) -> Positions | None:
+def _positions(sql: str, pair: Pair, dialect: Dialect, placeholders: Placeholders, bare: str) -> Positions | None:
     """Where the parts of *bare* come from. Done only when somebody asks, because it translates once more."""
     import sqlglot
     from sqlglot import exp

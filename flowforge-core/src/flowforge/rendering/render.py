@@ -20,7 +20,7 @@ from flowforge.project.scan import SimpleCall, normalize
 from flowforge.project.single_query import FORBIDDEN, forbidden_statement, no_query, several_statements
 from flowforge.rendering.limits import to_text
 from flowforge.rendering.simple import call_value, render_simple, template_functions
-from flowforge.rendering.source_map import Locates, Pieces, SourceMap
+from flowforge.rendering.source_map import Locates, Pieces
 from flowforge.values import Location
 
 
@@ -152,7 +152,7 @@ def _trimmed(sql: str) -> tuple[str, int]:
     return body.rstrip(), len(sql) - len(body)
 
 
-def check_statement(sql: str, path: str, source_map: SourceMap) -> None:
+def check_statement(sql: str, path: str, source_map: Locates) -> None:
     """Refuse rendered SQL that is not one query.
 
     Raises
