@@ -145,7 +145,7 @@ class Compiler:
             kind=NodeKind.SQL,
             path=path,
             relation=Relation(path),
-            config=ModelConfig(dialect=self._manifest.dialect),
+            config=ModelConfig(),
             body=SqlBody(scan.template, scan.simple),
         )
         return self._finish(node, self._render(node, inline=True))
@@ -212,7 +212,7 @@ class Compiler:
         assert body is not None
         ephemeral: dict[str, None] = {}
         inputs: dict[Relation, None] = {}
-        written_in = node.config.dialect
+        written_in = node.config.dialect or self._manifest.dialect
         foreign = is_foreign(written_in, self.dialect)
         placeholders = Placeholders()
 
