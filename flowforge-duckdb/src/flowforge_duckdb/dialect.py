@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowforge.contract import Dialect
 from flowforge.errors import UnsupportedError
+from flowforge_duckdb.functions import FUNCTIONS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,6 +55,7 @@ class DuckDBDialect(Dialect):
 
     name = "duckdb"
     sqlglot = "duckdb"
+    functions = FUNCTIONS
 
     def quote(self, name: str) -> str:
         """As in standard SQL; DuckDB has no name that is empty or holds NUL."""

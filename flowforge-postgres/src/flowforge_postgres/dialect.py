@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowforge.contract import Dialect
 from flowforge.errors import UnsupportedError
+from flowforge_postgres.functions import FUNCTIONS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,6 +62,7 @@ class PostgresDialect(Dialect):
     name = "postgres"
     sqlglot = "postgres"
     max_identifier_bytes = 63
+    functions = FUNCTIONS
 
     def fold(self, name: str) -> str:
         """Only ASCII letters change, as in the server."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from flowforge.rendering.engines import find_among
 from flowforge.run.definition import Definition, definitions
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def definitions_of(project: Project, like: Project | None = None) -> Mapping[str
         environ=around.environ,
         vars=project.manifest.vars,
         macros={macro.name: macro.function for macro in around.plugins.macros.values()},
+        find_engine=find_among(around.plugins.engines),
     )
 
 

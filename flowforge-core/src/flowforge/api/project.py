@@ -245,6 +245,7 @@ class Project(Connected):
     @property
     def compiler(self) -> Compiler:
         """Compiles models for this project's engine; connects only where the engine cannot do it offline."""
+        from flowforge.rendering.engines import find_among
         from flowforge.run.compile import Compiler
         from flowforge.run.python_macros import PythonMacros
 
@@ -262,6 +263,7 @@ class Project(Connected):
             vars=self.manifest.vars,
             macros={macro.name: macro.function for macro in self.plugins.macros.values()},
             function=PythonMacros(self.root),
+            find_engine=find_among(self.plugins.engines),
         )
 
     def compile(self, select: Selectors = (), exclude: Selectors = ()) -> Mapping[str, Compiled]:

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from flowforge.contract.functions import FunctionText, write
 from flowforge.errors import UnsupportedError
 from flowforge.values import Relation
 
@@ -29,8 +30,8 @@ class Dialect(ABC):
     """The dialect's name in sqlglot, when it has one."""
     max_identifier_bytes: ClassVar[int | None] = None
     """Longer names are cut or refused by the engine, so they are refused at load."""
-    functions: ClassVar[Mapping[str, str]] = {}
-    """Templates of the portable ``ff_*`` SQL helpers, by name without the prefix."""
+    functions: ClassVar[Mapping[str, FunctionText]] = {}
+    """How the engine writes the portable functions, by their keys in :mod:`flowforge.contract.functions`."""
 
     def fold(self, name: str) -> str:
         """*name* in the case in which the engine stores it when it is typed without quotes."""
@@ -87,6 +88,23 @@ class Dialect(ABC):
         UnsupportedError
             When the engine has none.
         """
+
+    def function(self, key: str, **fields: str) -> str:
+        """The SQL of a portable function.
+
+        Parameters
+        ----------
+        key:
+            One of :data:`flowforge.contract.functions.FUNCTIONS`, or ``name.variant`` of one.
+        fields:
+            SQL, safe to be put anywhere in an expression.
+
+        Raises
+        ------
+        UnsupportedError
+            When the engine does not have it.
+        """
+        return write(self.functions, self.name, key, fields)
 
     def regex_match(self, expression: str, pattern: str) -> str:
         """A boolean expression: does the text *expression* contain a match of *pattern* (a Python string)?"""

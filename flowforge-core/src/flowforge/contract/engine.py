@@ -76,6 +76,8 @@ class EngineSpec:
         not write connects to that one.
     abbreviation:
         A few letters for narrow output; the name itself when empty.
+    family:
+        The engine whose SQL this one speaks, when it is another one; templates can ask for it.
     testkit_settings:
         Settings that the conformance suite starts from, as text; ``{tmp}`` stands for a fresh folder of each test,
         ``{env:NAME}`` for a variable of the environment.
@@ -92,6 +94,7 @@ class EngineSpec:
     offline: Callable[[Any], tuple[Dialect, Namespace]] | None = None
     stand_in: Callable[[Any, Path], Any | None] | None = None
     abbreviation: str = ""
+    family: str = ""
     testkit_settings: Mapping[str, str] = attrs.field(factory=dict)
     api: int = API_VERSION
 

@@ -5,12 +5,52 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from flowforge.errors import ProjectError
+from flowforge.values import Location
+
+PORTABLE = frozenset(
+    [
+        "ff_bool_and",
+        "ff_bool_or",
+        "ff_concat",
+        "ff_current_timestamp",
+        "ff_date_add",
+        "ff_date_diff",
+        "ff_date_trunc",
+        "ff_hash",
+        "ff_partition_filter",
+        "ff_partition_in",
+        "ff_safe_cast",
+        "ff_string_agg",
+        "ff_text",
+        "ff_type",
+    ]
+)
+"""Functions that write SQL for the engine."""
+ENGINE_QUESTIONS = frozenset(
+    ["engine", "engine_family", "ff_engine", "ff_engine_family", "ff_is_engine", "is_engine", "normalize_engine"]
+)
+"""Functions that tell which engine it is."""
+FUNCTIONS = frozenset({"ref", "source", "config", "var", "env", "is_incremental"}) | PORTABLE | ENGINE_QUESTIONS
+"""All functions that a template can call; what they are called with can be read without Jinja when it is literal."""
+RESERVED = FUNCTIONS | {"this", "sql_literal", "run_query", "execute", "caller", "loop"}
+"""Names that a project cannot give to its macros, because templates mean something else by them."""
 USAGE: Mapping[str, str] = {
     "ref": "write ref('name') or ref('package', 'name'), with names as text",
     "source": "write source('group', 'table'), with names as text",
     "config": "write keywords: config(materialized='view')",
 }
 """What to say to somebody whose call makes no sense."""
+
+
+def reserved_name(name: str, location: Location) -> ProjectError:
+    """The error for a macro that is called like something of :data:`RESERVED`."""
+    return ProjectError(
+        f"a macro cannot be called {name!r}: templates mean something else by it",
+        code="FF1415",
+        location=location,
+        help="give it another name",
+    )
 
 
 def bind_ref(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

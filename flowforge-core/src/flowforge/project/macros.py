@@ -13,15 +13,11 @@ from pathlib import Path
 import attrs
 
 from flowforge.errors import FlowForgeError, ModuleLoadError, Problems, ProjectError
+from flowforge.project.calls import RESERVED, reserved_name
 from flowforge.project.files import read_text
 from flowforge.project.manifest import RefCall, SourceCall
 from flowforge.project.scan import normalize
 from flowforge.values import Location
-
-BUILT_IN = frozenset(
-    {"ref", "source", "config", "var", "env", "engine", "this", "is_incremental", "run_query", "caller", "loop"}
-)
-"""Names that a macro cannot have, because templates mean something else by them."""
 
 
 @attrs.frozen
@@ -135,15 +131,8 @@ def _is_free(name: str, location: Location, taken: Mapping[str, Macro | PythonMa
                 notes=[f"the other one is at {taken[name].location}"],
             )
         )
-    elif name in BUILT_IN:
-        problems.add(
-            ProjectError(
-                f"a macro cannot be called {name!r}: templates mean something else by it",
-                code="FF1415",
-                location=location,
-                help="give it another name",
-            )
-        )
+    elif name in RESERVED:
+        problems.add(reserved_name(name, location))
     else:
         return True
     return False

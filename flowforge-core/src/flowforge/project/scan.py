@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from flowforge.errors import FlowForgeError, ModelConfigError, ProjectError
-from flowforge.project.calls import USAGE, bind_ref, bind_source
+from flowforge.project.calls import FUNCTIONS, USAGE, bind_ref, bind_source
 from flowforge.project.lexer import (
     Create,
     Kind,
@@ -241,7 +241,7 @@ def scan_sql(text: str, path: str) -> Scan:
 # -- templates of literal calls ---------------------------------------------------------------------------------------
 
 _REF = re.compile(r"\{\{[-+]?\s*ref\s*\(\s*('[^'\\]*+'|\"[^\"\\]*+\")\s*\)\s*-?\}\}")
-_CALL = re.compile(r"\{\{[-+]?\s*(ref|source|config|var|env|engine|is_incremental)\s*\(")
+_CALL = re.compile(rf"\{{\{{[-+]?\s*({'|'.join(sorted(FUNCTIONS))})\s*\(")
 _THIS = re.compile(rf"\{{\{{[-+]?\s*this\s*(?:\.\s*({'|'.join(THIS_FIELDS)})\s*)?-?\}}\}}")
 _END = re.compile(r"\s*-?\}\}")
 
@@ -295,7 +295,7 @@ def _read_simple(found: Findings, tokens: Sequence[Token]) -> bool:
             if call is None:
                 return False
             if call.function != "this":
-                _READERS[call.function](found, call)
+                _READERS.get(call.function, _read_nothing)(found, call)
         elif (
             token.kind is Kind.STATEMENT
             or token.kind is Kind.RAW
@@ -353,7 +353,7 @@ def _read_name(call: SimpleCall, names: set[str]) -> None:
 
 
 def _read_nothing(found: Findings, call: SimpleCall) -> None:
-    """``engine`` and ``is_incremental`` say nothing at load time."""
+    """Most functions say nothing at load time."""
 
 
 _READERS: Mapping[str, Callable[[Findings, SimpleCall], None]] = {
@@ -362,6 +362,4 @@ _READERS: Mapping[str, Callable[[Findings, SimpleCall], None]] = {
     "config": _read_config,
     "var": _read_var,
     "env": _read_env,
-    "engine": _read_nothing,
-    "is_incremental": _read_nothing,
 }

@@ -13,7 +13,7 @@ from jinja2 import nodes
 
 from flowforge.errors import RenderError
 from flowforge.project.asked import Asked
-from flowforge.project.calls import bind_ref, bind_source
+from flowforge.project.calls import RESERVED, bind_ref, bind_source, reserved_name
 from flowforge.project.jinja_source import TemplateProblem, parse, parser_environment, start_offset, walk
 from flowforge.project.lexer import Kind, lex
 from flowforge.project.literals import NotLiteral
@@ -143,6 +143,12 @@ def read_nodes(found: Findings, tree: nodes.Node) -> None:
         if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name in _FUNCTIONS:
             callees.add(id(node.node))
             _READERS[node.node.name](found, node, node.node)
+        elif isinstance(node, nodes.Macro) and node.name in RESERVED:
+            found.problems.append(
+                reserved_name(node.name, found.at(found.text.find(node.name, node.lineno - 1), len(node.name)))
+            )
+        elif isinstance(node, nodes.Filter) and node.name in ("var", "env"):
+            _read_filter(found, node)
         elif _is_passed_on(node) and id(node) not in callees:
             assert isinstance(node, nodes.Name)
             found.problems.append(
@@ -263,6 +269,12 @@ def _read_name(call: nodes.Call, names: set[str]) -> None:
         names.update(str(choice.value) for node in candidates for choice in _choices(node))
     except NotLiteral:
         return
+
+
+def _read_filter(found: Findings, node: nodes.Filter) -> None:
+    """``'name' | var`` is another way to write ``var('name')``."""
+    if isinstance(node.node, nodes.Const):
+        (found.vars if node.name == "var" else found.envs).add(str(node.node.value))
 
 
 _READERS: Mapping[str, Callable[[Findings, nodes.Call, nodes.Name], None]] = {

@@ -58,7 +58,7 @@ def render_jinja(
         For everything that goes wrong in the template.
     """
     rendering = _Rendering(Splice.of(path, text, macros), model)
-    rendering.offer_filters(ctx.functions)
+    rendering.offer_filters({**ctx.functions, **ctx.filters, "var": functions["var"], "env": functions["env"]})
     rendering.run({**ctx.extra, **ctx.functions, **functions, "this": ctx.this}, pieces)
 
 
@@ -134,7 +134,7 @@ class _Rendering:
                     raise TooExpensive("its result is too large")
                 chunks.append(chunk)
         except FlowForgeError as exc:
-            raise placed(exc, self._tag_at(_offset(exc, template))) from None
+            raise placed(exc, self._tag_at(_offset(exc, template))) from exc.__cause__
         except SecurityError as exc:
             raise self._refused(str(exc), _offset(exc, template)) from None
         except UndefinedName as exc:

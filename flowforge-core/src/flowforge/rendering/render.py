@@ -43,6 +43,10 @@ class RenderContext:
         The project's macros.
     functions:
         Macros in Python, which templates call or use as filters.
+    helpers:
+        FlowForge's own further functions.
+    filters:
+        FlowForge's own further filters.
     """
 
     ref: Callable[[str], str]
@@ -55,6 +59,8 @@ class RenderContext:
     extra: Mapping[str, Any] = attrs.field(factory=dict)
     library: MacroLibrary = attrs.field(factory=MacroLibrary)
     functions: Mapping[str, Callable[..., Any]] = attrs.field(factory=dict)
+    helpers: Mapping[str, Callable[..., Any]] = attrs.field(factory=dict)
+    filters: Mapping[str, Callable[..., Any]] = attrs.field(factory=dict)
 
 
 @attrs.frozen

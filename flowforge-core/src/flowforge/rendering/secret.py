@@ -27,6 +27,11 @@ def mark(name: str) -> str:
     return f"{_OPEN}{digits}{_CLOSE}"
 
 
+def holds_secret(text: str) -> bool:
+    """Whether *text* holds a placeholder, or a piece of one."""
+    return not text.isascii() and _ANY.search(text) is not None
+
+
 def mask(sql: str) -> str:
     """*sql* as people and files may see it: every placeholder, and every piece of one, becomes ``***``."""
     return sql if sql.isascii() else _ANY.sub(MASK, sql)

@@ -80,6 +80,7 @@ def template_functions(context: Any) -> dict[str, Callable[..., Any]]:
 
     # Plain functions, so that a template never holds the objects behind them.
     return {
+        **context.helpers,
         "ref": ref,
         "source": source,
         "config": config,

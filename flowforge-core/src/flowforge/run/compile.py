@@ -18,6 +18,8 @@ from flowforge.portable.names import Placeholders
 from flowforge.project.macros import PythonMacro
 from flowforge.project.manifest import Manifest, ModelConfig, Node, NodeKind, SqlBody
 from flowforge.rendering.cte import with_ctes
+from flowforge.rendering.engines import FindEngine, engine_functions, find_among
+from flowforge.rendering.portable import literal_filter, portable_functions
 from flowforge.rendering.render import RenderContext, Rendered, check_statement, render, words_of
 from flowforge.rendering.secret import before_reveal, mark, mask, reveal
 from flowforge.run.plan import place
@@ -104,6 +106,7 @@ class Compiler:
         vars: Mapping[str, Any],
         macros: Mapping[str, Callable[..., Any]] | None = None,
         function: Callable[[PythonMacro], Callable[..., Any]] | None = None,
+        find_engine: FindEngine | None = None,
     ) -> None:
         self._manifest = manifest
         self._dag = dag
@@ -115,6 +118,8 @@ class Compiler:
         self._vars = vars
         self._macros = macros or {}
         self._function = function
+        self._helpers = {**portable_functions(dialect), **engine_functions(engine, find_engine or find_among({}))}
+        self._filters = {"sql_literal": literal_filter(dialect)}
         self._lock = threading.Lock()
         self._ephemeral: dict[str, _Piece] = {}
 
@@ -294,6 +299,8 @@ class Compiler:
             extra=self._macros,
             library=self._manifest.macros,
             functions=functions,
+            helpers=self._helpers,
+            filters=self._filters,
         )
         rendered = render(body.template, context, path=node.path, model=node.short_name, simple=body.simple)
         check_statement(rendered.sql, node.path, rendered.source_map)

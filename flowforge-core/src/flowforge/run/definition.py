@@ -22,6 +22,7 @@ from flowforge.graph.dag import Dag
 from flowforge.project.closure import ClosureReader
 from flowforge.project.inputs import input_files
 from flowforge.project.manifest import Manifest, Node, NodeKind, PythonBody, SeedBody
+from flowforge.rendering.engines import FindEngine
 from flowforge.run.compile import Compiled, Compiler
 from flowforge.run.growing import compile_increment
 from flowforge.run.python_macros import PythonMacros
@@ -254,6 +255,7 @@ def definitions(
     vars: Mapping[str, Any],
     macros: Mapping[str, Callable[..., Any]] | None = None,
     names: Iterable[str] | None = None,
+    find_engine: FindEngine | None = None,
 ) -> Mapping[str, Definition]:
     """The definitions of nodes (all, without *names*), to be compared: wherever they are written, volatile or not."""
     compiler = Compiler(
@@ -266,6 +268,7 @@ def definitions(
         vars=vars,
         macros=macros,
         function=PythonMacros(root),
+        find_engine=find_engine,
     )
     definer = Definer(root, compiler, manifest.nodes, judge=False)
     return {name: definer.of(name) for name in (manifest.nodes if names is None else names)}

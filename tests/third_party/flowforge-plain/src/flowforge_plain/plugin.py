@@ -22,6 +22,7 @@ SPEC = EngineSpec(
     summary="for tests: SQLite that pretends to have neither transactions nor locks",
     settings=PlainSettings,
     load=load,
+    family="sqlite",
     testkit_settings={"path": "{tmp}/conformance.db"},
     capabilities={
         Capability.ATOMIC_REPLACE: FULL,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowforge.contract import Dialect
 from flowforge.errors import UnsupportedError
+from flowforge_sqlite.functions import FUNCTIONS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +29,7 @@ class SQLiteDialect(Dialect):
 
     name = "sqlite"
     sqlglot = "sqlite"
+    functions = FUNCTIONS
 
     def quote(self, name: str) -> str:
         """In backticks: a misspelt name in double quotes would be taken for a text."""
