@@ -45,7 +45,10 @@ def _counted(*parts: tuple[int, str]) -> str:
     """The difference in calendar parts; *parts* are factors and what EXTRACT calls them."""
 
     def number(side: str) -> str:
-        return " + ".join(f"{factor} * EXTRACT({part} FROM CAST({{{side}}} AS timestamp))" for factor, part in parts)
+        return " + ".join(
+            f"{f'{factor} * ' if factor > 1 else ''}EXTRACT({part} FROM CAST({{{side}}} AS timestamp))"
+            for factor, part in parts
+        )
 
     return f"CAST(({number('end')}) - ({number('start')}) AS bigint)"
 
