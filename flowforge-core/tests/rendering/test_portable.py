@@ -134,7 +134,7 @@ def test_functions_write_sql(rendered: Any, template: str, sql: str) -> None:
         ("ff_partition_filter('x', {})", "has no SQL literal", "write ff_partition_filter(col, start=None, end=None)"),
         ("ff_string_agg('x', 1, 'y')", "the separator is no text", "for example"),
         ("ff_string_agg('x', ',', [])", "order_by is empty", "another text"),
-        ("ff_is_engine()", "which engine is not said", "for example"),
+        ("ff_is_engine()", "which engine is not said", "one or more names"),
         ("ff_is_engine('')", "no name of an engine", "as text"),
     ],
 )  # fmt: skip

@@ -37,7 +37,7 @@ def engine_functions(own: EngineSpec, find: FindEngine) -> dict[str, Callable[..
     def ff_is_engine(*candidates: Any) -> bool:
         flat = [one for some in candidates for one in (some if isinstance(some, (list, tuple)) else (some,))]
         if not flat:
-            raise WrongArgument("which engine is not said", "for example ff_is_engine('postgres', 'snowflake')")
+            raise WrongArgument("which engine is not said", "give one or more names: ff_is_engine('name', ...)")
         return any(_word(one) in _words(own) for one in flat)
 
     def normalize_engine(name: Any) -> str:
