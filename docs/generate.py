@@ -47,7 +47,7 @@ FIELDS = {
     "FF21": "what an engine reports",
     "FF22": "seeds",
     "FF23": "state and cache",
-    "FF30": "checks",
+    "FF30": "checks and unit tests",
     "FF40": "plugins",
     "FF50": "selection",
     "FF64": "the command line",

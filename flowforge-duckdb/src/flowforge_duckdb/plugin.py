@@ -48,6 +48,10 @@ def _stand_in(settings: DuckDBSettings, folder: Path) -> DuckDBSettings | None:
     return attrs.evolve(settings, path=str(folder / path.name))
 
 
+def _scratch(settings: DuckDBSettings) -> DuckDBSettings:
+    return attrs.evolve(settings, path=MEMORY, catalog=None)
+
+
 CAPABILITIES: dict[Capability, Support] = {
     Capability.TRANSACTIONAL_DDL: FULL,
     Capability.ATOMIC_REPLACE: FULL,
@@ -80,6 +84,7 @@ ENGINE = EngineSpec(
     zero_config=True,
     offline=_offline,
     stand_in=_stand_in,
+    scratch=_scratch,
     abbreviation="DUCK",
     testkit_settings={"path": "{tmp}/conformance.duckdb"},
 )

@@ -23,6 +23,7 @@ COMMANDS = {
     "seed": "Load seed files into tables.",
     "retry": "Go on with the last run where it did not end well.",
     "test": "Check the data that stands in the database.",
+    "utest": "Run unit tests of models.",
     "diff": "Show what differs from a git revision, and what is built from it.",
     "dag": "Print the DAG as a Mermaid flowchart.",
     "ls": "List models, seeds, sources and checks.",

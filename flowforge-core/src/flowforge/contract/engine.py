@@ -74,6 +74,9 @@ class EngineSpec:
         For engines that make a database by connecting to it. Called with settings and an empty folder; gives settings
         for an empty database there when the one that is meant does not exist yet, else ``None``. A command that must
         not write connects to that one.
+    scratch:
+        Called with settings; gives those of an empty database that nobody else sees, and that is gone when it is closed.
+        Unit tests run there. Without it they use temporary tables in the profile's own database.
     abbreviation:
         A few letters for narrow output; the name itself when empty.
     family:
@@ -93,6 +96,7 @@ class EngineSpec:
     frames: tuple[str, ...] = ()
     offline: Callable[[Any], tuple[Dialect, Namespace]] | None = None
     stand_in: Callable[[Any, Path], Any | None] | None = None
+    scratch: Callable[[Any], Any] | None = None
     abbreviation: str = ""
     family: str = ""
     testkit_settings: Mapping[str, str] = attrs.field(factory=dict)

@@ -77,6 +77,19 @@ def write_frame(session: Session, target: Relation, value: Any, *, node: str, pa
     return session.load(target, reader, LoadMode.CREATE)
 
 
+def as_table(value: Any, *, node: str, path: str) -> pa.Table:
+    """What a Python model returned, as one Arrow table.
+
+    Raises
+    ------
+    ModelExecutionError
+        When the value is no frame, or its columns cannot be told apart.
+    """
+    reader = _reader(value, node, path)
+    _check_columns(reader.schema.names, node, path)
+    return reader.read_all()
+
+
 def _reader(value: Any, node: str, path: str) -> pa.RecordBatchReader:
     import pyarrow as pa
 
