@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flowforge.config.source_places import Place
 from flowforge.config.sources import SourceDecl, load_sources
 from flowforge.errors import FlowForgeError, Problems
 
@@ -48,20 +49,21 @@ sources:
 
 def test_the_versioned_form(tmp_path: Path) -> None:
     users, orders, web = good(tmp_path, FULL)
-    assert (users.id, users.identifier, users.schema, users.database) == ("crm.users", "seed_users", "raw", "lake")
+    assert users.id == "crm.users"
+    assert users.declared.on() == Place("seed_users", "raw", "lake")
     assert users.description == "People"
     assert users.columns == {"id": "The key", "email": None}
     assert str(users.location) == "sources.yml:8:15"
-    assert (orders.identifier, orders.schema, orders.database) == ("orders", "other", "lake")
-    assert (web.id, web.schema, web.database) == ("web.users", None, None)
+    assert orders.declared.on() == Place("orders", "other", "lake")
+    assert (web.id, web.declared.on()) == ("web.users", Place("users"))
 
 
 def test_the_bare_form(tmp_path: Path) -> None:
     found = good(tmp_path, "crm:\n  users: {identifier: seed_users}\n  orders:\nweb: {hits: {schema: logs}}\nnone:\n")
-    assert [(entry.id, entry.identifier, entry.schema) for entry in found] == [
-        ("crm.users", "seed_users", None),
-        ("crm.orders", "orders", None),
-        ("web.hits", "hits", "logs"),
+    assert [(entry.id, entry.declared.on()) for entry in found] == [
+        ("crm.users", Place("seed_users")),
+        ("crm.orders", Place("orders")),
+        ("web.hits", Place("hits", "logs")),
     ]
     assert [str(entry.location) for entry in found] == ["sources.yml:2:3", "sources.yml:3:3", "sources.yml:4:7"]
 
@@ -93,13 +95,33 @@ def test_no_file(tmp_path: Path) -> None:
         ("sources:\n  - name: a\n    tables: [{name: t, columns: [{name: c}, {name: c}]}]", "FF1009", 3, "'c'"),
         ("sources:\n  - name: a\n    tables: [{name: t, identifier: ''}]", "FF1005", 3, "'identifier'"),
         ("sources:\n  - name: a\n    tables: [{name: t, identifier: 5}]", "FF1005", 3, "'identifier'"),
-        ("sources:\n  - name: a\n    overrides: {x: 1}\n    tables: []", "FF1007", 3, "'overrides'"),
-        ("sources:\n  - name: a\n    tables: [{name: t, location: s3://x}]", "FF1007", 3, "'location'"),
+        ("sources:\n  - name: a\n    overrides: {x: 1}\n    tables: []", "FF1005", 3, "'x'"),
+        ("sources:\n  - name: a\n    overrides: {x: {name: y}}\n    tables: []", "FF1004", 3, "'name'"),
+        ("sources:\n  - name: a\n    quoting: {schema: true}\n    tables: []", "FF1007", 3, "'quoting'"),
+        ("sources:\n  - name: a\n    loader: x\n    tables: []", "FF1007", 3, "'loader'"),
+        ("sources:\n  - name: a\n    catalog: x\n    database: y\n    tables: []", "FF1004", 4, "mean the same"),
+        ("sources:\n  - name: a\n    tables: [{name: t, project: x, catalog: y}]", "FF1004", 3, "mean the same"),
+        ("sources:\n  - name: a\n    tables: [{name: t, dataset: x, schema: y}]", "FF1004", 3, "mean the same"),
+        ("sources:\n  - name: a\n    tables: [{name: t, tests: [unique], checks: []}]", "FF1004", 3, "mean the same"),
+        ("sources:\n  - name: a\n    tables: [{name: t, location: x.csv, schema: y}]", "FF1028", 3, "'schema'"),
+        ("sources:\n  - name: a\n    location: x.csv\n    schema: y\n    tables: []", "FF1028", 4, "'schema'"),
+        ("sources:\n  - name: a\n    tables: [{name: t, format: csv}]", "FF1028", 3, "'format' says nothing"),
+        ("sources:\n  - name: a\n    options: {a: 1}\n    tables: [{name: t}]", "FF1028", 3, "'options' says nothing"),
         (
-            "sources:\n  - name: a\n    tables: [{name: t, columns: [{name: c, tests: [unique]}]}]",
-            "FF1007",
+            "sources: [{name: a, location: x.csv, tables:\n [{name: t, overrides: {e: {identifier: y, format: z}}}]}]",
+            "FF1028",
+            2,
+            "'format' says nothing",
+        ),
+        ("sources:\n  - name: a\n    overrides: {'*': {}, any: {}}\n    tables: []", "FF1028", 3, "the same as '*'"),
+        ("sources:\n  - name: a\n    tables: [{name: t, location: ../x.csv}]", "FF1005", 3, "out of the project"),
+        ("sources:\n  - name: a\n    tables: [{name: t, location: a/../../x}]", "FF1005", 3, "out of the project"),
+        ("sources:\n  - name: a\n    tables: [{name: t, location: ''}]", "FF1005", 3, "'location'"),
+        (
+            "sources:\n  - name: a\n    location: '{name}.csv'\n    tables: [{name: '../x'}]",
+            "FF1028",
             3,
-            "'tests'",
+            "out of the project",
         ),
         ("version: 1\ncrm: {users: {}}", "FF1004", 2, "'crm'"),
         ("crm: [users]", "FF1005", 1, "a mapping"),
@@ -126,7 +148,7 @@ def test_two_spellings_of_one_id_are_found(tmp_path: Path) -> None:
 
 def test_awkward_names_are_kept_as_they_are(tmp_path: Path) -> None:
     (entry,) = good(tmp_path, "sources: [{name: a, tables: [{name: t, identifier: 'x\"; drop table y; --'}]}]")
-    assert entry.identifier == 'x"; drop table y; --'
+    assert entry.declared.on().identifier == 'x"; drop table y; --'
 
 
 CHANGES = """\
@@ -185,3 +207,89 @@ def test_keys_that_would_say_nothing(tmp_path: Path, group: str, table: str, pla
     (flaw,) = flaws(tmp_path, CHANGES.format(group=group, table=table.strip("{}").replace(", ", "\n        ")))
     assert str(flaw.location) == place
     assert bool(flaw.help) is (flaw.code == "FF1006")
+
+
+PLACES = """\
+version: 1
+sources:
+  - name: lake
+    schema: raw
+    catalog: main
+    options: {header: true, sep: ";"}
+    overrides:
+      any: {dataset: everywhere}
+      spark: {location: "s3://lake/{name}/", format: parquet, options: {mergeSchema: true}}
+    tables:
+      - name: users
+        identifier: people
+      - name: events
+        location: data/events.csv
+        options: {sep: "|"}
+        overrides:
+          duck: {location: data/all/, format: parquet}
+          pg: {project: other, identifier: ev}
+          spark: {schema: silver}
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "engine", "expected"),
+    [
+        ("users", (), ("people", "raw", "main", None, None)),
+        ("users", ("pg",), ("people", "everywhere", "main", None, None)),
+        ("users", ("spark",), ("users", None, None, "s3://lake/users/", "parquet")),
+        ("events", (), ("events", None, None, "data/events.csv", None)),
+        ("events", ("duck",), ("events", None, None, "data/all/", "parquet")),
+        ("events", ("other",), ("events", "everywhere", None, None, None)),
+        ("events", ("postgres", "pg"), ("ev", "everywhere", "other", None, None)),
+        ("events", ("spark",), ("events", "silver", None, None, "parquet")),
+    ],
+)
+def test_the_nearest_word_about_the_place_wins(
+    tmp_path: Path, table: str, engine: tuple[str, ...], expected: tuple[str | None, ...]
+) -> None:
+    entries = {entry.table: entry.declared.on(engine) for entry in good(tmp_path, PLACES)}
+    place = entries[table]
+    assert (place.identifier, place.schema, place.database, place.location, place.format) == expected
+
+
+def test_options_are_joined_by_their_names(tmp_path: Path) -> None:
+    users, events = (entry.declared for entry in good(tmp_path, PLACES))
+    assert events.on().options == {"header": True, "sep": "|"}
+    assert users.on(("spark",)).options == {"header": True, "sep": ";", "mergeSchema": True}
+    assert str(events.on().written) == "sources.yml:14:9"
+
+
+def test_two_names_of_one_engine_clash(tmp_path: Path) -> None:
+    (entry,) = good(tmp_path, "g: {t: {overrides: {postgres: {schema: a}, pg: {schema: b}}}}")
+    (flaw,) = entry.declared.clashes(("postgres", "pg"))
+    assert flaw.code == "FF1028"
+    assert "'pg' is the same engine as 'postgres'" in flaw.message
+    assert not list(entry.declared.clashes(("duckdb",)))
+
+
+def test_words_for_people_and_selectors(tmp_path: Path) -> None:
+    text = """\
+version: 1
+sources:
+  - name: crm
+    description: All of it
+    tags: [daily, pii]
+    meta: {owner: ada, level: 1}
+    tables:
+      - name: users
+        tags: pii
+        meta: {level: 2}
+        data_tests: [{row_count_between: {min_rows: 1}}]
+        columns:
+          - {name: id, tests: [unique, not_null]}
+"""
+    (users,) = good(tmp_path, text)
+    assert (users.group_description, users.tags) == ("All of it", ("daily", "pii"))
+    assert users.meta == {"owner": "ada", "level": 2}
+    assert [(check.type, check.table, check.column) for check in users.checks] == [
+        ("row_count_between", "crm.users", None),
+        ("unique", "crm.users", "id"),
+        ("not_null", "crm.users", "id"),
+    ]
+    assert str(users.checks[1].location).startswith("sources.yml:13:")

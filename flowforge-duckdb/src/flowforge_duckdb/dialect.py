@@ -5,8 +5,9 @@ from __future__ import annotations
 import decimal
 from typing import TYPE_CHECKING, Any
 
-from flowforge.contract import Dialect
+from flowforge.contract import Dialect, FileSource
 from flowforge.errors import UnsupportedError
+from flowforge_duckdb.files import table
 from flowforge_duckdb.functions import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -115,6 +116,10 @@ class DuckDBDialect(Dialect):
             f"DuckDB has no column type for Arrow's {type_}",
             help="cast the column to another type first, such as text",
         )
+
+    def file_source(self, files: FileSource) -> str:
+        """``read_parquet``, ``read_csv`` or ``read_json``."""
+        return table(files, self.literal)
 
     def regex_match(self, expression: str, pattern: str) -> str:
         """RE2 syntax, found anywhere in the text."""

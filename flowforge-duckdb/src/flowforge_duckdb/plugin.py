@@ -62,6 +62,7 @@ CAPABILITIES: dict[Capability, Support] = {
     Capability.LOCKS: FULL,
     Capability.SOURCE_STATE: FULL,
     Capability.CONTENT_HASH: FULL,
+    Capability.FILE_SOURCES: FULL,
     Capability.ESTIMATE: unsupported("a query in your own process has no price"),
     Capability.COMMENTS: FULL,
     Capability.VIEWS: FULL,

@@ -6,11 +6,12 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowforge.contract import Session, Stats
+from flowforge.contract import FileSource, Session, Stats
 from flowforge.errors import EngineError, ErrorKind
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 from flowforge_duckdb import content, driver
 from flowforge_duckdb.errors import Attempt, translating
+from flowforge_duckdb.files import pattern
 from flowforge_duckdb.stream import Stream
 from flowforge_duckdb.watch import Watch
 
@@ -212,3 +213,9 @@ class DuckDBReader(Session):
     def source_state(self, relation: Relation) -> str | None:
         """What the rows say themselves: neither a file's time nor its log tells who wrote what."""
         return self.content_hash(relation)
+
+    def source_files(self, files: FileSource) -> Sequence[str] | None:
+        """By DuckDB's own search for files, so that none is read that this does not find."""
+        if files.remote:
+            return None
+        return [path for (path,) in self._rows(f"SELECT file FROM glob({self._dialect.literal(pattern(files))})")]

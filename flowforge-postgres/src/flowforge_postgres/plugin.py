@@ -43,6 +43,7 @@ CAPABILITIES: dict[Capability, Support] = {
     Capability.TIMEOUT: FULL,
     Capability.LOCKS: FULL,
     Capability.SOURCE_STATE: FULL,
+    Capability.FILE_SOURCES: unsupported("PostgreSQL reads files of its own machine only, and as its own user"),
     Capability.CONTENT_HASH: FULL,
     Capability.ESTIMATE: unsupported("a query on a server of your own has no price"),
     Capability.COMMENTS: FULL,

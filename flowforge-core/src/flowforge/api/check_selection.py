@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from flowforge.errors import NothingSelectedError, SelectionError
 from flowforge.graph.dag import Dag
 from flowforge.graph.methods import METHODS, Method
-from flowforge.graph.select import select as select_names
+from flowforge.graph.sources import select_both, source_key
 from flowforge.project.manifest import CheckDecl, Manifest
 
 
@@ -57,17 +57,18 @@ def _meant_by_word(manifest: Manifest, dag: Dag, word: str, methods: Mapping[str
     tagged = [check for check in checks if tag in check.tags]
     means_nodes = (
         any(tag in node.config.tags for node in manifest.nodes.values())
+        or any(tag in source.tags for source in manifest.sources.values())
         if method == "tag"
         else manifest.find(word) is not None
     )
     if tagged and not means_nodes:
         return tagged
     try:
-        names = set(select_names(manifest, dag, [word], [], methods=methods))
+        names = select_both(manifest, dag, [word], [], methods=methods)
     except SelectionError:
         named = [check for check in checks if word in (check.id, check.table)]
         if not named:
             raise
         return named
-    own = [check for check in checks if check.node in names]
+    own = [check for check in checks if check.node in names or (check.source and source_key(check.source) in names)]
     return own + [check for check in tagged if method == "tag" and check not in own]

@@ -14,6 +14,7 @@ import attrs
 
 from flowforge.api.preparation import leases_of, make_ledger, tidy
 from flowforge.api.seeding import write_seed
+from flowforge.api.source_files import refuse_missing_files
 from flowforge.contract import Session
 from flowforge.errors import EngineError, InterruptedRunError, Note
 from flowforge.events import Event, RunFinished, RunStarted, Status
@@ -96,6 +97,7 @@ def run_nodes(
             auditor = _auditor(project, checks, order.homes, bus, run_id)
             open_session = _sessions_of(project, options)
             with project.session(f"flowforge/{run_id}") as session:
+                refuse_missing_files(project, session, plan.steps)
                 tidy(project, session, run_id, plan, store)
                 ledger = make_ledger(
                     project, session, plan, options, _registered(open_session, sessions, f"flowforge/{run_id}")
@@ -137,6 +139,7 @@ def plan_nodes(project: Project, names: Sequence[str], options: RunOptions | Non
         StateStore.open(project.root / STATE_FOLDER, lambda note: None, write=False) as store,
         project.session("flowforge/plan") as session,
     ):
+        refuse_missing_files(project, session, plan.steps)
         last = store.last_builds(project.profile.name)
         ledger = make_ledger(project, session, plan, options, lambda label: open_session(f"flowforge/{label}", None))
         for name, step in plan.steps.items():

@@ -5,17 +5,18 @@ from __future__ import annotations
 import concurrent.futures
 import datetime as dt
 import enum
-import fnmatch
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from flowforge.config.freshness import FreshnessRule
-from flowforge.config.structure import nearest
-from flowforge.errors import EngineError, NothingSelectedError, SelectionError
+from flowforge.contract import Session
+from flowforge.errors import EngineError, FlowForgeError, NothingSelectedError
 from flowforge.project.manifest import Source
 from flowforge.run.runner import RunOptions, effective_jobs
+from flowforge.run.source_files import newest
+from flowforge.run.source_text import files_of
 
 if TYPE_CHECKING:
     from flowforge.api.project import Project
@@ -65,14 +66,14 @@ def source_ages(
     Parameters
     ----------
     select, exclude:
-        ``group``, ``group.table`` or patterns of them, with or without ``source:`` in front; all without *select*.
+        Selectors as everywhere; ``group``, ``group.table`` and patterns of them mean sources; all without *select*.
     clock:
         The time in UTC.
 
     Raises
     ------
-    SelectionError
-        When a selector names no source.
+    UsageError, SelectionError
+        When a selector cannot be read, or names what the project does not have.
     NothingSelectedError
         When no source with a rule is selected.
     """
@@ -89,10 +90,7 @@ def source_ages(
 
 
 def _selected(project: Project, select: Sequence[str], exclude: Sequence[str]) -> list[Source]:
-    sources = project.manifest.sources
-    wanted = {one for text in select for one in _meant(text, sources)} if select else set(sources)
-    wanted -= {one for text in exclude for one in _meant(text, sources)}
-    chosen = [sources[name] for name in sorted(wanted) if sources[name].freshness is not None]
+    chosen = [source for source in project.select_sources(select, exclude) if source.freshness is not None]
     if not chosen:
         raise NothingSelectedError(
             "no source with a freshness rule is selected",
@@ -101,46 +99,61 @@ def _selected(project: Project, select: Sequence[str], exclude: Sequence[str]) -
     return chosen
 
 
-def _meant(selector: str, sources: Any) -> list[str]:
-    found = []
-    for part in selector.replace(",", " ").split():
-        pattern = part.removeprefix("source:")
-        fits = [id_ for id_ in sources if fnmatch.fnmatchcase(id_, pattern) or id_.split(".", 1)[0] == pattern]
-        if not fits:
-            raise SelectionError(f"there is no source {pattern!r}", help=nearest(pattern, sources))
-        found += fits
-    return found
-
-
 def _look(project: Project, source: Source, rule: FreshnessRule, clock: Callable[[], dt.datetime]) -> SourceAge:
     executor = project.executor
-    dialect = executor.dialect
-    relation = source.relation.within(executor.namespace)
-    if source.node is not None:
-        relation = project.compiler.relation(project.manifest.nodes[source.node])
-    sql = f"SELECT MAX({dialect.quote(rule.column)}) AS newest FROM {dialect.render(relation)}"
     try:
         with executor.session(label=f"flowforge/freshness/{source.id}") as session:
-            value = session.query(sql).read_all().column(0)[0].as_py()
+            latest = _newest(project, session, source, rule.column)
     except Exception as problem:
-        error = problem if isinstance(problem, EngineError) else executor.error(problem)
+        error = problem if isinstance(problem, FlowForgeError) else executor.error(problem)
         if error is None:
             raise
         return SourceAge(source.id, Freshness.FAILED, rule, message=project.redactor.redact(error.message))
-    if value is None:
+    if latest is None:
         worst = Freshness.ERROR if rule.error_after is not None else Freshness.WARN
         return SourceAge(source.id, worst, rule, message="there are no rows")
-    newest = _moment(value)
-    if newest is None:
-        message = f"{rule.column!r} holds {type(value).__name__} values, which are no times"
-        return SourceAge(source.id, Freshness.FAILED, rule, message=message)
-    age = (clock() - newest).total_seconds()
+    age = (clock() - latest).total_seconds()
     status = Freshness.PASS
     if rule.error_after is not None and age > rule.error_after:
         status = Freshness.ERROR
     elif rule.warn_after is not None and age > rule.warn_after:
         status = Freshness.WARN
-    return SourceAge(source.id, status, rule, newest, age)
+    return SourceAge(source.id, status, rule, latest, age)
+
+
+def _newest(project: Project, session: Session, source: Source, column: str | None) -> dt.datetime | None:
+    """When the newest row of a source was loaded; ``None``: it has none.
+
+    Raises
+    ------
+    FlowForgeError
+        When nobody can tell.
+    """
+    if column is None:
+        return _newest_file(project, session, source)
+    dialect = project.executor.dialect
+    sql = f"SELECT MAX({dialect.quote(column)}) AS newest FROM {project.compiler.source(source)}"
+    value = session.query(sql).read_all().column(0)[0].as_py()
+    moment = _moment(value)
+    if moment is None and value is not None:
+        raise EngineError(f"{column!r} holds {type(value).__name__} values, which are no times")
+    return moment
+
+
+def _newest_file(project: Project, session: Session, source: Source) -> dt.datetime | None:
+    if source.files is None:
+        raise EngineError("it is a table on this engine, and the rule names no column: add loaded_at_field")
+    project.compiler.source(source)  # raises what is wrong with it
+    paths = session.source_files(files_of(source, project.root))
+    if paths is None:
+        raise EngineError("nobody here knows the age of these files: add loaded_at_field")
+    try:
+        written = newest(paths)
+    except OSError as problem:
+        raise EngineError(f"cannot look at its files: {problem.strerror}") from problem
+    if written is None:
+        raise EngineError(f"there is no file: nothing fits {source.files.location!r}")
+    return dt.datetime.fromtimestamp(written, dt.UTC)
 
 
 def _moment(value: Any) -> dt.datetime | None:

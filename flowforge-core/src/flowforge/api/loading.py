@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flowforge.config.check_entries import RawCheck
 from flowforge.config.project import ProjectConfig
 from flowforge.config.properties import ModelProps
+from flowforge.config.source_places import Declared
 from flowforge.config.structure import nearest
 from flowforge.contract import CheckSpec, EngineSpec
 from flowforge.errors import FlowForgeError, ModelConfigError, Problems
@@ -48,6 +49,7 @@ class Loader:
             vars=vars,
             environ=environ,
             fits=here.fit,
+            engine_names=here.names_for,
         )
 
     def _find_seeds(
@@ -116,16 +118,25 @@ class Surroundings:
             return False
         if not config.engines:
             return True
+        self._check({name: Location(node.path) for name in config.engines})
+        return not self.own().isdisjoint(config.engines)
+
+    def names_for(self, declared: Declared) -> frozenset[str]:
+        """All names of the engine, after a look at what *declared* calls engines."""
+        self._check(declared.engines)
+        for flaw in declared.clashes(self.own()):
+            self._problems.add(flaw)
+        return self.own()
+
+    def _check(self, engines: Mapping[str, Location]) -> None:
+        """Report names that are like an engine's and are none; one that nobody knows may be installed elsewhere."""
         known = set(self.known()) | self.own()
-        for name in config.engines:
+        for name, location in engines.items():
             near = nearest(name, known) if name not in known else None
             if near is not None:
                 self._problems.add(
-                    ModelConfigError(
-                        f"there is no engine {name!r}", code="FF4003", location=Location(node.path), help=near
-                    )
+                    ModelConfigError(f"there is no engine {name!r}", code="FF4003", location=location, help=near)
                 )
-        return not self.own().isdisjoint(config.engines)
 
     def own(self) -> frozenset[str]:
         """The name and the aliases of the project's engine; none when it is not to be had."""

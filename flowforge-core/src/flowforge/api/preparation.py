@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from flowforge.api.source_files import state_of_files
 from flowforge.contract import Capability, Executor, Session
-from flowforge.errors import EngineError
+from flowforge.errors import ConfigFileError, EngineError
 from flowforge.materialize.leftovers import cleaned, drop_leftovers, find_leftovers
 from flowforge.project.manifest import Source
+from flowforge.run.compile import Compiler
 from flowforge.run.definition import Definer
 from flowforge.run.ledger import Ledger, Policy
 from flowforge.run.plan import Plan, place
@@ -87,7 +89,7 @@ def make_ledger(
         dialect=executor.dialect,
         namespace=home,
         relation=compiler.relation,
-        source_state=lambda source: _source_state(project, source, open_session),
+        source_state=lambda source: _source_state(project, source, compiler, open_session),
     )
 
 
@@ -112,21 +114,22 @@ def _around(project: Project) -> Mapping[str, Any]:
     return {"engine": project.engine.name, "settings": matter}
 
 
-def _source_state(project: Project, source: Source, open_session: OpenSession) -> str | None:
+def _source_state(project: Project, source: Source, compiler: Compiler, open_session: OpenSession) -> str | None:
     """A token for the rows of a source, or ``None``. Trouble is left to the node that reads the source."""
     executor = project.executor
-    relation = source.relation.within(executor.namespace)
     try:
         with open_session("sources") as session:
             if source.loaded_at is not None:
                 dialect = executor.dialect
                 column = dialect.quote(source.loaded_at)
-                sql = f"SELECT MAX({column}) AS newest FROM {dialect.render(relation)}"
+                sql = f"SELECT MAX({column}) AS newest FROM {compiler.source(source)}"
                 return f"loaded at {session.query(sql).read_all().column(0)[0].as_py()}"
+            if source.files is not None:
+                return state_of_files(project, session, source)
             if not project.engine.support(Capability.SOURCE_STATE):
                 return None
-            return session.source_state(relation)
+            return session.source_state(source.relation.within(executor.namespace))
     except Exception as problem:
-        if isinstance(problem, EngineError) or executor.error(problem) is not None:
+        if isinstance(problem, EngineError | ConfigFileError) or executor.error(problem) is not None:
             return None
         raise

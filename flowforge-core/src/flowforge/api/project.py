@@ -22,7 +22,7 @@ from flowforge.errors import InternalError, Note, Problems
 from flowforge.events import Event
 from flowforge.graph.dag import Dag, check_cycles
 from flowforge.graph.select import select as select_names
-from flowforge.project.manifest import CheckDecl, Manifest, Node
+from flowforge.project.manifest import CheckDecl, Manifest, Node, Source
 from flowforge.values import Location
 
 if TYPE_CHECKING:
@@ -186,6 +186,12 @@ class Project(Connected):
             names = tuple(name for name in names if name in closure)
         return tuple(self.manifest.nodes[name] for name in names)
 
+    def select_sources(self, select: Selectors = (), exclude: Selectors = ()) -> tuple[Source, ...]:
+        """The sources that selectors mean, sorted by id; all of them without a selector."""
+        from flowforge.graph.sources import select_sources
+
+        return select_sources(self.manifest, self.dag, _many(select), _many(exclude), methods=self._methods())
+
     def compare(self, *, since: str = "HEAD", state: str | Path | None = None) -> Comparison:
         """What is different from an earlier state of the project.
 
@@ -264,6 +270,7 @@ class Project(Connected):
             macros={macro.name: macro.function for macro in self.plugins.macros.values()},
             function=PythonMacros(self.root),
             find_engine=find_among(self.plugins.engines),
+            root=self.root,
         )
 
     def compile(self, select: Selectors = (), exclude: Selectors = ()) -> Mapping[str, Compiled]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowforge.contract import Capability
 from flowforge.errors import FlowForgeError, Note, Problems, RenderError
 from flowforge.run.compile import Compiled
 from flowforge.values import Location
@@ -20,6 +21,12 @@ def validate(project: Project, *, syntax: bool = True) -> tuple[Note, ...]:
     compiler, problems = project.compiler, Problems()
     dialect = compiler.dialect.sqlglot if syntax else None
     notes: dict[Note, None] = {}
+    reads_files = project.engine.support(Capability.FILE_SOURCES)  # else only those matter that a model reads
+    for source in project.manifest.sources.values() if reads_files else ():
+        try:
+            compiler.source(source)
+        except FlowForgeError as error:
+            problems.add(error)
     for node in project.manifest.nodes.values():
         if node.query is None:
             continue

@@ -10,7 +10,7 @@ import click
 from flowforge.cli.context import Context, with_context
 from flowforge.cli.options import changed_since_option, project_argument, selection_options, vars_option
 from flowforge.errors import NothingSelectedError
-from flowforge.project.manifest import Node
+from flowforge.project.manifest import Node, Source
 
 
 @click.command("ls", help="List models and seeds, parents first. Needs no connection.")
@@ -49,14 +49,12 @@ def command(
             )
         return 0
     if only_sources:
-        for source in loaded.manifest.sources.values():
-            answer(
-                json.dumps({"id": source.id, "relation": str(source.relation), "node": source.node})
-                if shape == "json"
-                else source.location.path
-                if shape == "paths"
-                else source.id
-            )
+        sources = loaded.select_sources(select, exclude)
+        if not sources:
+            raise NothingSelectedError("no source is selected", help="sources are declared in sources.yml")
+        for source in sources:
+            place = source.location.path if shape == "paths" else source.id
+            answer(json.dumps(_source_data(source), ensure_ascii=False, default=str) if shape == "json" else place)
         return 0
     nodes = loaded.select(select, exclude, changed_since=changed_since)
     if not nodes:
@@ -64,6 +62,21 @@ def command(
     for node in nodes:
         answer({"text": node.short_name, "paths": node.path}.get(shape) or json.dumps(_data(node), ensure_ascii=False))
     return 0
+
+
+def _source_data(source: Source) -> dict[str, object]:
+    files = source.files
+    return {
+        "id": source.id,
+        "relation": str(source.relation) if files is None else None,
+        "location": files.location if files is not None else None,
+        "format": files.format if files is not None else None,
+        "node": source.node,
+        "description": source.description,
+        "columns": {column.name: column.description for column in source.columns.values()},
+        "tags": list(source.tags),
+        "meta": dict(source.meta),
+    }
 
 
 def _data(node: Node) -> dict[str, object]:

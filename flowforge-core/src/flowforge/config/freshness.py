@@ -18,12 +18,12 @@ class FreshnessRule:
     Parameters
     ----------
     column:
-        The column that says when a row was loaded.
+        The column that says when a row was loaded; ``None``: the time of the newest file says it.
     warn_after, error_after:
         ``None``: not told, or no error.
     """
 
-    column: str
+    column: str | None
     warn_after: float | None = None
     error_after: float | None = None
 
@@ -82,13 +82,17 @@ def _seconds(span: _Span | None, minutes: int | None) -> float | None:
     return span.seconds if span is not None else None if minutes is None else minutes * 60.0
 
 
-def merge(group: FreshnessBlock | None, table: FreshnessBlock | None, column: str | None) -> FreshnessRule | None:
+def merge(
+    group: FreshnessBlock | None, table: FreshnessBlock | None, column: str | None, *, files: bool = False
+) -> FreshnessRule | None:
     """The rule of one table; what it does not say itself is taken from its group.
 
     Parameters
     ----------
     column:
         What stands as ``loaded_at_field`` beside the block.
+    files:
+        Its rows are in files, whose times may say it instead.
 
     Raises
     ------
@@ -105,6 +109,6 @@ def merge(group: FreshnessBlock | None, table: FreshnessBlock | None, column: st
         raise ValueError("says nothing without 'warn_after' or 'error_after'")
     if warn is not None and error is not None and warn > error:
         raise ValueError("warns after it has become an error: 'warn_after' is longer than 'error_after'")
-    if name is None:
+    if name is None and not files:
         raise ValueError("needs 'loaded_at_field', the column that says when a row was loaded")
     return FreshnessRule(name, warn, error)

@@ -8,27 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import attrs
 
+from flowforge.config.check_entries import RawCheck, as_tuple, parse_checks
 from flowforge.config.files import read_yaml
 from flowforge.config.freshness import FreshnessBlock, FreshnessRule, merge
 from flowforge.config.names import is_name
+from flowforge.config.source_places import Declared, Layer, Overrides, PlaceKeys, TablePlaceKeys, group_flaws
 from flowforge.config.structure import structure
 from flowforge.config.yaml import KeyPath, YamlDocument
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems
 from flowforge.values import Location
 
 SOURCES_FILE = "sources.yml"
+_CHECK_KEYS = ("checks", "tests", "data_tests")
+_CHECKS: Mapping[str, Any] = {"aliases": _CHECK_KEYS[1:]}
+_TAGS: Mapping[str, Any] = {"accepts": str | tuple[str, ...]}
 
-_LATER: Mapping[str, str] = dict.fromkeys(
-    (
-        *("catalog", "project", "dataset", "location", "format", "options", "overrides", "meta", "tags"),
-        *("loader", "quoting", "config", "tests", "data_tests", "checks"),
-    ),
-    "",
-)
+_REFUSED: Mapping[str, str] = {
+    "quoting": "remove it: names are always quoted, in the engine's own case",
+    "loader": "say it for people: meta: {loader: ...}",
+    "config": "write its keys (meta, tags, freshness, ...) here, without config:",
+    "external": "say location, format and options here, without external:",
+    "loaded_at_query": "make it a column, and name that: loaded_at_field: ...",
+    "enabled": "remove the source, or this key",
+    "docs": "",
+}
 
 
 @attrs.frozen
@@ -39,12 +46,14 @@ class SourceDecl:
     ----------
     group, table:
         The two arguments of ``source()``.
-    identifier:
-        What the table is called in the database.
-    schema, database:
-        ``None`` leaves the place to the profile.
+    declared:
+        Where its rows are, for all engines.
     columns:
         Descriptions by name.
+    meta, tags, group_description:
+        For people, and for selectors; those of the group are among them.
+    checks:
+        Its own, and those of its columns.
     assume_unchanged:
         Its rows count as always the same.
     loaded_at:
@@ -55,9 +64,7 @@ class SourceDecl:
 
     group: str
     table: str
-    identifier: str
-    schema: str | None
-    database: str | None
+    declared: Declared
     description: str | None
     columns: Mapping[str, str | None]
     _doc: YamlDocument = attrs.field(repr=False, eq=False)
@@ -65,6 +72,10 @@ class SourceDecl:
     assume_unchanged: bool = False
     loaded_at: str | None = None
     freshness: FreshnessRule | None = None
+    checks: tuple[RawCheck, ...] = ()
+    meta: Mapping[str, Any] = attrs.field(factory=dict)
+    tags: tuple[str, ...] = ()
+    group_description: str | None = None
 
     @property
     def id(self) -> str:
@@ -79,16 +90,22 @@ class SourceDecl:
 
 @attrs.frozen
 class _Column:
-    later_keys: ClassVar[Mapping[str, str]] = {**_LATER, "data_type": ""}
+    later_keys: ClassVar[Mapping[str, str]] = dict.fromkeys(("data_type", "meta", "tags", "quote", "config"), "")
 
     name: str = attrs.field(validator=is_name)
     description: str | None = None
+    checks: tuple[Any, ...] = attrs.field(default=(), metadata=_CHECKS)
 
 
 @attrs.frozen
-class _Changes:
-    """How a table changes, as a table says it or the group for all of its tables."""
+class _Said(PlaceKeys):
+    """What a table says, or the group for all of its tables."""
 
+    later_keys: ClassVar[Mapping[str, str]] = _REFUSED
+
+    description: str | None = None
+    meta: Mapping[str, Any] = attrs.field(factory=dict)
+    tags: tuple[str, ...] = attrs.field(default=(), converter=as_tuple, metadata=_TAGS)
     assume_unchanged: bool | None = None
     append_only: bool | None = None
     loaded_at: str | None = attrs.field(default=None, validator=is_name, metadata={"aliases": ("loaded_at_field",)})
@@ -96,14 +113,11 @@ class _Changes:
 
 
 @attrs.frozen
-class _BareTable(_Changes):
-    later_keys: ClassVar[Mapping[str, str]] = _LATER
-
+class _BareTable(_Said):
     identifier: str | None = attrs.field(default=None, validator=is_name)
-    schema: str | None = attrs.field(default=None, validator=is_name)
-    database: str | None = attrs.field(default=None, validator=is_name)
-    description: str | None = None
     columns: tuple[_Column, ...] = ()
+    checks: tuple[Any, ...] = attrs.field(default=(), metadata=_CHECKS)
+    overrides: Mapping[str, TablePlaceKeys] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
@@ -112,14 +126,10 @@ class _Table(_BareTable):
 
 
 @attrs.frozen(kw_only=True)
-class _Group(_Changes):
-    later_keys: ClassVar[Mapping[str, str]] = _LATER
-
+class _Group(_Said):
     name: str = attrs.field(validator=is_name)
     tables: tuple[_Table, ...]
-    schema: str | None = attrs.field(default=None, validator=is_name)
-    database: str | None = attrs.field(default=None, validator=is_name)
-    description: str | None = None
+    overrides: Mapping[str, PlaceKeys] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -165,22 +175,19 @@ def read_sources(doc: YamlDocument, problems: Problems) -> tuple[SourceDecl, ...
 def _versioned(doc: YamlDocument, problems: Problems) -> Iterator[SourceDecl]:
     file = structure(doc, _Versioned, problems=problems)
     for number, group in enumerate(file.sources if file is not None else ()):
+        place = ("sources", number)
+        layer, overrides = Layer(group, doc, place), _overrides(group.overrides, doc, place)
+        tables = []
         for index, table in enumerate(group.tables):
-            at = ("sources", number, "tables", index)
-            yield SourceDecl(
-                group.name,
-                table.name,
-                table.identifier or table.name,
-                table.schema or group.schema,
-                table.database or group.database,
-                table.description,
-                _columns(table, doc, at, problems),
-                doc,
-                at,
-                *_changes(table, group, doc, at, problems),
-                _freshness(table, group, doc, at, problems),
+            at = (*place, "tables", index)
+            declared = Declared(
+                table.name, Layer(table, doc, at), layer, overrides, _overrides(table.overrides, doc, at)
             )
-        _check_group_changes(group, doc, ("sources", number), problems)
+            tables.append(declared)
+            yield _source(group.name, table, group, declared, doc, at, problems)
+        for flaw in group_flaws(layer, overrides, tables):
+            problems.add(flaw)
+        _check_group_changes(group, doc, place, problems)
 
 
 def _bare(doc: YamlDocument, problems: Problems) -> Iterator[SourceDecl]:
@@ -195,24 +202,48 @@ def _bare(doc: YamlDocument, problems: Problems) -> Iterator[SourceDecl]:
                 problems.add(ConfigFileError(str(exc), code="FF1005", location=doc.locate(at, key=True)))
                 continue
             table = given or _BareTable()
-            yield SourceDecl(
-                group,
-                name,
-                table.identifier or name,
-                table.schema,
-                table.database,
-                table.description,
-                _columns(table, doc, at, problems),
-                doc,
-                at,
-                *_changes(table, _Changes(), doc, at, problems),
-                _freshness(table, _Changes(), doc, at, problems),
-            )
+            declared = Declared(name, Layer(table, doc, at), own_overrides=_overrides(table.overrides, doc, at))
+            yield _source(group, table, _Said(), declared, doc, at, problems)
 
 
-def _changes(
-    table: _Changes, group: _Changes, doc: YamlDocument, at: KeyPath, problems: Problems
-) -> tuple[bool, str | None]:
+def _overrides(given: Mapping[str, PlaceKeys], doc: YamlDocument, at: KeyPath) -> Overrides:
+    return {name: Layer(keys, doc, (*at, "overrides", name)) for name, keys in given.items()}
+
+
+def _source(
+    name: str, table: _BareTable, group: _Said, declared: Declared, doc: YamlDocument, at: KeyPath, problems: Problems
+) -> SourceDecl:
+    for flaw in declared.flaws():
+        problems.add(flaw)
+    unchanged, loaded_at = _changes(table, group, doc, at, problems)
+    return SourceDecl(
+        name,
+        declared.table,
+        declared,
+        table.description,
+        _columns(table, doc, at, problems),
+        doc,
+        at,
+        unchanged,
+        loaded_at,
+        _freshness(table, group, declared.in_files, doc, at, problems),
+        tuple(_checks(table, f"{name}.{declared.table}", doc, at, problems)),
+        {**group.meta, **table.meta},
+        tuple(dict.fromkeys((*group.tags, *table.tags))),
+        group.description,
+    )
+
+
+def _checks(table: _BareTable, id_: str, doc: YamlDocument, at: KeyPath, problems: Problems) -> Iterator[RawCheck]:
+    """The checks of a table, then those of its columns."""
+    columns = ((column.checks, column.name, (*at, "columns", index)) for index, column in enumerate(table.columns))
+    for entries, column, place in ((table.checks, None, at), *columns):
+        if entries:
+            key = next(name for name in _CHECK_KEYS if name in doc.at(place))
+            yield from parse_checks(entries, doc, (*place, key), problems=problems, table=id_, column=column)
+
+
+def _changes(table: _Said, group: _Said, doc: YamlDocument, at: KeyPath, problems: Problems) -> tuple[bool, str | None]:
     """Whether a table counts as unchanged, and the column that tells whether it has grown."""
     unchanged = table.assume_unchanged if table.assume_unchanged is not None else group.assume_unchanged
     append_only = table.append_only if table.append_only is not None else group.append_only
@@ -233,14 +264,14 @@ def _changes(
 
 
 def _freshness(
-    table: _Changes, group: _Changes, doc: YamlDocument, at: KeyPath, problems: Problems
+    table: _Said, group: _Said, files: bool, doc: YamlDocument, at: KeyPath, problems: Problems
 ) -> FreshnessRule | None:
     """The rule of one table; ``freshness:`` with nothing behind it takes the table out of the group's."""
     written = doc.at(at) or {}
     if table.freshness is None and "freshness" in written:
         return None
     try:
-        return merge(group.freshness, table.freshness, table.loaded_at or group.loaded_at)
+        return merge(group.freshness, table.freshness, table.loaded_at or group.loaded_at, files=files)
     except ValueError as exc:
         place = (*at, "freshness") if table.freshness is not None else (*at[:2], "freshness")
         problems.add(

@@ -27,6 +27,9 @@ from flowforge.contract.engine import (
     EngineSpec,
     Executor,
 )
+from flowforge.contract.files import (
+    FileSource,
+)
 from flowforge.contract.formats import (
     DocRenderer,
     Macro,
@@ -62,6 +65,7 @@ __all__ = [
     "EngineSpec",
     "Executor",
     "FULL",
+    "FileSource",
     "LoadMode",
     "Macro",
     "SeedFormat",

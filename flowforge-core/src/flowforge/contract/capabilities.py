@@ -28,6 +28,8 @@ class Capability(enum.Enum):
     """``Session.source_state`` gives a token that changes whenever a relation's data may have changed."""
     CONTENT_HASH = "content_hash"
     """``Session.content_hash`` tells, at about the speed of a scan, whether two relations hold the same rows."""
+    FILE_SOURCES = "file_sources"
+    """``Dialect.file_source`` reads files in place of a table, and ``Session.source_files`` tells which."""
     ESTIMATE = "estimate"
     """The engine can tell what a query will cost before it runs."""
     COMMENTS = "comments"

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from flowforge.contract.files import FileSource
 from flowforge.contract.functions import FunctionText, write
 from flowforge.errors import UnsupportedError
 from flowforge.values import Relation
@@ -105,6 +106,18 @@ class Dialect(ABC):
             When the engine does not have it.
         """
         return write(self.functions, self.name, key, fields)
+
+    def file_source(self, files: FileSource) -> str:
+        """What stands behind FROM to read *files* as a table; needs ``FILE_SOURCES``.
+
+        The options become literals, never SQL. Two sources that differ only in their base differ only in it.
+
+        Raises
+        ------
+        UnsupportedError
+            For a format or an option that the engine does not know, with a suggestion.
+        """
+        raise UnsupportedError(f"{self.name} reads no files in place of a table")
 
     def regex_match(self, expression: str, pattern: str) -> str:
         """A boolean expression: does the text *expression* contain a match of *pattern* (a Python string)?"""

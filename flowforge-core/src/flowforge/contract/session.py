@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from flowforge.contract.files import FileSource
 from flowforge.errors import UnsupportedError
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 
@@ -180,6 +181,13 @@ class Session(ABC):
 
     def source_state(self, relation: Relation) -> str | None:
         """A token that changes whenever the data may have changed; ``None`` means unknown. Needs ``SOURCE_STATE``."""
+        return None
+
+    def source_files(self, files: FileSource) -> Sequence[str] | None:
+        """The files on this machine, as whole paths in any order, of which ``Dialect.file_source`` would read the rows.
+
+        Never fewer than are read. None fit: an empty answer. ``None``: they are elsewhere, or nobody can tell.
+        """
         return None
 
     # frames

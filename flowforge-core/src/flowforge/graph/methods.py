@@ -22,8 +22,16 @@ from flowforge.project.manifest import Manifest, ModelConfig, Node, NodeKind
 
 Method = Callable[[Manifest, str, str], frozenset[str]]
 
-_MATERIALIZATIONS = ("ephemeral", "seed", "table", "view")
+_MATERIALIZATIONS = ("ephemeral", "incremental", "seed", "table", "view")
 _TYPES = ("model", "seed", "source")
+
+
+_BATCH, _STREAMING = "batch", "streaming"
+
+
+def meaning_all(value: str) -> bool:
+    """Whether a bare word means all that are made by runs: ``batch``, unless something is called so."""
+    return value == _BATCH
 
 
 def has_wildcard(value: str) -> bool:
@@ -32,7 +40,11 @@ def has_wildcard(value: str) -> bool:
 
 
 def by_name(manifest: Manifest, key: str, value: str) -> frozenset[str]:
-    """A node's name with or without ``.ff``, or its relation's name; a value with a slash is a path."""
+    """A node's name with or without ``.ff``, or its relation's name; a value with a slash is a path.
+
+    Where nothing is called so, ``batch`` means all that runs make, which is everything, and ``streaming`` all that
+    streams make, which is nothing.
+    """
     _no_key("name", key)
     if "/" in value:
         return by_path(manifest, key, value)
@@ -46,14 +58,23 @@ def by_name(manifest: Manifest, key: str, value: str) -> frozenset[str]:
     node = manifest.find(value)
     if node is not None:
         return frozenset((node.name,))
+    if value in (_BATCH, _STREAMING):
+        return frozenset(manifest.nodes if meaning_all(value) else ())
     help_: str | None
     if value in manifest.sources:
         help_ = f"{value} is a source; source:{value} takes the models that read it"
     elif any(value in node.config.tags for node in manifest.nodes.values()):
         help_ = f"{value} is a tag: tag:{value}"
+    elif folder := _folder_called(manifest, value):
+        help_ = f"{folder} is a folder: path:{folder}"
     else:
         help_ = _suggest(value, {node.short_name for node in manifest.nodes.values()}, "`flowforge ls` lists all nodes")
     raise SelectionError(f"no node is called {value!r}", help=help_)
+
+
+def _folder_called(manifest: Manifest, value: str) -> str | None:
+    folders = (str(folder) for node in manifest.nodes.values() for folder in PurePosixPath(node.path).parents)
+    return next((folder for folder in folders if folder.rsplit("/", 1)[-1] == value), None)
 
 
 def by_tag(manifest: Manifest, key: str, value: str) -> frozenset[str]:
@@ -114,6 +135,45 @@ def by_owner(manifest: Manifest, key: str, value: str) -> frozenset[str]:
     return _fitting(manifest, "has the owner", value, lambda node: _words(node.config.owner))
 
 
+def by_engine(manifest: Manifest, key: str, value: str) -> frozenset[str]:
+    """The models that are limited to an engine by ``engines``."""
+    _no_key("engine", key)
+    return _fitting(manifest, "is limited to the engine", value, lambda node: node.config.engines)
+
+
+def by_group(manifest: Manifest, key: str, value: str) -> frozenset[str]:
+    """The group that a model belongs to."""
+    _no_key("group", key)
+    return _fitting(manifest, "belongs to the group", value, lambda node: _words(getattr(node.config, "group", None)))
+
+
+def by_fqn(manifest: Manifest, key: str, value: str) -> frozenset[str]:
+    """Folders below the first one and the name, with dots: ``staging.crm.users``, or only the first words of it."""
+    _no_key("fqn", key)
+    project = manifest.project
+
+    def paths(node: Node) -> Iterator[str]:
+        *folders, _ = PurePosixPath(node.path).parts[1:]
+        for name in (node.name, node.short_name):
+            steps = (*folders, name)
+            for end in range(1, len(steps) + 1):
+                yield ".".join(steps[:end])
+                yield ".".join((node.package or project, *steps[:end]))
+        yield node.package or project
+        yield node.short_name
+
+    return _fitting(manifest, "has the path", value, paths)
+
+
+def by_exposure(manifest: Manifest, key: str, value: str) -> frozenset[str]:
+    """Refused: there are no exposures."""
+    raise UsageError(
+        f"FlowForge has no exposures, so exposure:{value} fits nothing",
+        code="FF6404",
+        help="select what the exposure reads by name: +orders_mart",
+    )
+
+
 def by_package(manifest: Manifest, key: str, value: str) -> frozenset[str]:
     """The package that a node comes from; ``this`` and the project's own name mean the project itself."""
     _no_key("package", key)
@@ -147,6 +207,10 @@ def by_config(manifest: Manifest, key: str, value: str) -> frozenset[str]:
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "config": by_config,
+        "engine": by_engine,
+        "exposure": by_exposure,
+        "fqn": by_fqn,
+        "group": by_group,
         "kind": by_kind,
         "materialized": by_materialization,
         "name": by_name,
@@ -180,7 +244,7 @@ def _fitting(
     fixed:
         With *known*: there can be no other words, so an unknown one is a wrong command line.
     """
-    fits = _pattern(value) if has_wildcard(value) else value.__eq__
+    fits = fitting(value)
     words = {node.name: tuple(words_of(node)) for node in manifest.nodes.values()}
     found = frozenset(name for name, own in words.items() if any(fits(word) for word in own))
     if found or has_wildcard(value) or value in known:
@@ -193,6 +257,11 @@ def _fitting(
     everything = sorted({word for own in words.values() for word in own}.union(known))
     some = f"known here: {', '.join(everything[:8])}{' ...' if len(everything) > 8 else ''}"
     raise SelectionError(f"no node {what} {value!r}", help=_suggest(value, everything, some if everything else None))
+
+
+def fitting(value: str) -> Callable[[str], bool]:
+    """Tells which words *value* means: those that fit it as a pattern, or the one that it is."""
+    return _pattern(value) if has_wildcard(value) else value.__eq__
 
 
 def _pattern(value: str) -> Callable[[str], bool]:

@@ -6,7 +6,7 @@ that plugins declare) is handed in as callables.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ import attrs
 from flowforge.config.check_entries import RawCheck
 from flowforge.config.project import ProjectConfig
 from flowforge.config.properties import ModelProps, Properties, load_properties
+from flowforge.config.source_places import Declared
 from flowforge.config.sources import SourceDecl, load_sources
 from flowforge.config.structure import nearest
 from flowforge.errors import CheckConfigError, ConfigFileError, DependencyNotFoundError, FlowForgeError, Note, Problems
@@ -22,7 +23,17 @@ from flowforge.project.asked import Answers
 from flowforge.project.files import find_model_files, read_text
 from flowforge.project.layering import read_settings
 from flowforge.project.macros import read_macros
-from flowforge.project.manifest import CheckDecl, ColumnInfo, Manifest, Node, NodeKind, RefCall, Source, SourceCall
+from flowforge.project.manifest import (
+    CheckDecl,
+    ColumnInfo,
+    Manifest,
+    Node,
+    NodeKind,
+    RefCall,
+    Source,
+    SourceCall,
+    SourceFiles,
+)
 from flowforge.project.names import check_names
 from flowforge.project.python_nodes import python_nodes
 from flowforge.project.sql_nodes import sql_node
@@ -46,6 +57,7 @@ class FoundSeeds(Protocol):
 
 
 SeedFinder = Callable[[Problems, tuple[ModelProps, ...], Answers], FoundSeeds]
+EngineNames = Callable[[Declared], Collection[str]]
 CheckBinder = Callable[[RawCheck, Callable[[str], str | None]], CheckDecl]
 
 
@@ -59,6 +71,7 @@ def load_manifest(
     vars: Mapping[str, Any],
     environ: Mapping[str, str] | None = None,
     fits: Callable[[Node], bool] = lambda node: True,
+    engine_names: EngineNames = lambda declared: frozenset(),
 ) -> Manifest:
     """Load a project.
 
@@ -77,6 +90,8 @@ def load_manifest(
         Variables of the environment that settings may ask for.
     fits:
         Whether a node is one of this engine and environment.
+    engine_names:
+        All names of this engine; called only with sources that say something for single engines.
 
     Anything wrong goes to *problems*; the manifest then holds what could be understood.
     """
@@ -105,7 +120,8 @@ def load_manifest(
     used = {node.short_name for node in enabled}
     disabled = {node.short_name: node.path for node in nodes if node.short_name not in used}
     named = check_names(enabled, problems)
-    sources = {source.id: source for source in _sources(load_sources(root, problems), named)}
+    declared = load_sources(root, problems)
+    sources = {source.id: source for source in _sources(declared, named, engine_names)}
     _describe(named, [entry for entry in properties if entry is not None], disabled, problems)
     named = _link(named, sources, disabled, problems)
 
@@ -120,6 +136,7 @@ def load_manifest(
         notes=(*files.notes, *seeds.notes),
     )
     raw = [check for entry in properties if entry is not None for check in entry.checks]
+    raw += [check for entry in declared for check in entry.checks]
     return attrs.evolve(manifest, checks=_checks([*config.checks, *raw], manifest, bind_check, problems))
 
 
@@ -131,23 +148,31 @@ def _read(root: Path, path: str, problems: Problems) -> str | None:
         return None
 
 
-def _sources(declared: Sequence[SourceDecl], nodes: Mapping[str, Node]) -> Iterable[Source]:
+def _sources(declared: Sequence[SourceDecl], nodes: Mapping[str, Node], engine_names: EngineNames) -> Iterable[Source]:
     by_relation = {node.relation.name: node.name for node in nodes.values() if node.relation.schema is None}
     for entry in declared:
-        relation = Relation(entry.identifier, entry.schema, entry.database)
-        own = by_relation.get(entry.identifier) if entry.schema is None and entry.database is None else None
+        place = entry.declared.on(engine_names(entry.declared) if entry.declared.has_overrides else ())
+        here = place.location is None and place.schema is None and place.database is None
+        files = None
+        if place.location is not None:
+            assert place.written is not None
+            files = SourceFiles(place.location, place.format, place.options, place.written)
         yield Source(
-            id=f"{entry.group}.{entry.table}",
+            id=entry.id,
             group=entry.group,
             table=entry.table,
-            relation=relation,
+            relation=Relation(place.identifier, place.schema, place.database),
             location=entry.location,
             description=entry.description,
             columns={name: ColumnInfo(name, text) for name, text in entry.columns.items()},
-            node=own,
+            node=by_relation.get(place.identifier) if here else None,
             assume_unchanged=entry.assume_unchanged,
             loaded_at=entry.loaded_at,
             freshness=entry.freshness,
+            files=files,
+            meta=entry.meta,
+            tags=entry.tags,
+            group_description=entry.group_description,
         )
 
 
@@ -278,6 +303,9 @@ def _checks(
     for entry in raw:
         try:
             check = bind_check(entry, resolve)
+            source_of = manifest.source_called(check.table) if check.node is None else None
+            if source_of is not None:
+                check = attrs.evolve(check, source=source_of.id)
         except FlowForgeError as error:
             problems.add(error)
             continue

@@ -249,12 +249,45 @@ class Node:
 
 
 @attrs.frozen
-class Source:
-    """A table that the project reads and does not build.
+class SourceFiles:
+    """Files that an engine reads as if they were a table.
 
-    *node* names the project's own seed or model when the source resolves to it. With *assume_unchanged* its rows
-    count as always the same. *loaded_at* is the column that grows with every load of a table that is only appended to.
-    *freshness* says how old its newest row may be.
+    Parameters
+    ----------
+    location:
+        As ``sources.yml`` says it: relative to the project's folder, a whole path, or an address such as ``s3://...``.
+    format, options:
+        How they are read; the engine knows what it may be.
+    written:
+        Where the location stands.
+    """
+
+    location: str
+    format: str | None
+    options: Mapping[str, Any]
+    written: Location
+
+
+@attrs.frozen
+class Source:
+    """A table, or files, that the project reads and does not build.
+
+    Parameters
+    ----------
+    relation:
+        The table, on the engine that the project was loaded for.
+    files:
+        The files in its place, if its rows are in files there.
+    node:
+        The project's own seed or model when the source resolves to it.
+    group_description, meta, tags:
+        For people, and for selectors; those of the group are among them.
+    assume_unchanged:
+        Its rows count as always the same.
+    loaded_at:
+        The column that grows with every load of a table that is only appended to.
+    freshness:
+        How old its newest row may be.
     """
 
     id: str
@@ -268,6 +301,10 @@ class Source:
     assume_unchanged: bool = False
     loaded_at: str | None = None
     freshness: FreshnessRule | None = None
+    files: SourceFiles | None = None
+    meta: Mapping[str, Any] = attrs.field(factory=dict)
+    tags: tuple[str, ...] = ()
+    group_description: str | None = None
 
 
 _LIMIT = re.compile(r"\s*(?P<sign>[<>]=?|=|==|!=|<>)\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<percent>%)?\s*")
@@ -338,7 +375,8 @@ class CheckDecl:
     type:
         Name of the :class:`~flowforge.contract.CheckSpec`.
     table:
-        What the YAML says; *node* is the node that it means, when it is one of the project's.
+        What the YAML says; *node* is the node that it means, when it is one of the project's, *source* the id of the
+        source.
     params:
         An instance of the check's parameter class.
     warn_if, error_if:
@@ -360,6 +398,7 @@ class CheckDecl:
     warn_if: Limit | None = None
     error_if: Limit | None = None
     reads: tuple[CheckTable, ...] = ()
+    source: str | None = None
 
 
 @attrs.frozen
@@ -386,6 +425,13 @@ class Manifest:
             if node.relation.name == name:
                 return node
         return None
+
+    def source_called(self, name: str) -> Source | None:
+        """The source with this id, or else one whose table has this name; ``None`` if there is none."""
+        if name in self.sources:
+            return self.sources[name]
+        tables = (source for source in self.sources.values() if source.files is None)
+        return next((source for source in tables if source.relation.name == name), None)
 
     def checks_of(self, node: str) -> Iterator[CheckDecl]:
         """The checks declared for a node."""

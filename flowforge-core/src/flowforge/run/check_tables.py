@@ -30,9 +30,9 @@ class CheckTables:
             if known.materialized == "ephemeral":
                 return f"(\n{self.compiler.compile(known.name).executable}\n)"
             return self.dialect.render(self.compiler.relation(known))
-        for source in self.manifest.sources.values():
-            if name in (source.id, source.relation.name):
-                return self.dialect.render(source.relation.within(self.namespace))
+        source = self.manifest.source_called(name)
+        if source is not None:
+            return self.compiler.source(source)
         *schema, last = name.split(".", 1)
         relation = Relation(last, schema[0] if schema else None)
         return self.dialect.render(relation.within(self.namespace))

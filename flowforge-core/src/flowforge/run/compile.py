@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -16,13 +17,14 @@ from flowforge.graph.dag import Dag
 from flowforge.portable.model import is_foreign, translated
 from flowforge.portable.names import Placeholders
 from flowforge.project.macros import PythonMacro
-from flowforge.project.manifest import Manifest, ModelConfig, Node, NodeKind, SqlBody
+from flowforge.project.manifest import Manifest, ModelConfig, Node, NodeKind, Source, SqlBody
 from flowforge.rendering.cte import with_ctes
 from flowforge.rendering.engines import FindEngine, engine_functions, find_among
 from flowforge.rendering.portable import literal_filter, portable_functions
 from flowforge.rendering.render import RenderContext, Rendered, check_statement, render, words_of
 from flowforge.rendering.secret import before_reveal, mark, mask, reveal
 from flowforge.run.plan import place
+from flowforge.run.source_text import SourceTexts, StandIn, before_put_in, put_in
 from flowforge.values import Location, Namespace, Relation
 
 _MISSING: Any = object()
@@ -89,6 +91,7 @@ class _Piece:
     ephemeral: tuple[str, ...]
     inputs: tuple[Relation, ...]
     notes: tuple[Note, ...] = ()
+    files: tuple[StandIn, ...] = ()
 
 
 class Compiler:
@@ -107,6 +110,7 @@ class Compiler:
         macros: Mapping[str, Callable[..., Any]] | None = None,
         function: Callable[[PythonMacro], Callable[..., Any]] | None = None,
         find_engine: FindEngine | None = None,
+        root: Path = Path(),
     ) -> None:
         self._manifest = manifest
         self._dag = dag
@@ -122,10 +126,25 @@ class Compiler:
         self._filters = {"sql_literal": literal_filter(dialect)}
         self._lock = threading.Lock()
         self._ephemeral: dict[str, _Piece] = {}
+        self._sources = SourceTexts(root, engine, dialect, namespace)
 
     def relation(self, node: Node) -> Relation:
         """Where *node* is written."""
         return place(node, self._namespace)
+
+    def source(self, source: Source) -> str:
+        """What stands behind FROM to read *source*.
+
+        Raises
+        ------
+        ConfigFileError
+            When it is in files that this engine cannot read.
+        """
+        if source.node is not None:
+            return self.dialect.render(self.relation(self._manifest.nodes[source.node]))
+        if source.files is not None:
+            return self._sources.stand_in(source).executable
+        return self.dialect.render(self._sources.relation(source))
 
     def compile(self, name: str, *, incremental: bool = False) -> Compiled:
         """Compile one SQL model; with *incremental*, for a table that stands and is to grow.
@@ -156,13 +175,15 @@ class Compiler:
         return self._finish(node, self._render(node, inline=True))
 
     def _finish(self, node: Node, piece: _Piece) -> Compiled:
-        ctes, inputs = self._ephemerals(piece)
+        ctes, inputs, files = self._ephemerals(piece)
         joined = with_ctes(piece.rendered.sql, [(self._cte(name), one.rendered.sql) for name, one in ctes])
         secrets = self._secrets
         maps = [one.rendered.source_map for _, one in ctes]
+        whole = {one.text: one.executable for one in files}
+        complete = put_in(joined.sql, whole)
 
         def locate(offset: int) -> Location | None:
-            return locate_unrevealed(before_reveal(joined.sql, secrets, offset))
+            return locate_unrevealed(before_put_in(joined.sql, whole, before_reveal(complete, secrets, offset)))
 
         def locate_unrevealed(offset: int) -> Location | None:
             where = joined.locate(offset)
@@ -174,8 +195,8 @@ class Compiler:
 
         return Compiled(
             node=node.name,
-            sql=mask(joined.sql),
-            executable=reveal(joined.sql, secrets),
+            sql=mask(put_in(joined.sql, {one.text: one.shown for one in files})),
+            executable=reveal(complete, secrets),
             inputs=tuple(dict.fromkeys((*piece.inputs, *inputs))),
             locate=locate,
             unrevealed=joined.sql,
@@ -186,7 +207,7 @@ class Compiler:
     def _cte(self, name: str) -> str:
         return self.dialect.quote(f"__ff_cte__{self._manifest.nodes[name].relation.name}")
 
-    def _ephemerals(self, piece: _Piece) -> tuple[list[tuple[str, _Piece]], tuple[Relation, ...]]:
+    def _ephemerals(self, piece: _Piece) -> tuple[list[tuple[str, _Piece]], tuple[Relation, ...], tuple[StandIn, ...]]:
         """The ephemeral models below *piece*, each after those that it reads; iterative, for chains of any depth."""
         done: dict[str, _Piece] = {}
         stack = [(name, False) for name in reversed(piece.ephemeral)]
@@ -201,7 +222,8 @@ class Compiler:
             stack.append((name, True))
             stack.extend((child, False) for child in reversed(one.ephemeral) if child not in done)
         inputs = tuple(relation for one in done.values() for relation in one.inputs)
-        return list(done.items()), inputs
+        files = dict.fromkeys(stand_in for one in (piece, *done.values()) for stand_in in one.files)
+        return list(done.items()), inputs, tuple(files)
 
     def _ephemeral_piece(self, name: str) -> _Piece:
         with self._lock:
@@ -223,6 +245,8 @@ class Compiler:
 
         def said(relation: str) -> str:
             return placeholders.put(relation) if foreign else relation
+
+        files: dict[StandIn, None] = {}
 
         def refuse_in_seed(call: str) -> None:
             if node.kind is NodeKind.SEED:
@@ -271,8 +295,12 @@ class Compiler:
                 )
             if entry.node is not None:
                 relation = self.relation(self._manifest.nodes[entry.node])
+            elif entry.files is not None:
+                stand_in = self._sources.stand_in(entry)
+                files[stand_in] = None
+                relation = stand_in.relation
             else:
-                relation = entry.relation.within(self._namespace)
+                relation = self._sources.relation(entry)
             inputs[relation] = None
             return said(self.dialect.render(relation))
 
@@ -309,7 +337,7 @@ class Compiler:
             rendered, notes = translated(rendered, node.path, written_in, self.dialect, placeholders)
         if node.config.incremental is not None:
             inputs[relation] = None  # it may read what it wrote before
-        return _Piece(rendered, tuple(ephemeral), tuple(inputs), notes)
+        return _Piece(rendered, tuple(ephemeral), tuple(inputs), notes, tuple(files))
 
     def _var(self, name: str, default: Any = _MISSING) -> Any:
         if name in self._vars:

@@ -269,6 +269,7 @@ def definitions(
         macros=macros,
         function=PythonMacros(root),
         find_engine=find_engine,
+        root=root,
     )
     definer = Definer(root, compiler, manifest.nodes, judge=False)
     return {name: definer.of(name) for name in (manifest.nodes if names is None else names)}

@@ -33,6 +33,7 @@ SPEC = EngineSpec(
         Capability.TRANSACTIONAL_DDL: unsupported("every statement commits by itself"),
         Capability.LOCKS: unsupported("there are none"),
         Capability.MERGE: unsupported("SQLite has no MERGE, and its upsert needs a unique index"),
+        Capability.FILE_SOURCES: unsupported("SQLite reads its own files only"),
         Capability.CONTENT_HASH: partial("in Python, row by row"),
         Capability.SOURCE_STATE: not_implemented("as in the SQLite example"),
         Capability.STRICT_CASTS: unsupported("SQLite makes 0 of a text that is no number"),

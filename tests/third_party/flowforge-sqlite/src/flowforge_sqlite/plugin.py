@@ -34,6 +34,7 @@ SPEC = EngineSpec(
         Capability.PARALLEL_SESSIONS: unsupported("one transaction writes at a time"),
         Capability.MERGE: unsupported("SQLite has no MERGE, and its upsert needs a unique index"),
         Capability.SOURCE_STATE: not_implemented("the file's change counter is not read"),
+        Capability.FILE_SOURCES: unsupported("SQLite reads its own files only"),
         Capability.CONTENT_HASH: unsupported(
             "SQLite has no hash, and one in Python takes ten times as long as writing the rows"
         ),
