@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowforge.contract import Dialect, FileSource
@@ -125,6 +126,11 @@ class DuckDBDialect(Dialect):
         """RE2 syntax, found anywhere in the text."""
         return f"regexp_matches({expression}, {self.literal(pattern)})"
 
+    def text_hash(self, expressions: Sequence[str]) -> str:
+        """MD5 of the values as texts, each behind its length, so that no two lists of values look the same."""
+        texts = (f"CAST({one} AS VARCHAR)" for one in expressions)
+        return f"md5({' || '.join(_measured(text) for text in texts)})"
+
     def count_if(self, condition: str) -> str:
         """A filtered count."""
         return f"count(*) FILTER (WHERE {condition})"
@@ -140,3 +146,7 @@ def _decimal_literal(value: decimal.Decimal) -> str:
         raise TypeError(f"DuckDB's decimals end at {_MAX_DIGITS} digits, this has {max(digits, scale)}")
     # Quoted, because a bare number of many digits would be read as DOUBLE.
     return f"CAST('{text}' AS DECIMAL({max(digits, scale, 1)},{scale}))"
+
+
+def _measured(text: str) -> str:
+    return f"LENGTH({text}) || ':' || {text}"

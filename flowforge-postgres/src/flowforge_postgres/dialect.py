@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowforge.contract import Dialect
@@ -122,6 +123,11 @@ class PostgresDialect(Dialect):
         """PostgreSQL's own regular expressions, found anywhere in the text; word boundaries as in Python."""
         return f"({expression} ~ {self.literal(_translated(pattern))})"
 
+    def text_hash(self, expressions: Sequence[str]) -> str:
+        """MD5 of the values as texts, each behind its length, so that no two lists of values look the same."""
+        texts = (f"CAST({one} AS VARCHAR)" for one in expressions)
+        return f"md5({' || '.join(_measured(text) for text in texts)})"
+
     def count_if(self, condition: str) -> str:
         """A filtered count."""
         return f"count(*) FILTER (WHERE {condition})"
@@ -148,3 +154,7 @@ def _translated(pattern: str) -> str:
             )
         parts.append(_BOUNDARIES.get(piece[0], piece[0]))
     return "".join(parts)
+
+
+def _measured(text: str) -> str:
+    return f"LENGTH({text}) || ':' || {text}"

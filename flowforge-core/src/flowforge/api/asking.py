@@ -19,8 +19,10 @@ from flowforge.run.runner import RunOptions
 if TYPE_CHECKING:
     from flowforge.api.project import Project
 
+_MODELS = frozenset((NodeKind.SQL, NodeKind.PYTHON))
 _KINDS: Mapping[str, frozenset[NodeKind]] = {
-    "run": frozenset((NodeKind.SQL, NodeKind.PYTHON)),
+    "run": _MODELS,
+    "snapshot": _MODELS,
     "seed": frozenset((NodeKind.SEED,)),
     "build": frozenset(NodeKind),
 }
@@ -37,8 +39,16 @@ def names_for(
         When there are none.
     """
     nodes = project.select(select, exclude, changed_since=changed_since)
-    names = tuple(node.name for node in nodes if node.kind in _KINDS[command])
+    wanted = tuple(node for node in nodes if node.kind in _KINDS[command])
+    if command == "snapshot":
+        wanted = tuple(node for node in wanted if node.config.snapshot is not None)
+    names = tuple(node.name for node in wanted)
     if not names:
+        if command == "snapshot":
+            where = "the selection" if select or exclude else "the project"
+            raise NothingSelectedError(
+                f"nothing to do: there is no snapshot in {where}", help="`flowforge ls -s type:snapshot` shows them"
+            )
         why = "the selection is empty" if select or exclude else "the project is empty"
         if changed_since is not None:
             why = f"nothing that is selected changed since {changed_since}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from flowforge.api.histories import count_old
 from flowforge.api.preparation import leases_of, make_ledger, tidy
 from flowforge.api.seeding import write_seed
 from flowforge.api.source_files import refuse_missing_files
@@ -146,7 +147,8 @@ def plan_nodes(project: Project, names: Sequence[str], options: RunOptions | Non
             decision = ledger.decide(name)
             ledger.expected(decision, step.node)
             words, details = reason(decision, step.node, last.get(name))
-            steps[name] = attrs.evolve(step, action=decision.action, reason=words, details=details)
+            prunes = count_old(project, session, step, options.keep_last)
+            steps[name] = attrs.evolve(step, action=decision.action, reason=words, details=details, prunes=prunes)
     return attrs.evolve(plan, steps=steps)
 
 
@@ -257,6 +259,7 @@ def _bench(
         make_audit=auditor.audit_of,
         redact=redact,
         ledger=ledger,
+        keep_last=options.keep_last,
         read_by_others=lambda name: bool(project.dag.children_of(name)),
         retry=lambda attempt, node: retrying(
             attempt, as_engine_error=executor.error, stop=stop.event, on_retry=on_retry(node)

@@ -75,6 +75,7 @@ def remember(project: Project, options: RunOptions) -> Mapping[str, Any]:
         "cache": options.cache.value,
         "rebuild": list(options.rebuild),
         "full_refresh": options.full_refresh,
+        "keep_last": options.keep_last,
         "assume_unchanged": options.assume_unchanged,
         "vars": kept,
         "withheld": withheld,
@@ -86,6 +87,7 @@ def recall(record: Mapping[str, Any]) -> RunOptions:
     """The options that :func:`remember` noted; what cannot be read is as if it had not been given."""
     policy, cache, rebuild = record.get("policy"), record.get("cache"), record.get("rebuild")
     jobs, default = _number(record.get("jobs")), RunOptions()
+    keep_last = _number(record.get("keep_last"))
     return RunOptions(
         jobs=int(jobs) if jobs and 1 <= jobs <= 1024 else None,
         policy=next((one for one in FailPolicy if one.value == policy), default.policy),
@@ -95,6 +97,7 @@ def recall(record: Mapping[str, Any]) -> RunOptions:
         rebuild=tuple(name for name in rebuild if isinstance(name, str)) if isinstance(rebuild, list) else (),
         full_refresh=record.get("full_refresh") is True,
         assume_unchanged=record.get("assume_unchanged") is True,
+        keep_last=int(keep_last) if keep_last and keep_last >= 1 else None,
     )
 
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "validate": "Check the whole project without a connection.",
     "debug": "Say what is installed, and try the connection.",
     "plugins": "List plugins, or begin a new one.",
+    "snapshot": "Bring the histories of snapshots up to date, and prune them.",
     "source": "Look how old the newest rows of sources are.",
     "schema": "Write JSON Schemas of the YAML files, for editors.",
     "clean": "Delete what FlowForge keeps in the project's folder.",

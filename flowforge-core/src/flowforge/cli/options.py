@@ -236,7 +236,7 @@ def run_options(function: F) -> F:
             is_flag=True,
             envvar=["FLOWFORGE_FULL_REFRESH"],
             show_envvar=True,
-            help="Build everything that is selected, from nothing.",
+            help="Build everything that is selected, from nothing. Snapshots keep their history all the same.",
         ),
         click.option(
             "--assume-unchanged",

@@ -31,6 +31,7 @@ def print_plan(plan: Plan, output: Output) -> None:
                 "kind": step.node.kind.value,
                 "materialized": step.node.materialized,
                 "relation": str(step.relation),
+                **({"prunes": step.prunes} if step.prunes is not None else {}),
             }
             output.answer(json.dumps(record, ensure_ascii=False))
         output.answer(
@@ -45,5 +46,9 @@ def print_plan(plan: Plan, output: Output) -> None:
         if output.verbosity >= 1:
             for line in step.details:
                 output.answer(f"         {visible(line)}")
+    for step in plan.steps.values():
+        if step.prunes is not None:
+            versions = "1 old version" if step.prunes == 1 else f"{step.prunes} old versions"
+            output.answer(f"prune  {step.node.short_name:<{width}}  {versions} would go")
     totals = ", ".join(f"{counts[key]} {words}" for key, words in _TOTALS.items() if counts[key])
     output.answer(f"dry run: {totals or 'nothing to do'}")

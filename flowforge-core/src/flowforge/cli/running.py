@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import click
@@ -30,53 +30,74 @@ if TYPE_CHECKING:
     from flowforge.events import Event
     from flowforge.run.result import RunResult
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 
 def running_command(name: str, help: str) -> click.Command:
     """The command that calls the method *name* of a project."""
 
     @click.command(name, help=help)
-    @project_argument
-    @selection_options
-    @changed_since_option
-    @vars_option
-    @run_options
-    @rebuild_options
+    @steering_options
     @with_context
-    def command(
-        context: Context,
-        project: Path | None,
-        state: Path | None,
-        vars: tuple[str, ...],
-        allow_empty: bool,
-        dry_run: bool,
-        **steering: Any,
-    ) -> int:
-        project, rebuild = project_or_selector(project, steering["rebuild"])
-        chosen = selection_of({**steering, "rebuild": rebuild})
-        select, exclude, changed_since = chosen["select"], chosen["exclude"], chosen["changed_since"]
-        options = attrs.evolve(run_options_of(steering), rebuild=chosen["rebuild"])
-        with context.project(project, vars, state) as loaded:
-            context.connect(loaded)
-            try:
-                if dry_run:
-                    plan = loaded.plan(select, exclude, command=name, options=options, changed_since=changed_since)
-                    print_plan(plan, context.output)
-                    return 0
-                step: Callable[..., RunResult] = getattr(loaded, name)
-                return run_and_report(
-                    context,
-                    loaded,
-                    lambda listener: step(
-                        select, exclude, options=options, listener=listener, changed_since=changed_since
-                    ),
-                )
-            except NothingSelectedError as error:
-                if not allow_empty:
-                    raise
-                context.output.remark(error.message)
-                return 0
+    def command(context: Context, **given: Any) -> int:
+        return run_as_asked(context, name, lambda loaded: getattr(loaded, name), **given)
 
     return command
+
+
+def steering_options(function: F) -> F:
+    """Add the argument and the options that :func:`run_as_asked` takes."""
+    for add in (rebuild_options, run_options, vars_option, changed_since_option, selection_options, project_argument):
+        function = add(function)
+    return function
+
+
+def run_as_asked(
+    context: Context,
+    name: str,
+    step_of: Callable[[Project], Callable[..., RunResult]],
+    *,
+    project: Path | None,
+    state: Path | None,
+    vars: tuple[str, ...],
+    allow_empty: bool,
+    dry_run: bool,
+    keep_last: int | None = None,
+    **steering: Any,
+) -> int:
+    """Run, or say what a run would do; returns the exit code.
+
+    Parameters
+    ----------
+    name:
+        What is run, as ``Project.plan`` calls it.
+    step_of:
+        The method of a project that runs it.
+    keep_last:
+        As in the options of a run.
+    """
+    project, rebuild = project_or_selector(project, steering["rebuild"])
+    chosen = selection_of({**steering, "rebuild": rebuild})
+    select, exclude, changed_since = chosen["select"], chosen["exclude"], chosen["changed_since"]
+    options = attrs.evolve(run_options_of(steering), rebuild=chosen["rebuild"], keep_last=keep_last)
+    with context.project(project, vars, state) as loaded:
+        context.connect(loaded)
+        try:
+            if dry_run:
+                plan = loaded.plan(select, exclude, command=name, options=options, changed_since=changed_since)
+                print_plan(plan, context.output)
+                return 0
+            step = step_of(loaded)
+            return run_and_report(
+                context,
+                loaded,
+                lambda listener: step(select, exclude, options=options, listener=listener, changed_since=changed_since),
+            )
+        except NothingSelectedError as error:
+            if not allow_empty:
+                raise
+            context.output.remark(error.message)
+            return 0
 
 
 def run_and_report(context: Context, project: Project, start: Callable[[Callable[[Event], None]], RunResult]) -> int:

@@ -41,6 +41,10 @@ def report(result: RunResult, output: Output) -> None:
     for check in failed:
         if id(check) not in told:
             _print_check(check, output)
+    for node in result.nodes:
+        if node.pruned:
+            versions = "1 old version" if node.pruned == 1 else f"{node.pruned} old versions"
+            output.say(f"pruned {node.node.removesuffix('.ff')}: {versions} removed")
     totals = [f"{count} {_WORDS[status]}" for status in _WORDS if (count := result.counts.get(status, 0))]
     if result.checks:
         counts = result.check_counts

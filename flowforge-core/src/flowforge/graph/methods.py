@@ -22,8 +22,8 @@ from flowforge.project.manifest import Manifest, ModelConfig, Node, NodeKind
 
 Method = Callable[[Manifest, str, str], frozenset[str]]
 
-_MATERIALIZATIONS = ("ephemeral", "incremental", "seed", "table", "view")
-_TYPES = ("model", "seed", "source")
+_MATERIALIZATIONS = ("ephemeral", "incremental", "seed", "snapshot", "table", "view")
+_TYPES = ("model", "seed", "snapshot", "source")
 
 
 _BATCH, _STREAMING = "batch", "streaming"
@@ -101,11 +101,13 @@ def by_kind(manifest: Manifest, key: str, value: str) -> frozenset[str]:
 
 
 def by_type(manifest: Manifest, key: str, value: str) -> frozenset[str]:
-    """``model`` or ``seed``; ``source`` is understood and fits no node, since sources are not built."""
+    """``model``, ``snapshot`` (models too) or ``seed``; ``source`` is understood and fits no node, since sources are not built."""
     _no_key("type", key)
 
     def types(node: Node) -> tuple[str, ...]:
-        return ("seed" if node.kind is NodeKind.SEED else "model",)
+        if node.kind is NodeKind.SEED:
+            return ("seed",)
+        return ("model",) if node.config.snapshot is None else ("model", "snapshot")
 
     return _fitting(manifest, "is of the type", value, types, known=_TYPES)
 

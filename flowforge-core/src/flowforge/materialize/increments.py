@@ -253,7 +253,7 @@ def refuse_bad_keys(session: Session, dialect: Dialect, batch: Relation, increme
         doubled = f"SELECT {columns}, COUNT(*) AS n FROM {table} GROUP BY {columns} HAVING COUNT(*) > 1"
         examples = session.query(f"SELECT * FROM ({doubled}) AS ff_doubled ORDER BY n DESC LIMIT 3").read_all()
         if examples.num_rows:
-            shown = "; ".join(_key_words(row, increment.key) for row in examples.to_pylist())
+            shown = "; ".join(key_words(row, increment.key) for row in examples.to_pylist())
             raise ModelExecutionError(
                 f"several of the new rows have one key: {shown}",
                 node=node,
@@ -262,7 +262,8 @@ def refuse_bad_keys(session: Session, dialect: Dialect, batch: Relation, increme
             )
 
 
-def _key_words(row: dict[str, object], key: Sequence[str]) -> str:
+def key_words(row: dict[str, object], key: Sequence[str]) -> str:
+    """One of several doubled keys, for people: *row* has the values of *key*, and how many rows have them."""
     *values, count = row.values()
     named = ", ".join(f"{name}={value!r}" for name, value in zip(key, values, strict=True))
     return f"{named} ({count} rows)"

@@ -16,6 +16,7 @@ import attrs
 from flowforge.contract import Capability, Dialect, EngineSpec, Session
 from flowforge.crash import crash_point
 from flowforge.errors import InternalError
+from flowforge.materialize.history import Past
 from flowforge.materialize.steps import Audit, Publication, Published, Steps, Writer
 from flowforge.materialize.stepwise import publish_stepwise, refuse_what_is_not_atomic
 from flowforge.state.lease import Leases
@@ -51,6 +52,8 @@ class Publisher:
         Seconds to wait for another run that writes the same relation; ``None`` waits for ever.
     clock:
         The time in UTC, to be noted.
+    moment:
+        The one time in UTC that all histories of the run note.
     leases:
         What takes the place of locks, on engines that lack them, or transactions around DDL.
     """
@@ -63,6 +66,7 @@ class Publisher:
     lock_timeout: float | None = None
     clock: Callable[[], dt.datetime] = _now
     leases: Leases | None = None
+    moment: dt.datetime = attrs.field(factory=_now)
 
     def publish(self, session: Session, publication: Publication, audit: Audit | None) -> Published:
         """Write one relation, or find that what stands there is what would be written. On a worker's thread.
@@ -122,7 +126,16 @@ class Publisher:
             if audit is not None:
                 audit(session, self.dialect.render(publication.target))
             return Published(row, row.rows, kept=True)
-        if steps.grows(session, publication):
+        steps.refuse_to_lose_a_history(session, publication, row)
+        past = steps.past(session, publication) if publication.history is not None else None
+        if past is not None and publication.prunes:
+            pruned = self._pruned(session, publication, past, row)
+            if pruned.kept:
+                return pruned
+            published = pruned
+        elif past is not None:
+            published = self._continued(session, publication, past, audit, row)
+        elif steps.grows(session, publication):
             published = self._grown(session, publication, audit, row)
         else:
             published = self._replaced(session, publication, audit, row)
@@ -150,6 +163,38 @@ class Publisher:
             crash_point("publish.replaced")
             noted = steps.new_row(session, publication, staged, row)
         return Published(noted, staged.rows if staged else None, kept)
+
+    def _continued(
+        self, session: Session, publication: Publication, past: Past, audit: Audit | None, row: MetaRow | None
+    ) -> Published:
+        """Add versions to a history; the audit sees all of its versions as they will be."""
+        steps = self._steps
+        versions = steps.versions(session, publication, past)
+        kept = versions.is_nothing and steps.is_as_noted(session, publication, row)
+        if kept or versions.can_write:
+            if not kept:
+                versions.write()
+            versions.spares.drop(session)
+        else:
+            steps.replace(session, publication, steps.stage_versions(session, publication, versions))
+        crash_point("publish.versioned")
+        if audit is not None:
+            audit(session, self.dialect.render(publication.target))
+        if kept and row is not None:
+            return Published(steps.kept_row(publication, row), 0, kept=True)
+        return Published(steps.new_row(session, publication, None, row), versions.opened, kept=False)
+
+    def _pruned(self, session: Session, publication: Publication, past: Past, row: MetaRow | None) -> Published:
+        """Remove old versions; what is known of the rows that they were made from stays true."""
+        steps = self._steps
+        count = steps.old_versions(session, publication)
+        if row is not None:
+            publication = attrs.evolve(publication, fingerprint=row.fingerprint)
+        if not count and row is not None:
+            return Published(row, 0, kept=True)
+        steps.replace(session, publication, steps.stage_kept(session, publication, past))
+        crash_point("publish.pruned")
+        return Published(steps.new_row(session, publication, None, row), count, kept=False)
 
     def _grown(self, session: Session, publication: Publication, audit: Audit | None, row: MetaRow | None) -> Published:
         """Add rows to the table; the audit sees all of its rows as they will be."""

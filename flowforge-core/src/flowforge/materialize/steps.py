@@ -12,8 +12,12 @@ from collections.abc import Callable
 import attrs
 
 from flowforge.contract import Capability, CreateKind, Dialect, EngineSpec, Session, TableOptions
+from flowforge.errors import ModelExecutionError
+from flowforge.materialize.history import NOTED, History, Past, refuse_what_is_no_history
 from flowforge.materialize.increments import Growth, Increment, refuse_bad_keys, stage_new_rows
+from flowforge.materialize.pruning import kept_versions, old_versions
 from flowforge.materialize.staging import staging_name
+from flowforge.materialize.versions import Spares, Versions, first_versions
 from flowforge.state.fingerprint import parse_fingerprint
 from flowforge.state.meta import MetaRow, read_meta_row, relation_key
 from flowforge.values import Namespace, Relation, RelationKind
@@ -42,6 +46,8 @@ class Publication:
     increment:
         How rows are added to those that stand there; nothing else is written then. Without a table of this name, the
         rows are written as for any other table, and only their keys are looked at.
+    history:
+        How the rows become versions of those that stand there. Nothing else ever takes the place of a history.
     from_scratch:
         Replace the table, though it could grow.
     hash_rows:
@@ -66,10 +72,16 @@ class Publication:
     retired: Relation | None = None
     options: TableOptions = TableOptions()
     increment: Increment | None = None
+    history: History | None = None
     from_scratch: bool = False
     hash_rows: bool = False
     may_keep: bool = False
     allow_non_atomic: bool = False
+
+    @property
+    def prunes(self) -> bool:
+        """Whether old versions are removed from a history, and nothing else is done."""
+        return self.history is not None and self.history.keep_last is not None
 
     @property
     def is_query(self) -> bool:
@@ -164,6 +176,10 @@ class Steps:
             return False
         return session.layout(publication.target) == row.layout
 
+    def is_as_noted(self, session: Session, publication: Publication, row: MetaRow | None) -> bool:
+        """Whether the history that stands there has the columns that the last run noted."""
+        return row is not None and row.content == NOTED and session.layout(publication.target) == row.layout
+
     # doing it
 
     def staging(self, publication: Publication) -> Relation:
@@ -174,6 +190,8 @@ class Steps:
     def stage(self, session: Session, publication: Publication) -> Staged:
         """Write the new rows."""
         staged = self.staging(publication)
+        if publication.history is not None:
+            return self._first_versions(session, publication, publication.history)
         if publication.write is not None:
             rows = publication.write(session, staged)
         else:
@@ -221,15 +239,108 @@ class Steps:
         session.drop(growth.batch, RelationKind.TABLE)
         return Staged(staged, growth.rows)
 
-    def spare(self, publication: Publication) -> Relation:
-        """A second relation of this run's own."""
+    def spare(self, publication: Publication, word: str = "new") -> Relation:
+        """Another relation of this run's own."""
         table = publication.table
-        name = staging_name(f"{table.name}__new", self.run_id, limit=self.dialect.max_identifier_bytes)
+        name = staging_name(f"{table.name}__{word}", self.run_id, limit=self.dialect.max_identifier_bytes)
         return table.renamed(name)
+
+    # histories
+
+    def refuse_to_lose_a_history(self, session: Session, publication: Publication, row: MetaRow | None) -> None:
+        """Say that a table holds what nothing could make again.
+
+        Raises
+        ------
+        ModelExecutionError
+            When it would be replaced.
+        """
+        if publication.history is not None or row is None or row.content != NOTED:
+            return
+        if session.kind_of(publication.target) is RelationKind.TABLE:
+            raise ModelExecutionError(
+                f"the table {publication.target} is the history of a snapshot, which no run could make again",
+                node=publication.node,
+                code="FF2037",
+                help="rename or drop it if nobody needs it, give the model another name, or make it a snapshot again",
+            )
+
+    def past(self, session: Session, publication: Publication) -> Past | None:
+        """The history that stands there; ``None``: none yet.
+
+        Raises
+        ------
+        ModelExecutionError
+            When something else stands there.
+        """
+        past = refuse_what_is_no_history(session, self.dialect, publication.target, publication.node)
+        if past is None and publication.prunes:
+            raise ModelExecutionError(f"{publication.target} is gone", node=publication.node, code="FF2030")
+        return past
+
+    def spares(self, publication: Publication) -> Spares:
+        """The relations in which versions are made."""
+        return Spares(*(self.spare(publication, word) for word in ("new", "changed", "versions")))
+
+    def _stage_rows(self, session: Session, publication: Publication) -> Relation:
+        spares = self.spares(publication)
+        spares.drop(session)  # of an attempt whose connection was lost
+        if publication.write is not None:
+            publication.write(session, spares.batch)
+        else:
+            assert publication.select is not None
+            session.create_as(spares.batch, publication.select, CreateKind.TABLE)
+        return spares.batch
+
+    def _first_versions(self, session: Session, publication: Publication, history: History) -> Staged:
+        batch, staged = self._stage_rows(session, publication), self.staging(publication)
+        select = first_versions(session, self.dialect, batch, history, publication.node)
+        rows = session.create_as(staged, select, CreateKind.TABLE, publication.options).rows
+        session.drop(batch, RelationKind.TABLE)
+        return Staged(staged, rows)
+
+    def versions(self, session: Session, publication: Publication, past: Past) -> Versions:
+        """Stage the rows of the query, and compare them with the history."""
+        assert publication.history is not None
+        self._stage_rows(session, publication)
+        return Versions.of(
+            session,
+            self.dialect,
+            publication.target,
+            past,
+            self.spares(publication),
+            publication.history,
+            publication.node,
+        )
+
+    def stage_versions(self, session: Session, publication: Publication, versions: Versions) -> Staged:
+        """Write all versions that the history is to have."""
+        staged = self.staging(publication)
+        session.create_as(staged, versions.rewritten(), CreateKind.TABLE, publication.options)
+        versions.spares.drop(session)
+        return Staged(staged, versions.opened)
+
+    def old_versions(self, session: Session, publication: Publication) -> int:
+        """How many versions are older than those that are to be kept."""
+        assert publication.history is not None
+        return old_versions(session, self.dialect, publication.target, publication.history)
+
+    def stage_kept(self, session: Session, publication: Publication, past: Past) -> Staged:
+        """Write the versions that are to be kept."""
+        assert publication.history is not None
+        staged = self.staging(publication)
+        session.drop(staged, RelationKind.TABLE)
+        select = kept_versions(self.dialect, publication.target, publication.history, past)
+        session.create_as(staged, select, CreateKind.TABLE, publication.options)
+        return Staged(staged, None)
 
     def hashed(self, session: Session, publication: Publication, staged: Staged) -> Staged:
         """*staged* with the hash of its rows, where it is asked for and can be had."""
-        if not publication.hash_rows or not self.engine.support(Capability.CONTENT_HASH):
+        if (
+            publication.history is not None
+            or not publication.hash_rows
+            or not self.engine.support(Capability.CONTENT_HASH)
+        ):
             return staged
         return attrs.evolve(staged, content=session.content_hash(staged.relation) or "")
 
@@ -263,7 +374,7 @@ class Steps:
             run_id=self.run_id,
             built_at=self.clock(),
             rows=staged.rows if staged else None,
-            content=staged.content if staged else "",
+            content=NOTED if publication.history is not None else staged.content if staged else "",
             layout=session.layout(publication.target) or "",
             sequence=before.sequence + 1 if before else 1,
         )

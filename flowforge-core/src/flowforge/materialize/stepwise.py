@@ -11,9 +11,12 @@ from __future__ import annotations
 import contextlib
 import logging
 
+import attrs
+
 from flowforge.contract import Capability, Session
 from flowforge.crash import crash_point
 from flowforge.errors import EngineError, UnsupportedError
+from flowforge.materialize.history import Past
 from flowforge.materialize.steps import Audit, Publication, Published, Staged, Steps
 from flowforge.state.lease import Lease
 from flowforge.state.meta import MetaRow, append_meta, forget
@@ -49,6 +52,10 @@ def publish_stepwise(
         if audit is not None:
             audit(session, steps.dialect.render(publication.target))
         return Published(row, row.rows, kept=True)
+    steps.refuse_to_lose_a_history(session, publication, row)
+    past = steps.past(session, publication) if publication.history is not None else None
+    if past is not None:
+        return _continue(steps, lease, session, publication, past, audit, row)
     try:
         staged = None if publication.is_query else _stage(steps, session, publication)
         crash_point("open.staged")
@@ -67,12 +74,72 @@ def publish_stepwise(
     except BaseException:
         if not publication.is_query:
             _clear_away(session, steps.staging(publication))
-            if publication.increment is not None:
-                _clear_away(session, steps.spare(publication))
+            for spare in _spares(steps, publication):
+                _clear_away(session, spare)
         raise
     forget(session, steps.dialect, steps.meta_table, noted.relation, before=noted.sequence)
     crash_point("open.cleaned")
     return Published(noted, staged.rows if staged else None, kept)
+
+
+def _spares(steps: Steps, publication: Publication) -> tuple[Relation, ...]:
+    if publication.history is not None:
+        spares = steps.spares(publication)
+        return (spares.batch, spares.changed, spares.versions)
+    return (steps.spare(publication),) if publication.increment is not None else ()
+
+
+def _continue(
+    steps: Steps,
+    lease: Lease,
+    session: Session,
+    publication: Publication,
+    past: Past,
+    audit: Audit | None,
+    row: MetaRow | None,
+) -> Published:
+    """Put a history in place that has more versions, or fewer old ones; or leave it."""
+    try:
+        staged, count = _staged_history(steps, session, publication, past, row)
+        crash_point("open.versioned")
+        if audit is not None:
+            audit(session, steps.dialect.render(publication.target if staged is None else staged.relation))
+        if staged is not None:
+            if publication.prunes and row is not None:
+                publication = attrs.evolve(publication, fingerprint=row.fingerprint)
+            noted = _replace(steps, lease, session, publication, staged, row)
+        else:
+            assert row is not None
+            if publication.prunes:
+                return Published(row, 0, kept=True)
+            lease.confirm(session)
+            noted = steps.kept_row(publication, row)
+            append_meta(session, steps.dialect, steps.meta_table, noted)
+        crash_point("open.noted")
+    except BaseException:
+        for spare in (steps.staging(publication), *_spares(steps, publication)):
+            _clear_away(session, spare)
+        raise
+    forget(session, steps.dialect, steps.meta_table, noted.relation, before=noted.sequence)
+    crash_point("open.cleaned")
+    return Published(noted, count, kept=staged is None)
+
+
+def _staged_history(
+    steps: Steps, session: Session, publication: Publication, past: Past, row: MetaRow | None
+) -> tuple[Staged | None, int]:
+    """The history as it will be, and how many versions were added or removed; nothing, when it stays as it is."""
+    if publication.prunes:
+        count = steps.old_versions(session, publication)
+        if not count and row is not None:
+            return None, 0
+        return steps.stage_kept(session, publication, past), count
+    versions = steps.versions(session, publication, past)
+    if versions.is_nothing and steps.is_as_noted(session, publication, row):
+        versions.spares.drop(session)
+        return None, 0
+    session.drop(steps.staging(publication), RelationKind.TABLE)  # of an attempt whose connection was lost
+    return steps.stage_versions(session, publication, versions), versions.opened
 
 
 def _stage(steps: Steps, session: Session, publication: Publication) -> Staged:

@@ -86,6 +86,31 @@ class Incremental:
 
 
 @attrs.frozen
+class Snapshot:
+    """How a model's history is kept.
+
+    Parameters
+    ----------
+    strategy:
+        ``timestamp`` (a higher *updated_at* is a new version) or ``check`` (other values are).
+    unique_key:
+        Columns that tell rows apart.
+    updated_at:
+        For ``timestamp``: the column that says when a row was changed.
+    check_cols:
+        For ``check``: the columns that are compared; none: all but the key.
+    hard_deletes:
+        What becomes of keys that the query no longer has: ``ignore``, ``invalidate`` or ``new_record``.
+    """
+
+    strategy: str
+    unique_key: tuple[str, ...]
+    updated_at: str | None = None
+    check_cols: tuple[str, ...] = ()
+    hard_deletes: str = "ignore"
+
+
+@attrs.frozen
 class ModelConfig:
     """The settings of one model, after all layers were merged.
 
@@ -126,6 +151,7 @@ class ModelConfig:
     cache: bool | None = None
     inputs: tuple[str, ...] = ()
     incremental: Incremental | None = None
+    snapshot: Snapshot | None = None
 
 
 @attrs.frozen
@@ -244,7 +270,7 @@ class Node:
 
     @property
     def materialized(self) -> str:
-        """``table``, ``view``, ``ephemeral``, ``incremental`` or ``seed``."""
+        """``table``, ``view``, ``ephemeral``, ``incremental``, ``snapshot`` or ``seed``."""
         return "seed" if self.kind is NodeKind.SEED else self.config.materialized
 
 

@@ -11,11 +11,20 @@ from typing import Any, ClassVar, Literal
 import attrs
 
 from flowforge.config.layers import Layer
-from flowforge.config.names import is_name
 from flowforge.config.sql_dialects import is_dialect
 from flowforge.config.structure import structure_plain
 from flowforge.errors import ModelConfigError, Problems
 from flowforge.project.manifest import Incremental, ModelConfig
+from flowforge.project.setting_fields import columns as _columns
+from flowforge.project.setting_fields import words as _words
+from flowforge.project.snapshot_settings import (
+    SHARED,
+    HardDeletes,
+    SnapshotBlock,
+    SnapshotStrategy,
+    is_snapshot,
+    snapshot_of,
+)
 from flowforge.values import Location
 
 _LATER = (
@@ -23,7 +32,6 @@ _LATER = (
     "pre_hook",
     "post_hook",
     "storage",
-    "snapshot",
     "delta",
     "delta_sql",
     "delta_python",
@@ -72,10 +80,6 @@ def _inside(instance: object, attribute: attrs.Attribute[Any], value: tuple[str,
             raise ValueError(f"'{pattern}' is outside the project")
 
 
-def _words(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
-
-
 def _not_blank(instance: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
     if value is not None and not value.strip():
         raise ValueError("is empty")
@@ -84,21 +88,6 @@ def _not_blank(instance: object, attribute: attrs.Attribute[Any], value: str | N
 Strategy = Literal["append", "insert", "merge", "delete+insert", "insert_overwrite"]
 OnSchemaChange = Literal["ignore", "none", "fail", "append_new_columns", "sync_all_columns"]
 _WATERMARKS = ("updated_at_column", "updated_at_columns", "timestamp_columns", "delta_columns")
-
-
-def _columns(*aliases: str) -> Any:
-    return attrs.field(
-        default=(), converter=_words, validator=_names, metadata={"accepts": str | tuple[str, ...], "aliases": aliases}
-    )
-
-
-def _names(instance: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
-    seen = set()
-    for name in value:
-        is_name(instance, attribute, name)
-        if name.casefold() in seen:
-            raise ValueError(f"'{name}' is named twice")
-        seen.add(name.casefold())
 
 
 @attrs.frozen(kw_only=True)
@@ -121,7 +110,7 @@ class _Written:
 
     later_keys: ClassVar[Mapping[str, str]] = dict.fromkeys(_LATER, "")
 
-    materialized: Literal["table", "view", "ephemeral", "incremental"] | None = None
+    materialized: Literal["table", "view", "ephemeral", "incremental", "snapshot"] | None = None
     tags: tuple[str, ...] = attrs.field(default=(), converter=_words, metadata={"accepts": str | tuple[str, ...]})
     meta: Mapping[str, Any] = attrs.field(factory=dict)
     description: str | None = None
@@ -145,6 +134,10 @@ class _Written:
     updated_at: tuple[str, ...] = _columns(*_WATERMARKS)
     partition_by: tuple[str, ...] = _columns()
     on_schema_change: OnSchemaChange | None = attrs.field(default=None, metadata={"aliases": ("schema_sync",)})
+    snapshot: SnapshotBlock | None = None
+    strategy: SnapshotStrategy | None = None
+    check_cols: tuple[str, ...] = _columns("check_columns")
+    hard_deletes: HardDeletes | None = None
 
 
 MODEL_KEYS = _Written
@@ -189,15 +182,18 @@ def structure_config(
     if written is None:
         return None
     before = len(problems)
-    growing = _incremental(written, place, problems)
+    growing, kept = _incremental(written, place, problems), snapshot_of(written, place, problems)
     if len(problems) > before:
         return None
     plain = {name: getattr(written, name) for name in _PLAIN}
-    materialized = "incremental" if growing is not None else written.materialized or "table"
-    return ModelConfig(**{**plain, "materialized": materialized, "incremental": growing})
+    implied = "incremental" if growing is not None else "snapshot" if kept is not None else "table"
+    materialized = "incremental" if growing is not None else written.materialized or implied
+    return ModelConfig(**{**plain, "materialized": materialized, "incremental": growing, "snapshot": kept})
 
 
-_PLAIN = tuple(field.name for field in attrs.fields(ModelConfig) if field.name not in ("materialized", "incremental"))
+_PLAIN = tuple(
+    field.name for field in attrs.fields(ModelConfig) if field.name not in ("materialized", "incremental", "snapshot")
+)
 
 
 def _incremental(written: _Written, place: Callable[[str], Location], problems: Problems) -> Incremental | None:
@@ -221,6 +217,8 @@ def _incremental(written: _Written, place: Callable[[str], Location], problems: 
         values[name] = inner or outer
     if written.materialized == "incremental" and refused:
         wrong("incremental", "'incremental' is off, and materialized='incremental'", "keep one of them")
+    if is_snapshot(written):
+        beside = {name: value for name, value in beside.items() if name not in SHARED}
     if not said and written.materialized != "incremental":
         for name, value in beside.items():
             if value and not refused:

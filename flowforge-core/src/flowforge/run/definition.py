@@ -115,6 +115,8 @@ class Definer:
             settings.update(attrs.asdict(node.config.incremental))
         if isinstance(node.body, SeedBody) and node.body.loaded_columns:
             settings["loaded_columns"] = True
+        if node.config.snapshot is not None:
+            settings.update(attrs.asdict(node.config.snapshot))
         return settings
 
     def _sql(self, node: Node) -> Definition:

@@ -27,6 +27,7 @@ from flowforge.materialize.publish import Audit, Publication, Published, Publish
 from flowforge.project.manifest import Node, NodeKind
 from flowforge.run.compile import Compiled, Compiler
 from flowforge.run.growing import compile_increment, increment_of
+from flowforge.run.histories import history_of
 from flowforge.run.ledger import Decision, Ledger, backing_of, kind_of
 from flowforge.run.modules import ProjectModules
 from flowforge.run.plan import Action, PlanNode
@@ -36,7 +37,7 @@ from flowforge.run.sessions import Sessions
 from flowforge.seeds.loaded import Origin
 from flowforge.state.meta import read_meta_row
 from flowforge.state.policy import CacheMode
-from flowforge.values import Location, Relation
+from flowforge.values import Location, Relation, RelationKind
 
 SeedWriter = Callable[[Node, Session, Relation, LoadMode], int]
 AuditMaker = Callable[[Node, bool], Audit | None]
@@ -69,6 +70,8 @@ class Bench:
     read_by_others: Callable[[str], bool]
     """Whether any node of the project reads the node of this name."""
     retry: Retry
+    keep_last: int | None = None
+    """How many versions of each key the histories of snapshots are to keep; ``None``: all."""
 
 
 def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
@@ -81,6 +84,7 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
     published: Published | None = None
     error: FlowForgeError | None = None
     growing: list[Compiled] = []
+    pruned: Published | None = None
     try:
         decision = bench.ledger.decide(node.name)
         if decision.action is Action.SKIP:
@@ -96,6 +100,10 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
                 publication = attrs.evolve(publication, increment=attrs.evolve(publication.increment, begun=begun))
             published = _publish(step, bench, sessions, publication)
         bench.ledger.settled(decision, node, published.row if published else None)
+        if bench.keep_last is not None and node.config.snapshot is not None:
+            pruned = _pruned(step, bench, sessions)
+            if not pruned.kept:
+                bench.ledger.settled(decision, node, pruned.row)
     except BaseException as problem:  # noqa: BLE001 - a worker reports everything, whatever a driver raises
         error = explain(problem, step, bench, growing[-1] if growing else compiled)
     skipped = decision is not None and decision.action is Action.SKIP
@@ -112,6 +120,7 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
         sql=growing[-1].sql if growing else compiled.sql if compiled else None,
         error=error,
         kept=published is not None and published.kept,
+        pruned=pruned.rows or 0 if pruned else 0,
         notes=decision.definition.notes if decision is not None else (),
         decision=decision if error is None else None,
     )
@@ -130,8 +139,9 @@ def _publish(step: PlanNode, bench: Bench, sessions: Sessions, publication: Publ
                 return settled
             unsettled.clear()
         try:
+            audit = None if publication.prunes else bench.make_audit(node, False)
             with sessions.working(bench.open_session(label, node.config.timeout)) as session:
-                return bench.publisher.publish(session, publication, bench.make_audit(node, False))
+                return bench.publisher.publish(session, publication, audit)
         except Exception as problem:
             error = problem if isinstance(problem, EngineError) else bench.error(problem)
             if error is None or error.committed is not Committed.UNKNOWN:
@@ -231,10 +241,24 @@ def _publication(
         backing=backing,
         retired=bench.ledger.retired(node),
         increment=increment_of(node, increment),
+        history=history_of(node, bench.publisher.moment),
         from_scratch=policy.from_scratch,
         hash_rows=policy.mode is not CacheMode.OFF and content is None and bench.read_by_others(node.name),
         may_keep=policy.mode.reads and node.name not in policy.forced,
     )
+
+
+def _pruned(step: PlanNode, bench: Bench, sessions: Sessions) -> Published:
+    """Remove old versions from a history, on a session of its own."""
+    publication = Publication(
+        node=step.node.name,
+        target=step.relation,
+        kind=RelationKind.TABLE,
+        fingerprint="",
+        data_id=uuid.uuid4().hex,
+        history=history_of(step.node, bench.publisher.moment, keep_last=bench.keep_last),
+    )
+    return _publish(step, bench, sessions, publication)
 
 
 def _inputs_in_order(node: Node, bench: Bench) -> list[str]:

@@ -26,7 +26,10 @@ class Action(enum.Enum):
 
 @attrs.frozen
 class PlanNode:
-    """One step. *relation* is complete; *reason* says why it runs, *details* shows what changed, line by line."""
+    """One step. *relation* is complete; *reason* says why it runs, *details* shows what changed, line by line.
+
+    *prunes* says how many old versions would be removed from a snapshot's history.
+    """
 
     node: Node
     relation: Relation
@@ -34,6 +37,7 @@ class PlanNode:
     reason: str
     action: Action = Action.BUILD
     details: tuple[str, ...] = ()
+    prunes: int | None = None
 
 
 @attrs.frozen

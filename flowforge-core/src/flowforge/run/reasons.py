@@ -27,9 +27,9 @@ def reason(decision: Decision, node: Node, last: BuildRecord | None) -> tuple[st
         case Because.SAME:
             return "up to date", ()
         case Because.FORCED:
-            return "asked for by --rebuild or --full-refresh", ()
+            return f"asked for by --rebuild or --full-refresh{_what_stays(node)}", ()
         case Because.CACHE_OFF:
-            return "the cache is not read", ()
+            return f"the cache is not read{_what_stays(node)}", ()
         case Because.NEVER:
             return "was never built here", ()
         case Because.MISSING:
@@ -58,6 +58,10 @@ def reason(decision: Decision, node: Node, last: BuildRecord | None) -> tuple[st
             return f"if the rows of {subjects} change", ()
         case Because.INPUTS:
             return f"reads {subjects}, which changed", ()
+
+
+def _what_stays(node: Node) -> str:
+    return "" if node.config.snapshot is None else "; the query is applied once more, and the history stays"
 
 
 def _listed(names: list[str]) -> str:

@@ -29,6 +29,8 @@ class NodeResult:
         There when it did not end well.
     kept:
         It was built, but the rows were those that stood there already, so nothing was replaced.
+    pruned:
+        How many old versions were removed from its history.
     notes:
         Warnings about the model.
     decision:
@@ -48,6 +50,7 @@ class NodeResult:
     error: FlowForgeError | None = None
     blocked_by: str | None = None
     kept: bool = False
+    pruned: int = 0
     notes: tuple[Note, ...] = ()
     decision: Decision | None = attrs.field(default=None, repr=False)
 

@@ -45,6 +45,8 @@ class RunOptions:
         Selectors of nodes to build whatever is known of them; they are built only if they are selected too.
     full_refresh:
         Build all that is selected, from nothing.
+    keep_last:
+        Of the histories of snapshots keep only so many of the newest versions of each key; ``None``: all.
     assume_unchanged:
         Take for granted that the rows of sources did not change since they were last read.
     """
@@ -58,6 +60,7 @@ class RunOptions:
     rebuild: tuple[str, ...] = ()
     full_refresh: bool = False
     assume_unchanged: bool = False
+    keep_last: int | None = None
 
 
 _GOOD = (Status.SUCCESS, Status.CACHED)
