@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import datetime as dt
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,11 +40,15 @@ class Batch:
 
 @attrs.frozen
 class Kept:
-    """A history: the columns of the queries so far with their types, and the versions in no order."""
+    """A history: the columns of the queries so far with their types, and the versions in no order.
+
+    *time* is the type of its times.
+    """
 
     types: Mapping[str, str]
     versions: tuple[Row, ...]
     marks: bool = False
+    time: str = "timestamp"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -74,7 +79,8 @@ def begin(batch: Batch, rules: Rules, now: dt.datetime) -> Kept:
     for row in batch.rows:
         moment = now if rules.updated_at is None else row[rules.updated_at]
         versions.append({**row, **_own(moment, moment), **({DELETED: False} if marks else {})})
-    return Kept(dict(batch.types), tuple(versions), marks)
+    time = "timestamp" if rules.updated_at is None else batch.types[rules.updated_at]
+    return Kept(dict(batch.types), tuple(versions), marks, time)
 
 
 def go_on(kept: Kept, batch: Batch, rules: Rules, now: dt.datetime) -> Kept:
@@ -121,7 +127,7 @@ def go_on(kept: Kept, batch: Batch, rules: Rules, now: dt.datetime) -> Kept:
     for version in old:
         if version["_ff_is_current"] and _key(version, rules) in ended:
             version.update(_ff_valid_to=ended[_key(version, rules)], _ff_is_current=False)
-    return Kept(types, (*old, *added), marks)
+    return Kept(types, (*old, *added), marks, kept.time)
 
 
 def prune(kept: Kept, keep: int, rules: Rules) -> Kept | None:
@@ -192,12 +198,9 @@ def _check(batch: Batch, rules: Rules) -> None:
 
 
 def _check_times(kept: Kept, batch: Batch, rules: Rules) -> None:
-    times = {type(version["_ff_valid_from"]) for version in kept.versions}
-    counts = int in times
-    if rules.updated_at is None or rules.deletes != "ignore":
-        if counts:
-            raise RefusedError("no time")
-    if rules.updated_at is not None and times and counts != (batch.types[rules.updated_at] == "int64"):
+    if kept.time != "timestamp" and (rules.updated_at is None or rules.deletes != "ignore"):
+        raise RefusedError("no time")
+    if rules.updated_at is not None and kept.time != batch.types[rules.updated_at]:
         raise RefusedError("other times")
 
 
@@ -222,7 +225,7 @@ def overlaps(versions: Sequence[Row], key: tuple[str, ...]) -> list[Row]:
             found.append(version)
     for same in by_key.values():
         ordered = sorted(same, key=lambda one: (shown(one["_ff_valid_from"]), one["_ff_valid_to"] is None, _last(one)))
-        for one, other in zip(ordered, ordered[1:], strict=False):
+        for one, other in itertools.pairwise(ordered):
             if one["_ff_valid_to"] is None or shown(one["_ff_valid_to"]) > shown(other["_ff_valid_from"]):
                 found.append(other)
     return found

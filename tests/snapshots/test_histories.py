@@ -20,7 +20,7 @@ from flowforge.state.meta import ensure_meta
 from flowforge.values import Relation, RelationKind
 from flowforge_plain.place import Place
 
-DAY = dt.datetime(2024, 1, 1)
+DAY = dt.datetime(2024, 1, 1)  # noqa: DTZ001 - columns without a time zone
 TYPES = {"id": "int64", "part": "string", "v": "int64", "ts": "timestamp", "w": "int32", "x": "string"}
 NAMES = itertools.count()
 
@@ -165,6 +165,7 @@ def play(place: Place, session: Session, name: str, steps: list[Step]) -> None:
     relation = place.executor.dialect.render(place.relation(name))
     expected: Kept | None = None
     last: Published | None = None
+    typed = place.spec.name not in ("sqlite", "plain")  # whose columns hold what they get
     for number, step in enumerate(steps):
         after: Kept | None
         try:
@@ -180,8 +181,8 @@ def play(place: Place, session: Session, name: str, steps: list[Step]) -> None:
                 after = go_on(expected, step.batch, step.rules, step.now)
         except RefusedError:
             after = None
-        if place.spec.name in ("sqlite", "plain") and after is None and _is_about_types(expected, step):
-            continue  # its columns hold what they get
+        if not typed and after is None and _is_about_types(expected, step):
+            continue
         seen: list[Any] = []
 
         def audit(session: Session, relation: str, seen: list[Any] = seen, refuse: bool = step.refuse) -> None:
@@ -200,7 +201,9 @@ def play(place: Place, session: Session, name: str, steps: list[Step]) -> None:
         else:
             published = publisher.publish(session, made, None if step.keep else audit)
             if expected is not None and last is not None:
-                assert published.kept is (after.content == expected.content), "kept, though it changed, or the reverse"
+                wider = typed and after.types != expected.types
+                equal = after.content == expected.content and not wider
+                assert published.kept is equal, "kept, though it changed, or the reverse"
                 assert (published.row.data_id == last.row.data_id) is published.kept
             expected, last = after, published
         if after is not None and step.keep is None:
@@ -261,7 +264,7 @@ def test_a_view_is_not_touched(place: Place) -> None:
     session, publisher = place.session(), place.publisher()
     session.replace_view(place.relation("mine"), "SELECT 1 AS x")
     step = Step(Batch({"x": "int64"}, ({"x": 1},)), Rules(("x",)), DAY)
-    with pytest.raises(ModelExecutionError, match="the view .*mine is no history"):
+    with pytest.raises(ModelExecutionError, match=r"the view .*mine is no history"):
         publisher.publish(session, publication(place, "mine", step, 1), None)
     assert session.kind_of(place.relation("mine")) is RelationKind.VIEW
 

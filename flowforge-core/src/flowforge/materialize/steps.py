@@ -282,7 +282,7 @@ class Steps:
         """The relations in which versions are made."""
         return Spares(*(self.spare(publication, word) for word in ("new", "changed", "versions")))
 
-    def _stage_rows(self, session: Session, publication: Publication) -> Relation:
+    def _stage_rows(self, session: Session, publication: Publication) -> Spares:
         spares = self.spares(publication)
         spares.drop(session)  # of an attempt whose connection was lost
         if publication.write is not None:
@@ -290,27 +290,19 @@ class Steps:
         else:
             assert publication.select is not None
             session.create_as(spares.batch, publication.select, CreateKind.TABLE)
-        return spares.batch
+        return spares
 
     def _first_versions(self, session: Session, publication: Publication, history: History) -> Staged:
-        batch, staged = self._stage_rows(session, publication), self.staging(publication)
-        select = first_versions(session, self.dialect, batch, history, publication.node)
-        rows = session.create_as(staged, select, CreateKind.TABLE, publication.options).rows
-        session.drop(batch, RelationKind.TABLE)
+        spares, staged = self._stage_rows(session, publication), self.staging(publication)
+        rows = first_versions(session, self.dialect, spares, history, publication.node, staged, publication.options)
         return Staged(staged, rows)
 
     def versions(self, session: Session, publication: Publication, past: Past) -> Versions:
         """Stage the rows of the query, and compare them with the history."""
         assert publication.history is not None
-        self._stage_rows(session, publication)
+        spares = self._stage_rows(session, publication)
         return Versions.of(
-            session,
-            self.dialect,
-            publication.target,
-            past,
-            self.spares(publication),
-            publication.history,
-            publication.node,
+            session, self.dialect, publication.target, past, spares, publication.history, publication.node
         )
 
     def stage_versions(self, session: Session, publication: Publication, versions: Versions) -> Staged:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from flowforge.contract import CreateKind, Dialect, Session
+from flowforge.contract import CreateKind, Dialect, LoadMode, Session, TableOptions
 from flowforge.errors import ModelExecutionError
 from flowforge.materialize.columns import Fit, Shape, shape_of
 from flowforge.materialize.history import (
@@ -99,9 +99,9 @@ class Words:
         """The condition that two rows have one key."""
         return " AND ".join(f"{self.q(name, one)} = {self.q(name, other)}" for name in self.history.key)
 
-    def hash_of(self, table: str, moment: str) -> str:
-        """The hash that names a version."""
-        return self.dialect.text_hash([*(self.q(name, table) for name in self.history.key), moment])
+    def hash_of(self, table: str, moment: str, none: str) -> str:
+        """The hash that names a version; *none* where the engine has no hashes."""
+        return self.dialect.text_hash([*(self.q(name, table) for name in self.history.key), moment]) or none
 
     def updated(self, table: str, found: pa.DataType) -> str:
         """When a row of the query was updated, as the history keeps it.
@@ -147,18 +147,31 @@ class Words:
         )
 
 
-def first_versions(session: Session, dialect: Dialect, batch: Relation, history: History, node: str) -> str:
-    """The query of a new history: each row of *batch* is the first version of its key.
+def first_versions(
+    session: Session,
+    dialect: Dialect,
+    spares: Spares,
+    history: History,
+    node: str,
+    staged: Relation,
+    options: TableOptions,
+) -> int | None:
+    """Write a new history: each row of ``spares.batch`` is the first version of its key.
+
+    Returns
+    -------
+    int | None
+        The number of rows, if known.
 
     Raises
     ------
     ModelExecutionError
-        When *batch* holds what can be no version.
+        When there are rows that can be no version.
     """
     import pyarrow as pa
 
-    shape = shape_of(session, dialect, batch, node)
-    refuse_bad_rows(session, dialect, batch, shape, history, node)
+    shape = shape_of(session, dialect, spares.batch, node)
+    refuse_bad_rows(session, dialect, spares.batch, shape, history, node)
     time, name = pa.timestamp("us"), None
     if history.updated_at is not None:
         name = shape.find(history.updated_at)
@@ -166,21 +179,37 @@ def first_versions(session: Session, dialect: Dialect, batch: Relation, history:
         time = shape.types[name]
     words = Words(dialect, history, time, node)
     words.refuse_times_that_are_none()
-    began = words.now if name is None else words.q(name, "ff_new")
-    ended = f"CAST(NULL AS {dialect.type_name(time)})" if name is None else words.q(name, "ff_none")
+    # One row of values whose types are sure: an expression has none on some engines.
+    plain = {
+        "moment": pa.array([history.moment.replace(tzinfo=None)], pa.timestamp("us")),
+        "never": pa.nulls(1, pa.timestamp("us")),
+        "yes": pa.array([True]),
+        "no": pa.array([False]),
+        "none": pa.nulls(1, pa.string()),
+    }
+    frame = pa.table({f"ff__{key}": value for key, value in plain.items()})
+    session.load(spares.changed, frame.to_reader(), LoadMode.CREATE)
+    given = {key: words.q(f"ff__{key}", "ff_given") for key in plain}
+    began = given["moment"] if name is None else words.q(name, "ff_new")
     values = {
         **{column: words.q(column, "ff_new") for column in shape.types},
         UPDATED_AT: began,
         VALID_FROM: began,
-        VALID_TO: ended,
-        IS_CURRENT: words.yes(),
-        HASH: words.hash_of("ff_new", began),
+        VALID_TO: given["never"] if name is None else words.q(name, "ff_none"),
+        IS_CURRENT: given["yes"],
+        HASH: words.hash_of("ff_new", began, given["none"]),
     }
     if history.deletes is Deletes.NEW_RECORD:
-        values[IS_DELETED] = words.yes(False)
+        values[IS_DELETED] = given["no"]
     columns = ", ".join(f"{value} AS {words.q(column)}" for column, value in values.items())
-    rows = words.of(batch)
-    return f"SELECT {columns} FROM {rows} AS ff_new LEFT JOIN (SELECT * FROM {rows} WHERE 1 = 0) AS ff_none ON 1 = 0"
+    rows = words.of(spares.batch)
+    select = (
+        f"SELECT {columns} FROM {rows} AS ff_new CROSS JOIN {words.of(spares.changed)} AS ff_given"
+        f" LEFT JOIN (SELECT * FROM {rows} WHERE 1 = 0) AS ff_none ON 1 = 0"
+    )
+    written = session.create_as(staged, select, CreateKind.TABLE, options).rows
+    spares.drop(session)
+    return written
 
 
 @attrs.frozen
@@ -236,6 +265,8 @@ class Versions:
         words = Words(dialect, history, past.time, node)
         words.refuse_times_that_are_none()
         refuse_several_current(session, dialect, target, history, node)
+        if history.updated_at is not None:
+            words.updated("ff_new", new.types[new.find(history.updated_at) or history.updated_at])
         made = cls(session, words, target, spares, past, new, fitted(past, new, node))
         session.create_as(spares.changed, made._changed(), CreateKind.TABLE)
         session.create_as(spares.versions, made._versions(), CreateKind.TABLE)
@@ -307,7 +338,7 @@ class Versions:
         own = {
             **began,
             IS_CURRENT: words.yes(),
-            HASH: words.hash_of("ff_new", words.q(_FROM, "ff_new")),
+            HASH: words.hash_of("ff_new", words.q(_FROM, "ff_new"), words.q(HASH, "ff_none")),
             IS_DELETED: words.yes(False),
             _OPEN: words.yes(),
         }
