@@ -381,6 +381,7 @@ class Steps:
             engine=self.engine.name,
             run_id=self.run_id,
             built_at=self.clock(),
+            content=NOTED if publication.history is not None else "",
             sequence=before.sequence + 1 if before else 1,
         )
 

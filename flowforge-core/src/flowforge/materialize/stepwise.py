@@ -54,18 +54,28 @@ def publish_stepwise(
         return Published(row, row.rows, kept=True)
     steps.refuse_to_lose_a_history(session, publication, row)
     past = steps.past(session, publication) if publication.history is not None else None
-    if past is not None:
-        return _continue(steps, lease, session, publication, past, audit, row)
     try:
-        staged = None if publication.is_query else _stage(steps, session, publication)
-        crash_point("open.staged")
-        steps.audit(session, publication, staged, audit)
-        if staged is not None:
-            staged = steps.hashed(session, publication, staged)
-        kept = staged is not None and steps.are_equal(session, publication, staged, row)
-        if staged is not None and row is not None and kept:
+        if past is not None:
+            staged = _stage_history(steps, session, publication, past, row)
+            crash_point("open.versioned")
+            kept = staged is None
+            if audit is not None:
+                audit(session, steps.dialect.render(publication.target if staged is None else staged.relation))
+            if kept and row is not None and publication.prunes:
+                return Published(row, 0, kept=True)
+            if publication.prunes and row is not None:
+                publication = attrs.evolve(publication, fingerprint=row.fingerprint)
+        else:
+            staged = None if publication.is_query else _stage(steps, session, publication)
+            crash_point("open.staged")
+            steps.audit(session, publication, staged, audit)
+            if staged is not None:
+                staged = steps.hashed(session, publication, staged)
+            kept = staged is not None and steps.are_equal(session, publication, staged, row)
+        if row is not None and kept:
             lease.confirm(session)
-            session.drop(staged.relation, RelationKind.TABLE)
+            if staged is not None:
+                session.drop(staged.relation, RelationKind.TABLE)
             noted = steps.kept_row(publication, row)
             append_meta(session, steps.dialect, steps.meta_table, noted)
         else:
@@ -73,13 +83,12 @@ def publish_stepwise(
         crash_point("open.noted")
     except BaseException:
         if not publication.is_query:
-            _clear_away(session, steps.staging(publication))
-            for spare in _spares(steps, publication):
+            for spare in (steps.staging(publication), *_spares(steps, publication)):
                 _clear_away(session, spare)
         raise
     forget(session, steps.dialect, steps.meta_table, noted.relation, before=noted.sequence)
     crash_point("open.cleaned")
-    return Published(noted, staged.rows if staged else None, kept)
+    return Published(noted, staged.rows if staged else 0 if past else None, kept)
 
 
 def _spares(steps: Steps, publication: Publication) -> tuple[Relation, ...]:
@@ -89,57 +98,21 @@ def _spares(steps: Steps, publication: Publication) -> tuple[Relation, ...]:
     return (steps.spare(publication),) if publication.increment is not None else ()
 
 
-def _continue(
-    steps: Steps,
-    lease: Lease,
-    session: Session,
-    publication: Publication,
-    past: Past,
-    audit: Audit | None,
-    row: MetaRow | None,
-) -> Published:
-    """Put a history in place that has more versions, or fewer old ones; or leave it."""
-    try:
-        staged, count = _staged_history(steps, session, publication, past, row)
-        crash_point("open.versioned")
-        if audit is not None:
-            audit(session, steps.dialect.render(publication.target if staged is None else staged.relation))
-        if staged is not None:
-            if publication.prunes and row is not None:
-                publication = attrs.evolve(publication, fingerprint=row.fingerprint)
-            noted = _replace(steps, lease, session, publication, staged, row)
-        else:
-            assert row is not None
-            if publication.prunes:
-                return Published(row, 0, kept=True)
-            lease.confirm(session)
-            noted = steps.kept_row(publication, row)
-            append_meta(session, steps.dialect, steps.meta_table, noted)
-        crash_point("open.noted")
-    except BaseException:
-        for spare in (steps.staging(publication), *_spares(steps, publication)):
-            _clear_away(session, spare)
-        raise
-    forget(session, steps.dialect, steps.meta_table, noted.relation, before=noted.sequence)
-    crash_point("open.cleaned")
-    return Published(noted, count, kept=staged is None)
-
-
-def _staged_history(
+def _stage_history(
     steps: Steps, session: Session, publication: Publication, past: Past, row: MetaRow | None
-) -> tuple[Staged | None, int]:
-    """The history as it will be, and how many versions were added or removed; nothing, when it stays as it is."""
+) -> Staged | None:
+    """The history as it will be; ``None``: it stays as it is. Its rows are the versions that come, or go."""
     if publication.prunes:
         count = steps.old_versions(session, publication)
         if not count and row is not None:
-            return None, 0
-        return steps.stage_kept(session, publication, past), count
+            return None
+        return attrs.evolve(steps.stage_kept(session, publication, past), rows=count)
     versions = steps.versions(session, publication, past)
     if versions.is_nothing and steps.is_as_noted(session, publication, row):
         versions.spares.drop(session)
-        return None, 0
+        return None
     session.drop(steps.staging(publication), RelationKind.TABLE)  # of an attempt whose connection was lost
-    return steps.stage_versions(session, publication, versions), versions.opened
+    return steps.stage_versions(session, publication, versions)
 
 
 def _stage(steps: Steps, session: Session, publication: Publication) -> Staged:

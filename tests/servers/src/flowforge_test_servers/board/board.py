@@ -126,7 +126,8 @@ class Board:
         """Every relation is old or new, and ``_ff_meta`` does not lie; *earlier* is what :class:`Opening` says."""
         transactional = place.arena.transactional
         with place.look() as look:
-            wrong = judge.damage(look, scenario.old, scenario.new, earlier=earlier, transactional=transactional)
+            before = scenario.begins or scenario.old
+            wrong = judge.damage(look, before, scenario.new, earlier=earlier, transactional=transactional)
         assert not wrong, "after the kill: " + "; ".join(wrong)
 
     @staticmethod

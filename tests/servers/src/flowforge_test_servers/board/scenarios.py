@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import attrs
 
+from flowforge_test_servers.board import histories
 from flowforge_test_servers.board.arena import Arena, Place
 from flowforge_test_servers.board.growing import AFTER, BEFORE
+from flowforge_test_servers.board.process import run
 from flowforge_test_servers.board.world import EMPTY, NEW, OLD, REFUSED, SEEDED, Version
 
 PUBLISH = frozenset(f"publish.{step}" for step in ("locked", "staged", "audited", "replaced", "noted", "committed"))
@@ -37,8 +39,14 @@ class Scenario:
         The table of leases is made by it, on an engine that needs one.
     grows:
         Rows are added to tables, in place where the engine has transactions.
+    keeps:
+        Versions are added to histories.
     prepare:
         What else happens before, at the place itself.
+    begins:
+        What stands after that, when it is not *old* any more.
+    exactly:
+        All crash points that it comes to: in one transaction, and without.
     code:
         How a run to the end exits.
     settles:
@@ -55,17 +63,23 @@ class Scenario:
     special: frozenset[str] = frozenset()
     leases: bool = False
     grows: bool = False
+    keeps: bool = False
     prepare: Callable[[Place], None] = lambda place: None
+    begins: Version | None = None
+    exactly: tuple[frozenset[str], frozenset[str]] | None = None
     code: int = 0
     settles: bool = True
     like_another: bool = False
 
     def points(self, arena: Arena) -> frozenset[str]:
         """All crash points that a run to the end comes to."""
+        if self.exactly is not None:
+            return self.exactly[0 if arena.transactional else 1]
         branch = PUBLISH if arena.transactional else OPEN
         leases = {"lease.created"} if self.leases and not arena.transactional else set()
         growing = {"publish.grown"} if self.grows and arena.transactional else set()
-        return branch | RUN | SEED | self.special | leases | growing
+        keeping = {"publish.versioned" if arena.transactional else "open.versioned"} if self.keeps else set()
+        return branch | RUN | SEED | self.special | leases | growing | keeping
 
 
 def _older_meta(place: Place) -> None:
@@ -87,6 +101,15 @@ def _leftover(place: Place) -> None:
         look.execute(f'CREATE TABLE "{name}" (id INTEGER)')
 
 
+def _second_run(place: Place) -> None:
+    """Bring the histories to the state of the new files."""
+    ended = run(place, "build", "--jobs", "1")
+    assert ended.code == 0, ended.stderr
+
+
+_PRUNING = RUN | {"publish.locked", "publish.pruned", "publish.noted", "publish.committed"}
+_OPEN_PRUNING = RUN | (OPEN - {"open.staged"}) | {"open.versioned"}
+
 CHANGE = Scenario("change", OLD, NEW)
 SCENARIOS = (
     CHANGE,
@@ -95,5 +118,16 @@ SCENARIOS = (
     Scenario("migrate", OLD, NEW, special=frozenset({"meta.migrated"}), prepare=_older_meta, like_another=True),
     Scenario("leftover", OLD, NEW, special=frozenset({"leftovers.dropped"}), prepare=_leftover, like_another=True),
     Scenario("grow", BEFORE, AFTER, grows=True),
+    Scenario("keep", histories.BEFORE, histories.AFTER, keeps=True),
+    Scenario(
+        "prune",
+        histories.BEFORE,
+        histories.PRUNED,
+        command=("snapshot", "run", "--prune", "--keep-last", "1"),
+        prepare=_second_run,
+        begins=histories.AFTER,
+        exactly=(_PRUNING, _OPEN_PRUNING),
+        settles=False,
+    ),
     Scenario("refused", OLD, REFUSED, code=2, settles=False),
 )
