@@ -180,6 +180,9 @@ def _is_near(want: Any, have: Any, near: float, *, relative: bool) -> bool:
     return bool(apart <= (decimal.Decimal(str(near)) if exact else near))
 
 
+_TRUTH = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
+
+
 def read_as(want: Any, have: Any, *, text: bool) -> Any:
     """An expected value as one of the kind of *have*; *text*: it comes from a CSV.
 
@@ -191,9 +194,7 @@ def read_as(want: Any, have: Any, *, text: bool) -> Any:
     if isinstance(have, bool):
         if isinstance(want, bool):
             return want
-        return (
-            {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}[want.lower()] if text else None
-        )
+        return _TRUTH.get(want.lower()) if text else None
     if isinstance(want, bool):
         raise TypeError("a truth value is no number")
     if isinstance(have, int) and text:
