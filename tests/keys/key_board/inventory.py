@@ -23,6 +23,8 @@ from flowforge.config import profiles, project, properties, sources
 from flowforge.project import model_config
 from flowforge.project.decorators import engine_model, model
 from flowforge.seeds import schema_file
+from flowforge.seeds.csv_options import CsvOptions
+from flowforge.seeds.settings import SeedOnly
 from flowforge_duckdb.settings import DuckDBSettings
 from flowforge_postgres.settings import PostgresSettings
 
@@ -35,13 +37,14 @@ ROOTS: Mapping[str, type] = {
     "sources.yml": sources.FILE,
     "properties": properties.FILE,
     "seeds/schema.yml": schema_file.FILE,
+    "seed": SeedOnly,
+    "seed/csv": CsvOptions,
     "profiles.yml/duckdb": DuckDBSettings,
     "profiles.yml/postgres": PostgresSettings,
 }
 """What the files are read into."""
 
 NAMED: Mapping[str, str] = {
-    "flowforge.seeds.schema_file:_Column": "seeds/schema.yml/types",
     "flowforge.config.check_entries:_Common": "check",
 }
 """Classes that a part of a file is read into later, and what that part is called here."""
