@@ -31,6 +31,10 @@ def seed(content: str | bytes) -> dict[str, str | bytes]:
     return {"seeds/s.csv": content}
 
 
+def settings(text: str) -> dict[str, str | bytes]:
+    return {"project.yml": f"name: a\nversion: 1\nseeds: {{{text}}}\n"}
+
+
 def texts(*values: str | None) -> list[tuple[Any, ...]]:
     return [(value,) for value in values]
 
@@ -87,6 +91,14 @@ SEEDS = [
          texts("#N/A", "N/A", "NA", "None", "null")),
     Case("I18-missing-words-among-numbers", seed("a\n1\nNA\n"), "from s order by a", texts("1", "NA")),
     Case("I18-empty-and-quoted-empty", seed('a,b\n1,\n2,""\n'), "select b from s order by a", texts(None, "")),
+    Case("I18-declared-words", seed('a\nNA\n"NA"\n1\n') | settings("+null_values: [NA]"), "from s order by a nulls first",
+         texts(None, "1", "NA")),
+    Case("I16-json-above-doubles", {"seeds/s.jsonl": f'{{"a": {2**53 + 1}}}\n{{"a": 0.5}}\n'},
+         "select cast(a as varchar) from s order by a", texts("0.5", "9007199254740993.0")),
+    Case("I23-latin-1-declared", seed("a\ncafé\n".encode("latin-1")) | settings("+encoding: latin-1"), "from s",
+         texts("café")),
+    Case("I24-other-marks", seed("a;b\n'x;''y';1,5\n") | settings("+delimiter: ';', +quote: \"'\", +decimal: ','"), "from s",
+         [("x;'y", 1.5)]),
     Case("I19-nan", seed("a\nNaN\ninf\n1.5\n"), "select cast(a as varchar) from s order by 1", texts("1.5", "NaN", "inf")),
     Case("I20-quotes-newlines-emoji", seed('a\n"say ""hi""\nand 🦆, ok"\n'), "from s", texts('say "hi"\nand 🦆, ok')),
     Case("I21-BOM", seed(BOM + "id,b\n1,ü\n".encode()), "select id, b from s", [(1, "ü")]),

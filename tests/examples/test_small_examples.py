@@ -1,4 +1,4 @@
-"""Rows of the two examples that show one feature each, worked out on paper."""
+"""Rows of the examples that show one feature each, worked out on paper."""
 
 from __future__ import annotations
 
@@ -124,3 +124,43 @@ def test_tables_that_grow(copy_example: CopyExample) -> None:
     outcome = example.flowforge("source", "freshness", "growing_tables")
     assert outcome.code == 0
     assert "shop.deliveries" in outcome.out
+
+
+def test_seeds_of_every_kind(copy_example: CopyExample) -> None:
+    example = copy_example("seeds_of_every_kind")
+    example.build()
+    assert example.query("select name, dialing from namibia") == [("Namibia", "00264")]
+    assert example.query("select product, cast(price as varchar) from main_shop.price_list order by product") == [
+        ("Brötchen", "0.40"),
+        ("Käse", "12.50"),
+        ("Äpfel; lose", "1.25"),
+    ]
+    assert example.query("select order_id, customer, note from legacy_orders order by order_id") == [
+        (2**53 + 1, "ada", '5" pipe'),
+        (2**53 + 2, "bob", None),
+    ]
+    assert example.query("select id, device.os, order_id from events order by id") == [
+        (1, "linux", None),
+        (2, None, 2**53 + 1),
+        (3, None, None),
+    ]
+    assert example.query("select id, kind, fiscal_month, customer from activity order by id") == [
+        (1, "login", 12, None),
+        (2, "order", 12, "ada"),
+        (3, "logout", 12, None),
+    ]
+    origin = "count(*), min(_ff_seed_id), max(_ff_seed_file), count(_ff_loaded_at)"
+    assert example.query(f"select {origin} from fiscal_months") == [
+        (12, "fiscal_months", "seeds/fiscal_months.sql", 12)
+    ]
+
+
+def test_a_wrong_mark_in_a_price_is_told_with_its_line(copy_example: CopyExample) -> None:
+    example = copy_example("seeds_of_every_kind")
+    example.build()
+    seed = example.path / "seeds" / "german" / "prices.csv"
+    seed.write_bytes(seed.read_bytes().replace(b"1,25", b"1.25"))
+    outcome = example.flowforge("seed", "seeds_of_every_kind", "--select", "path:seeds/german")
+    assert outcome.code == 1, outcome.text
+    assert "seeds/german/prices.csv:2:15" in outcome.err
+    assert example.query("select count(*) from main_shop.price_list where price = 1.25") == [(1,)]

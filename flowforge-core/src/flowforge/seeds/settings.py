@@ -25,7 +25,7 @@ from flowforge.seeds.types import normal_word
 from flowforge.values import Location
 
 SHARED = frozenset(
-    "schema alias tags meta description owner enabled engines env_match timeout cache".split()  # noqa: SIM905
+    "schema alias tags meta description owner enabled engines env_match timeout cache dialect".split()  # noqa: SIM905
 )
 """Settings that mean the same for models and seeds."""
 
@@ -121,6 +121,13 @@ class SeedSettings:
         shared = {key: value for key, value in values.items() if key in SHARED}
         config = structure_config(shared, where, self._problems)
         options = self._read_options(path, format_, values, where)
+        if format_ is not None and values.get("dialect") is not None:
+            self._complain(
+                f"files of the format {format_.name} have no setting 'dialect', which is set for {path}",
+                "FF2213",
+                where("dialect"),
+                "set it only for SQL seeds",
+            )
         types: dict[str, str] = {}
         for column, word in values.get("column_types", {}).items():
             types[column] = normal_word(word)

@@ -1,0 +1,1 @@
+select name, dialing from {{ ref('countries') }} where code = 'NA'
