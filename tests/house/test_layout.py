@@ -15,7 +15,7 @@ NO_TEXT = {".parquet", ".png", ".ico", ".woff2", ".gz"}
 def lines_of(paths: list[Path]) -> Iterator[tuple[Path, int, str]]:
     for path in paths:
         if path.suffix not in NO_TEXT:
-            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
                 yield path, number, line
 
 
