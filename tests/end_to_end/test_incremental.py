@@ -114,7 +114,7 @@ def test_the_block_says_the_same_as_the_keys_beside_it(make: Make) -> None:
         ("materialized='incremental', unique_key=['id', 'ID']", "FF1101", "named twice"),
         ("materialized='incremental', unique_key=''", "FF1101", "cannot be empty"),
         ("materialized='incremental', unique_key='id', primary_key='id'", "FF1101", "mean the same"),
-        ("incremental={'delta_sql': 'x'}", "FF1101", "not supported yet"),
+        ("incremental={'delta_sql': ' '}", "FF1101", "is empty"),
         ("materialized='incremental', incremental_strategy='upsert'", "FF1101", "one of"),
     ],
 )

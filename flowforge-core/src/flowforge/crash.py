@@ -17,6 +17,7 @@ EXIT_CODE = 137
 CRASH_POINTS = (
     "meta.created",
     "meta.migrated",
+    "windows.created",
     "publish.locked",
     "publish.staged",
     "publish.audited",
@@ -30,6 +31,7 @@ CRASH_POINTS = (
     "open.versioned",
     "open.announced",
     "open.replaced",
+    "open.windows",
     "open.noted",
     "open.cleaned",
     "lease.created",

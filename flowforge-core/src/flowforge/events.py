@@ -66,7 +66,7 @@ class NodeStarted(Event):
 @attrs.frozen
 class NodeFinished(Event):
     """A node ended. *duration* is in seconds of wall time; *sql* is compiled and holds no secret; *index* counts what
-    ended, from 1."""
+    ended, from 1. *windows_done* and *windows_failed* are starts and ends in UTC, of a node that is built in windows."""
 
     node_run_id: str
     node: str
@@ -84,6 +84,8 @@ class NodeFinished(Event):
     message: str | None = None
     code: str | None = None
     inputs: tuple[Relation, ...] = ()
+    windows_done: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
+    windows_failed: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
 
 
 @attrs.frozen

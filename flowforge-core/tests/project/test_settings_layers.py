@@ -143,7 +143,7 @@ def test_a_create_in_the_file_is_nearer_than_the_folder(load: Load) -> None:
         ("models:\n  staging:\n    +timeout: [1]\n", "", "FF1005", "project.yml:5:15"),
         ("models:\n  +tags: a\n  tags: b\n", "", "FF1004", "project.yml:5:3"),
         ("models:\n  +unique_key: id\n", "", "FF1130", "project.yml:4:16"),
-        ("models:\n  +delta: 1\n", "", "FF1007", "project.yml:4:3"),
+        ("models:\n  +http: 1\n", "", "FF1007", "project.yml:4:3"),
         ("models:\n  incremental: {c: {unique_key: id}}\n", "", "FF1027", "project.yml:4:17"),
         ("models:\n  incremental: {a: {uniqe_key: id}}\n", "", "FF1004", "project.yml:4:21"),
         ("models:\n  storage: {a: {path: x}}\n", "", "FF1007", "project.yml:4:13"),

@@ -9,7 +9,7 @@ import attrs
 
 from flowforge.api.execution import plan_nodes, run_nodes
 from flowforge.api.retry import remember
-from flowforge.errors import Note, NothingSelectedError
+from flowforge.errors import Note, NothingSelectedError, UsageError
 from flowforge.events import Event
 from flowforge.project.manifest import NodeKind
 from flowforge.run.plan import Plan
@@ -66,6 +66,7 @@ def execute(
 ) -> RunResult:
     """Run *command* for exactly these nodes."""
     options = _resolved(project, options or RunOptions())
+    _refuse_time(project, names, options)
     if jobs is not None:
         options = attrs.evolve(options, jobs=jobs)
     result = run_nodes(project, names, listener, options, jobs=None, command=command, record=remember(project, options))
@@ -74,8 +75,31 @@ def execute(
 
 def plan(project: Project, names: Sequence[str], options: RunOptions | None) -> Plan:
     """What :func:`execute` would do with these nodes; writes nothing."""
+    options = _resolved(project, options or RunOptions())
+    _refuse_time(project, names, options)
     with project.looking():
-        return plan_nodes(project, names, _resolved(project, options or RunOptions()))
+        return plan_nodes(project, names, options)
+
+
+def _refuse_time(project: Project, names: Sequence[str], options: RunOptions) -> None:
+    """Windows are named of models that have some.
+
+    Raises
+    ------
+    UsageError
+        When none of *names* is built in windows, or all of them are to be built anew.
+    """
+    if options.event_time_start is None and options.event_time_end is None:
+        return
+    if options.full_refresh:
+        raise UsageError("a full refresh builds all windows, and some are named", code="FF6425", help="choose one")
+    settings = [project.manifest.nodes[name].config.incremental for name in names]
+    if not any(one is not None and one.in_windows for one in settings):
+        raise UsageError(
+            "--event-time-start and --event-time-end name windows, and no selected model is built in windows",
+            code="FF6424",
+            help="select a model with incremental_strategy='microbatch', or leave the options out",
+        )
 
 
 def _unselected(names: Sequence[str], options: RunOptions) -> tuple[Note, ...]:

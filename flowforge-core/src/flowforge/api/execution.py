@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from flowforge.api.histories import count_old
-from flowforge.api.preparation import leases_of, make_ledger, tidy
+from flowforge.api.preparation import leases_of, make_ledger, tidy, windows_due
 from flowforge.api.seeding import write_seed
 from flowforge.api.source_files import refuse_missing_files
 from flowforge.contract import Session
@@ -29,7 +29,7 @@ from flowforge.run.check_tables import CheckTables
 from flowforge.run.ledger import Ledger
 from flowforge.run.modules import ProjectModules
 from flowforge.run.node import Bench
-from flowforge.run.plan import Plan, make_plan
+from flowforge.run.plan import Action, Plan, make_plan
 from flowforge.run.reasons import reason
 from flowforge.run.recorder import Recorder
 from flowforge.run.result import NodeResult, RunResult
@@ -37,6 +37,7 @@ from flowforge.run.runner import RunOptions, effective_jobs, new_run_id, run_pla
 from flowforge.run.scheduler import FailPolicy, Stop, expected_cost, schedule
 from flowforge.run.sessions import Sessions
 from flowforge.run.signals import stop_on_signals
+from flowforge.run.span import listed
 from flowforge.run.traced import traced
 from flowforge.state.meta import meta_table
 from flowforge.state.records import BuildRecord
@@ -147,8 +148,12 @@ def plan_nodes(project: Project, names: Sequence[str], options: RunOptions | Non
             decision = ledger.decide(name)
             ledger.expected(decision, step.node)
             words, details = reason(decision, step.node, last.get(name))
+            windows = windows_due(project, session, ledger, step) if decision.action is not Action.SKIP else ()
+            words = f"{words}; {listed(windows)}" if windows else words
             prunes = count_old(project, session, step, options.keep_last)
-            steps[name] = attrs.evolve(step, action=decision.action, reason=words, details=details, prunes=prunes)
+            steps[name] = attrs.evolve(
+                step, action=decision.action, reason=words, details=details, windows=windows, prunes=prunes
+            )
     return attrs.evolve(plan, steps=steps)
 
 

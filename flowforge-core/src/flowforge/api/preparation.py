@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import logging
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,14 +16,18 @@ from flowforge.contract import Capability, Executor, Session
 from flowforge.errors import ConfigFileError, EngineError
 from flowforge.materialize.leftovers import cleaned, drop_leftovers, find_leftovers
 from flowforge.project.manifest import Source
+from flowforge.project.windows import Window
 from flowforge.run.compile import Compiler
 from flowforge.run.definition import Definer
 from flowforge.run.ledger import Ledger, Policy
-from flowforge.run.plan import Plan, place
+from flowforge.run.plan import Plan, PlanNode, place
 from flowforge.run.snapshot import take_snapshot
+from flowforge.run.span import Span
+from flowforge.run.survey import due, survey_of
 from flowforge.state.lease import Leases
 from flowforge.state.meta import ensure_meta, meta_table
 from flowforge.state.store import StateStore
+from flowforge.state.windows import ensure_windows
 from flowforge.values import Namespace
 
 if TYPE_CHECKING:
@@ -38,6 +43,8 @@ def tidy(project: Project, session: Session, run_id: str, plan: Plan, store: Sta
     """Create or migrate the meta table, end the server's work for dead runs, and drop what they staged."""
     executor = project.executor
     table = ensure_meta(session, executor.dialect, executor.namespace)
+    if has_windows(plan):
+        ensure_windows(session, executor.dialect, executor.namespace)
     dead = [run.run_id for run in store.unfinished_runs(socket.gethostname())]
     if dead:
         ended = executor.reap(dead)
@@ -75,11 +82,14 @@ def make_ledger(
     """The ledger of a run, with the database as *session* sees it now."""
     executor, manifest, compiler = project.executor, project.manifest, project.compiler
     home = executor.namespace
-    policy = Policy(options.cache, forced(plan, options), options.assume_unchanged, options.full_refresh)
+    span = span_of(options)
+    policy = Policy(options.cache, forced(plan, options), options.assume_unchanged, options.full_refresh, span)
     noting = policy.mode.reads or policy.mode.writes
     wanted = manifest.nodes if noting else plan.steps
     places = [place(manifest.nodes[name], home) for name in wanted if manifest.nodes[name].materialized != "ephemeral"]
-    snapshot = take_snapshot(session, executor.dialect, home, meta_table(home), _places(places))
+    snapshot = take_snapshot(
+        session, executor.dialect, home, meta_table(home), _places(places), windows=has_windows(plan)
+    )
     return Ledger(
         manifest,
         frozenset(plan.steps),
@@ -91,6 +101,27 @@ def make_ledger(
         relation=compiler.relation,
         source_state=lambda source: _source_state(project, source, compiler, open_session),
     )
+
+
+def has_windows(plan: Plan) -> bool:
+    """Whether some node of the plan is built in windows."""
+    found = (step.node.config.incremental for step in plan.steps.values())
+    return any(settings is not None and settings.in_windows for settings in found)
+
+
+def span_of(options: RunOptions) -> Span:
+    """Which windows the run is to build."""
+    now = options.now or dt.datetime.now(dt.UTC)
+    return Span(now, options.event_time_start, options.event_time_end, options.windows)
+
+
+def windows_due(project: Project, session: Session, ledger: Ledger, step: PlanNode) -> tuple[Window, ...]:
+    """The windows of a node that a run would build; none when it is not built in windows."""
+    node, executor = step.node, project.executor
+    if node.config.incremental is None or not node.config.incremental.in_windows:
+        return ()
+    found = survey_of(session, executor.dialect, executor.namespace, node, step.relation, ledger.key(node))
+    return due(node, step.relation, found, ledger.policy).windows
 
 
 def forced(plan: Plan, options: RunOptions) -> Collection[str]:

@@ -285,7 +285,7 @@ class Project(Connected):
         for node in self.select(select, exclude):
             if node.query is not None:
                 with _collecting(problems):
-                    compiled[node.name] = compiler.compile(node.name)
+                    compiled[node.name] = compiler.compile_shown(node.name)
         problems.raise_if_any()
         return compiled
 

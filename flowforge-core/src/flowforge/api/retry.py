@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -12,6 +13,7 @@ from flowforge.api.history import last_run
 from flowforge.config.secrets import is_secret_name
 from flowforge.errors import Note, StateError
 from flowforge.events import Status
+from flowforge.project.windows import Window, parse_moment
 from flowforge.run.runner import RunOptions
 from flowforge.run.scheduler import FailPolicy
 from flowforge.state.policy import CacheMode
@@ -77,6 +79,8 @@ def remember(project: Project, options: RunOptions) -> Mapping[str, Any]:
         "full_refresh": options.full_refresh,
         "keep_last": options.keep_last,
         "assume_unchanged": options.assume_unchanged,
+        "event_time_start": options.event_time_start.isoformat() if options.event_time_start else None,
+        "event_time_end": options.event_time_end.isoformat() if options.event_time_end else None,
         "vars": kept,
         "withheld": withheld,
         "engine": project.given_engine,
@@ -98,7 +102,16 @@ def recall(record: Mapping[str, Any]) -> RunOptions:
         full_refresh=record.get("full_refresh") is True,
         assume_unchanged=record.get("assume_unchanged") is True,
         keep_last=int(keep_last) if keep_last and keep_last >= 1 else None,
+        event_time_start=_moment(record.get("event_time_start")),
+        event_time_end=_moment(record.get("event_time_end")),
     )
+
+
+def _moment(value: Any) -> dt.datetime | None:
+    try:
+        return parse_moment(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _number(value: Any) -> float | None:
@@ -133,16 +146,29 @@ def find_retry(project: Project) -> Retry | None:
         notes = (*notes, Note(f"no longer in the project, so not retried: {some}", "FF2344"))
     options, vars_, withheld = recall(record.options), record.options.get("vars"), record.options.get("withheld")
     engine = record.options.get("engine")
+    settings = [manifest.nodes[name].config.incremental for name in names]
+    if not any(one is not None and one.in_windows for one in settings):
+        options = attrs.evolve(options, event_time_start=None, event_time_end=None)
     return Retry(
         run_id=record.run_id,
         command=record.command,
         names=project.dag.ordered(names),
-        options=attrs.evolve(options, rebuild=tuple(name for name in options.rebuild if name in names)),
+        options=attrs.evolve(
+            options,
+            rebuild=tuple(name for name in options.rebuild if name in names),
+            windows=_failed_windows(record, names),
+        ),
         vars=vars_ if isinstance(vars_, dict) else {},
         withheld=tuple(withheld) if isinstance(withheld, list) else (),
         engine=engine if isinstance(engine, str) else None,
         notes=notes,
     )
+
+
+def _failed_windows(record: RunRecord, names: Collection[str]) -> Mapping[str, tuple[Window, ...]]:
+    """The windows that failed, by node: nothing else of these nodes is left to do."""
+    failed = {name: node.windows for name, node in record.nodes.items() if node.windows and name in names}
+    return {name: tuple(Window(start, end) for start, end in windows) for name, windows in failed.items()}
 
 
 def open_nodes(record: RunRecord) -> tuple[str, ...]:

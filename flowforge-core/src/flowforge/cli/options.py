@@ -256,6 +256,27 @@ def run_options(function: F) -> F:
     )
 
 
+def window_options(function: F) -> F:
+    """Add what names windows of time."""
+    return _with(
+        function,
+        click.option(
+            "--event-time-start",
+            metavar="TIME",
+            envvar=["FLOWFORGE_EVENT_TIME_START"],
+            show_envvar=True,
+            help="Of microbatch models, build exactly the windows from this time on: a date or timestamp in UTC.",
+        ),
+        click.option(
+            "--event-time-end",
+            metavar="TIME",
+            envvar=["FLOWFORGE_EVENT_TIME_END"],
+            show_envvar=True,
+            help="And none from this time on. A window that has a part in the named time is built as a whole.",
+        ),
+    )
+
+
 def rebuild_options(function: F) -> F:
     """Add what forces nodes, and ``--allow-empty``."""
     return _with(

@@ -32,6 +32,7 @@ def print_plan(plan: Plan, output: Output) -> None:
                 "materialized": step.node.materialized,
                 "relation": str(step.relation),
                 **({"prunes": step.prunes} if step.prunes is not None else {}),
+                "windows": [[window.start.isoformat(), window.end.isoformat()] for window in step.windows],
             }
             output.answer(json.dumps(record, ensure_ascii=False))
         output.answer(

@@ -18,10 +18,11 @@ from flowforge.cli.options import (
     run_options,
     selection_options,
     vars_option,
+    window_options,
 )
 from flowforge.cli.plan import print_plan
 from flowforge.cli.shield import shielded_output
-from flowforge.cli.steering import project_or_selector, run_options_of, selection_of
+from flowforge.cli.steering import named_time, project_or_selector, run_options_of, selection_of
 from flowforge.cli.summary import report
 from flowforge.errors import NothingSelectedError
 
@@ -36,13 +37,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 def running_command(name: str, help: str) -> click.Command:
     """The command that calls the method *name* of a project."""
 
+    named_windows = window_options if name in ("run", "build") else _unchanged
+
     @click.command(name, help=help)
     @steering_options
+    @named_windows
     @with_context
     def command(context: Context, **given: Any) -> int:
         return run_as_asked(context, name, lambda loaded: getattr(loaded, name), **given)
 
     return command
+
+
+def _unchanged(function: F) -> F:
+    return function
 
 
 def steering_options(function: F) -> F:
@@ -79,7 +87,9 @@ def run_as_asked(
     project, rebuild = project_or_selector(project, steering["rebuild"])
     chosen = selection_of({**steering, "rebuild": rebuild})
     select, exclude, changed_since = chosen["select"], chosen["exclude"], chosen["changed_since"]
-    options = attrs.evolve(run_options_of(steering), rebuild=chosen["rebuild"], keep_last=keep_last)
+    options = attrs.evolve(
+        run_options_of(steering), rebuild=chosen["rebuild"], keep_last=keep_last, **named_time(steering)
+    )
     with context.project(project, vars, state) as loaded:
         context.connect(loaded)
         try:

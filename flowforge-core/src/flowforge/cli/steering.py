@@ -62,6 +62,40 @@ def run_options_of(given: Mapping[str, Any], base: RunOptions | None = None) -> 
     )
 
 
+def named_time(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The time that ``--event-time-start`` and ``--event-time-end`` name, as options of a run.
+
+    Raises
+    ------
+    UsageError
+        When one of them is no time, when the end is not after the start, or when everything is to be built anyway.
+    """
+    from flowforge.project.windows import parse_moment
+
+    found: dict[str, Any] = {}
+    for name in ("event_time_start", "event_time_end"):
+        text = given.get(name)
+        if text is None:
+            continue
+        try:
+            found[name] = parse_moment(text)
+        except ValueError as error:
+            raise UsageError(f"{_flag(name)}: {error}", code="FF6423", help="times are in UTC") from None
+    if len(found) == 2 and found["event_time_end"] <= found["event_time_start"]:
+        raise UsageError(
+            "--event-time-end has to be after --event-time-start",
+            code="FF6423",
+            help="the start is part of the time, the end is not",
+        )
+    if found and given["full_refresh"]:
+        raise UsageError(
+            f"--full-refresh builds all windows, and {_flag(next(iter(found)))} names some",
+            code="FF6425",
+            help="give one of them",
+        )
+    return found
+
+
 def without_contradiction(
     given: Mapping[str, Any], one: str, other: str, *, help: str = "give one of them"
 ) -> Mapping[str, Any]:

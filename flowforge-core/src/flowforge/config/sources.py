@@ -60,6 +60,8 @@ class SourceDecl:
         The column that grows with every load, of a table that is only appended to.
     freshness:
         How old its newest row may be.
+    event_time:
+        The column that says when a row happened.
     """
 
     group: str
@@ -76,6 +78,7 @@ class SourceDecl:
     meta: Mapping[str, Any] = attrs.field(factory=dict)
     tags: tuple[str, ...] = ()
     group_description: str | None = None
+    event_time: str | None = None
 
     @property
     def id(self) -> str:
@@ -110,6 +113,7 @@ class _Said(PlaceKeys):
     append_only: bool | None = None
     loaded_at: str | None = attrs.field(default=None, validator=is_name, metadata={"aliases": ("loaded_at_field",)})
     freshness: FreshnessBlock | None = None
+    event_time: str | None = attrs.field(default=None, validator=is_name)
 
 
 @attrs.frozen
@@ -231,6 +235,7 @@ def _source(
         {**group.meta, **table.meta},
         tuple(dict.fromkeys((*group.tags, *table.tags))),
         group.description,
+        table.event_time or group.event_time,
     )
 
 

@@ -7,14 +7,20 @@ sessions and SQL that every engine understands; nothing of transactions, ``_ff_m
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
 from flowforge.contract import Capability, CreateKind, Dialect, EngineSpec, Session, TableOptions
 from flowforge.errors import ModelExecutionError
-from flowforge.materialize.columns import Fit, OnChange, fit, shape_of
+from flowforge.materialize.columns import Fit, OnChange, Shape, fit, shape_of
+from flowforge.materialize.moments import TimeKind, outside, time_kind, within
+from flowforge.project.windows import Window
 from flowforge.values import Relation, RelationKind
+
+NewRows = Callable[[Session, Relation], int | None]
+"""Creates the relation that it is given, and returns its number of rows, if it is known."""
 
 
 class Strategy(enum.Enum):
@@ -24,6 +30,7 @@ class Strategy(enum.Enum):
     MERGE = "merge"
     DELETE_INSERT = "delete+insert"
     OVERWRITE = "insert_overwrite"
+    MICROBATCH = "microbatch"
 
 
 @attrs.frozen
@@ -33,7 +40,7 @@ class Increment:
     Parameters
     ----------
     select:
-        The query of the new rows; ``None``: what the publication's writer gives.
+        The query of the new rows; ``None``: what *write*, or else the publication's writer gives.
     key:
         Columns that tell rows apart; for ``merge`` and ``delete+insert``.
     partition:
@@ -42,6 +49,9 @@ class Increment:
         Columns that grow: only rows with a higher value in one of them are new.
     begun:
         Called when *select* is about to be run.
+    event_time, window:
+        The column that says when a row happened, and the window that the new rows take the place of; for
+        ``microbatch``.
     """
 
     strategy: Strategy
@@ -51,6 +61,9 @@ class Increment:
     watermark: tuple[str, ...] = ()
     on_change: OnChange = OnChange.IGNORE
     begun: Callable[[], None] = lambda: None
+    event_time: str | None = None
+    window: Window | None = None
+    write: NewRows | None = None
 
 
 def is_new(dialect: Dialect, target: Relation, watermark: Sequence[str], *, strictly: bool) -> str:
@@ -104,10 +117,13 @@ class Growth:
         Raises
         ------
         ModelExecutionError
-            When columns differ in a way that is not wanted, or keys are doubled or NULL.
+            When columns differ in a way that is not wanted, keys are doubled or NULL, or rows belong elsewhere.
         """
         table, new = (shape_of(session, dialect, one, node) for one in (target, batch))
         refuse_bad_keys(session, dialect, batch, increment, node)
+        refuse_outside(session, dialect, batch, increment, node)
+        if increment.window is not None:
+            time_column(table, increment, node, "the table")
         rows = _number(session, f"SELECT COUNT(*) AS n FROM {dialect.render(batch)}")
         return cls(
             session, engine, dialect, target, batch, increment, fit(table, new, increment.on_change, node), rows, node
@@ -119,8 +135,11 @@ class Growth:
             return False
         if self.increment.strategy is Strategy.OVERWRITE and not self.increment.partition:
             return False
-        if not self.rows:
+        if not self.rows and self.increment.strategy is not Strategy.MICROBATCH:
             return True
+        if not self.rows:
+            gone = f"SELECT COUNT(*) AS n FROM {self._sql(self.target)} WHERE {self._is_replaced}"
+            return _number(self.session, gone) == 0
         if self.increment.strategy is Strategy.APPEND or not self.engine.support(Capability.CONTENT_HASH):
             return False
         names = self._names(self.fit.shared.values())
@@ -152,7 +171,7 @@ class Growth:
         """Whether :meth:`write` does it: the table keeps its columns, and rows lose nothing that new ones lack."""
         if self.fit.changes_the_table:
             return False
-        if self.fit.missing and self.increment.strategy is not Strategy.APPEND:
+        if self.fit.missing and self.increment.strategy not in (Strategy.APPEND, Strategy.MICROBATCH):
             merges = self.increment.strategy is Strategy.MERGE and self.engine.support(Capability.MERGE)
             return bool(merges) and _same_names(self.fit.shared)
         return True
@@ -169,7 +188,9 @@ class Growth:
                 continue
             old.append(f"{self._retyped(name, other)} AS {column}" if name in self.fit.retyped else f"ff_old.{column}")
             new.append(f"ff_new.{self.dialect.quote(other)} AS {column}")
-        stay = "" if self.increment.strategy is Strategy.APPEND else f" WHERE NOT ({self._is_replaced_of('ff_old')})"
+        stay = f" WHERE {self._stays_of('ff_old')}"
+        if self.increment.strategy is Strategy.APPEND:
+            stay = ""
         target, batch = self._sql(self.target), self._sql(self.batch)
         nothing = f"(SELECT * FROM {batch} WHERE 1 = 0)"
         kept = f"SELECT {', '.join(old)} FROM {target} AS ff_old LEFT JOIN {nothing} AS ff_new ON 1 = 0{stay}"
@@ -211,8 +232,24 @@ class Growth:
     def _is_replaced(self) -> str:
         return self._is_replaced_of(None)
 
+    def _stays_of(self, table: str) -> str:
+        """The condition under which a row of the table stays; never unknown."""
+        if self.increment.window is None:
+            return f"NOT ({self._is_replaced_of(table)})"
+        return outside(self.dialect, f"{table}.{self._time[0]}", self.increment.window, self._time[1])
+
+    @functools.cached_property
+    def _time(self) -> tuple[str, TimeKind]:
+        """The table's column of times, quoted, and what it holds."""
+        shape = shape_of(self.session, self.dialect, self.target, self.node)
+        name, kind = time_column(shape, self.increment, self.node, "the table")
+        return self.dialect.quote(name), kind
+
     def _is_replaced_of(self, table: str | None) -> str:
         """The condition under which new rows take the place of a row of the table."""
+        if self.increment.window is not None:
+            column, kind = self._time
+            return within(self.dialect, f"{table}.{column}" if table else column, self.increment.window, kind)
         inner, tests = [], []
         loose = self.increment.strategy is Strategy.OVERWRITE
         for number, name in enumerate(self.increment.partition if loose else self.increment.key):
@@ -225,6 +262,63 @@ class Growth:
             return "1 = 1"
         rows = f"SELECT DISTINCT {', '.join(inner)} FROM {self._sql(self.batch)}"
         return f"EXISTS (SELECT 1 FROM ({rows}) AS ff_batch WHERE {' AND '.join(tests)})"
+
+
+def time_column(shape: Shape, increment: Increment, node: str, what: str) -> tuple[str, TimeKind]:
+    """The column of times in *what*, as it is called there.
+
+    Raises
+    ------
+    ModelExecutionError
+        When there is none, or it holds something else.
+    """
+    assert increment.event_time is not None
+    name = shape.find(increment.event_time)
+    if name is None:
+        raise ModelExecutionError(
+            f"{what} has no column {increment.event_time!r}, so nobody knows to which window its rows belong",
+            node=node,
+            code="FF2040",
+            help=f"it has {', '.join(shape.types) or 'none'}: select the column, or correct event_time",
+        )
+    kind = time_kind(shape.types[name])
+    if kind is None:
+        raise ModelExecutionError(
+            f"the column {name!r} of {what} holds {shape.types[name]}, and event_time has to be a date or a timestamp",
+            node=node,
+            code="FF2040",
+            help=f"cast it: cast({name} as timestamp) as {name}",
+        )
+    return name, kind
+
+
+def refuse_outside(session: Session, dialect: Dialect, batch: Relation, increment: Increment, node: str) -> None:
+    """Look whether all staged rows belong to their window: others would be doubled, or take nothing's place.
+
+    Raises
+    ------
+    ModelExecutionError
+        When one does not, with an example.
+    """
+    if increment.window is None:
+        return
+    name, kind = time_column(shape_of(session, dialect, batch, node), increment, node, "the model")
+    column = dialect.quote(name)
+    condition = outside(dialect, column, increment.window, kind)
+    table = dialect.render(batch)
+    found = _number(session, f"SELECT COUNT(*) AS n FROM {table} WHERE {condition}")
+    if not found:
+        return
+    sql = f"SELECT {column} AS ff_time FROM {table} WHERE {condition} LIMIT 1"
+    example = session.query(sql).read_all().column(0)[0].as_py()
+    raise ModelExecutionError(
+        f"{found} of the rows made for the window {increment.window} do not belong to it: {name} is "
+        f"{'NULL' if example is None else example}",
+        node=node,
+        code="FF2039",
+        help="give the inputs an event_time, so that only rows of the window are read, or compare with "
+        "batch.event_time_start and batch.event_time_end",
+    )
 
 
 def refuse_bad_keys(session: Session, dialect: Dialect, batch: Relation, increment: Increment, node: str) -> None:
@@ -275,9 +369,6 @@ def _same_names(shared: dict[str, str]) -> bool:
 
 def _number(session: Session, sql: str) -> int:
     return int(session.query(sql).read_all().column(0)[0].as_py())
-
-
-NewRows = Callable[[Session, Relation], int | None]
 
 
 def stage_new_rows(

@@ -75,6 +75,8 @@ class Publisher:
         ------
         EngineError
             Of kind ``LOCKED`` when another run holds the relation for too long; whatever the engine raises.
+        MovedError
+            When the publication is for a table that another run has replaced meanwhile. Nothing was written.
         Exception
             What *audit* and the publication's own writer raise. Nothing was replaced then.
         """
@@ -94,6 +96,10 @@ class Publisher:
             published = self._in_transaction(session, publication, audit)
         crash_point("publish.committed")
         return published
+
+    def spare(self, publication: Publication) -> Relation:
+        """A relation of this run's own that a publication's writer may use beside the one that it is given."""
+        return self._steps.spare(publication)
 
     def cancel(self) -> None:
         """End all waiting for leases, now and from now on. Any thread."""
@@ -122,6 +128,7 @@ class Publisher:
     def _in_transaction(self, session: Session, publication: Publication, audit: Audit | None) -> Published:
         steps = self._steps
         row = steps.noted(session, publication.target)
+        publication = steps.alone(session, publication, row)
         if row is not None and steps.is_built(session, publication, row):
             if audit is not None:
                 audit(session, self.dialect.render(publication.target))
@@ -139,6 +146,7 @@ class Publisher:
             published = self._grown(session, publication, audit, row)
         else:
             published = self._replaced(session, publication, audit, row)
+        steps.note_windows(session, publication, published.rows)
         write_meta(session, self.dialect, self.meta_table, published.row)
         crash_point("publish.noted")
         return published

@@ -14,12 +14,14 @@ import attrs
 from flowforge.contract import Capability, CreateKind, Dialect, EngineSpec, Session, TableOptions
 from flowforge.errors import ModelExecutionError
 from flowforge.materialize.history import NOTED, History, Past, refuse_what_is_no_history
-from flowforge.materialize.increments import Growth, Increment, refuse_bad_keys, stage_new_rows
+from flowforge.materialize.increments import Growth, Increment, refuse_bad_keys, refuse_outside, stage_new_rows
+from flowforge.materialize.noting import Noting
 from flowforge.materialize.pruning import kept_versions, old_versions
 from flowforge.materialize.staging import staging_name
 from flowforge.materialize.versions import Spares, Versions, first_versions
 from flowforge.state.fingerprint import parse_fingerprint
 from flowforge.state.meta import MetaRow, read_meta_row, relation_key
+from flowforge.state.windows import data_id_of
 from flowforge.values import Namespace, Relation, RelationKind
 
 Audit = Callable[[Session, str], None]
@@ -59,6 +61,8 @@ class Publication:
         A table that an earlier form of the node left beside its relation, and that nobody will need any more.
     allow_non_atomic:
         On an engine without transactions around DDL that has no atomic replacement either: replace all the same.
+    noting:
+        What to note of the windows that the rows belong to.
     """
 
     node: str
@@ -77,6 +81,7 @@ class Publication:
     hash_rows: bool = False
     may_keep: bool = False
     allow_non_atomic: bool = False
+    noting: Noting | None = None
 
     @property
     def prunes(self) -> bool:
@@ -152,12 +157,32 @@ class Steps:
 
     def is_built(self, session: Session, publication: Publication, row: MetaRow | None) -> bool:
         """Whether another run has built the very same, and it stands there as that run left it."""
-        if not publication.may_keep or row is None:
+        if not publication.may_keep or row is None or publication.noting is not None:
             return False
         mine, theirs = parse_fingerprint(publication.fingerprint), parse_fingerprint(row.fingerprint)
         return (
             mine is not None and theirs is not None and mine.same_as(theirs) and self._stands(session, publication, row)
         )
+
+    def alone(self, session: Session, publication: Publication, row: MetaRow | None) -> Publication:
+        """The publication of windows as it may be carried out: without a fingerprint when another run has interfered.
+
+        Raises
+        ------
+        MovedError
+            When another table stands there than the one that the windows were chosen for.
+        """
+        if publication.noting is None:
+            return publication
+        stands = session.kind_of(publication.target) is not None
+        if publication.noting.is_alone(row, stands=stands):
+            return publication
+        return attrs.evolve(publication, fingerprint="")
+
+    def note_windows(self, session: Session, publication: Publication, rows: int | None) -> None:
+        """Note the windows that the rows belong to, if they belong to any."""
+        if publication.noting is not None:
+            publication.noting.note(session, self.dialect, self._key(publication.target), rows)
 
     def are_equal(self, session: Session, publication: Publication, staged: Staged, row: MetaRow | None) -> bool:
         """Whether the staged rows are those that stand there already, under the same columns."""
@@ -199,6 +224,7 @@ class Steps:
             rows = session.create_as(staged, publication.select, CreateKind.TABLE, publication.options).rows
         if publication.increment is not None:
             refuse_bad_keys(session, self.dialect, staged, publication.increment, publication.node)
+            refuse_outside(session, self.dialect, staged, publication.increment, publication.node)
         return Staged(staged, rows)
 
     def grows(self, session: Session, publication: Publication) -> bool:
@@ -219,7 +245,7 @@ class Steps:
             batch=batch,
             spare=self.staging(publication),
             increment=increment,
-            write=publication.write,
+            write=increment.write or publication.write,
             node=publication.node,
         )
         return Growth.of(
@@ -372,12 +398,17 @@ class Steps:
         )
 
     def unknown_row(self, publication: Publication, before: MetaRow | None) -> MetaRow:
-        """A note that nobody knows what stands there; its data id will never be seen again."""
+        """A note that nobody knows what stands there; its data id will never be seen again.
+
+        Where windows are added to a table, it is still that table, and a window that was not noted is built once more.
+        """
+        noting = publication.noting
+        keeps = noting is not None and not noting.replaces
         return MetaRow(
             node_name=publication.node,
             relation=self._key(publication.target),
             fingerprint="",
-            data_id=uuid.uuid4().hex,
+            data_id=data_id_of(noting.generation) if noting is not None and keeps else uuid.uuid4().hex,
             engine=self.engine.name,
             run_id=self.run_id,
             built_at=self.clock(),

@@ -48,6 +48,7 @@ def publish_stepwise(
 ) -> Published:
     """Write one relation under a lease, or leave it; see :meth:`Publisher.publish`."""
     row = steps.noted(session, publication.target)
+    publication = steps.alone(session, publication, row)
     if row is not None and steps.is_built(session, publication, row):
         if audit is not None:
             audit(session, steps.dialect.render(publication.target))
@@ -76,6 +77,7 @@ def publish_stepwise(
             lease.confirm(session)
             if staged is not None:
                 session.drop(staged.relation, RelationKind.TABLE)
+            steps.note_windows(session, publication, staged.rows if staged is not None else None)
             noted = steps.kept_row(publication, row)
             append_meta(session, steps.dialect, steps.meta_table, noted)
         else:
@@ -95,7 +97,8 @@ def _spares(steps: Steps, publication: Publication) -> tuple[Relation, ...]:
     if publication.history is not None:
         spares = steps.spares(publication)
         return (spares.batch, spares.changed, spares.versions)
-    return (steps.spare(publication),) if publication.increment is not None else ()
+    spared = publication.increment is not None or publication.noting is not None
+    return (steps.spare(publication),) if spared else ()
 
 
 def _stage_history(
@@ -146,9 +149,12 @@ def _replace(
             session,
             steps.dialect,
             steps.meta_table,
-            steps.unknown_row(publication, steps.noted(session, publication.target)),
+            steps.unknown_row(attrs.evolve(publication, noting=None), steps.noted(session, publication.target)),
         )
         raise
+    if publication.noting is not None:
+        steps.note_windows(session, publication, staged.rows if staged is not None else None)
+        crash_point("open.windows")
     noted = steps.new_row(session, publication, staged, announced)
     append_meta(session, steps.dialect, steps.meta_table, noted)
     return noted

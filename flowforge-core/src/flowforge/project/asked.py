@@ -29,6 +29,10 @@ class Asked:
     kwargs: Mapping[str, Any] = attrs.field(factory=dict)
 
 
+_TEMPLATES = ("delta_sql", "sql")
+"""Parts of settings that are templates of their own."""
+
+
 @attrs.frozen
 class Answers:
     """What can be asked for while a project is loaded."""
@@ -61,7 +65,7 @@ class Answers:
                 )
             return self._answer(asked)
         if isinstance(value, Mapping):
-            return {key: self.give(item, texts=texts) for key, item in value.items()}
+            return {key: self.give(item, texts=texts and key not in _TEMPLATES) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return type(value)(self.give(item, texts=texts) for item in value)
         return value

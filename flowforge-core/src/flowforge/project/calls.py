@@ -33,7 +33,7 @@ ENGINE_QUESTIONS = frozenset(
 """Functions that tell which engine it is."""
 FUNCTIONS = frozenset({"ref", "source", "config", "var", "env", "is_incremental"}) | PORTABLE | ENGINE_QUESTIONS
 """All functions that a template can call; what they are called with can be read without Jinja when it is literal."""
-RESERVED = FUNCTIONS | {"this", "sql_literal", "run_query", "execute", "caller", "loop"}
+RESERVED = FUNCTIONS | {"this", "batch", "sql_literal", "run_query", "execute", "caller", "loop"}
 """Names that a project cannot give to its macros, because templates mean something else by them."""
 USAGE: Mapping[str, str] = {
     "ref": "write ref('name') or ref('package', 'name'), with names as text",

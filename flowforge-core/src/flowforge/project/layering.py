@@ -149,8 +149,8 @@ def _beside(described: Iterable[ModelProps]) -> dict[str, tuple[Layer, ...]]:
     return {entry.name.removesuffix(".ff"): entry.settings for entry in described if entry.settings}
 
 
-_PROSE = ("description", "meta")
-"""Settings that people read; braces in them are braces."""
+_PROSE = ("description", "meta", "delta_sql")
+"""Settings that people read, or that are templates of their own; braces in them are not for us."""
 
 
 def _filled(layer: Layer, answers: Answers, problems: Problems) -> Layer | None:

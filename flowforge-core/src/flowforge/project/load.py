@@ -20,6 +20,7 @@ from flowforge.config.sources import SourceDecl, load_sources
 from flowforge.config.structure import nearest
 from flowforge.errors import CheckConfigError, ConfigFileError, DependencyNotFoundError, FlowForgeError, Note, Problems
 from flowforge.project.asked import Answers
+from flowforge.project.deltas import DeltaReader
 from flowforge.project.files import find_model_files, read_text
 from flowforge.project.layering import read_settings
 from flowforge.project.macros import read_macros
@@ -101,16 +102,17 @@ def load_manifest(
     answers = Answers(vars, environ or {})
     settings = read_settings(config, (entry for entry in described if entry.kind == "models"), problems, answers)
     library = read_macros(root, files.macros, files.python_macros, problems)
+    deltas = DeltaReader(root, library)
     nodes: list[Node] = []
     for path in files.sql:
         text = _read(root, path, problems)
-        node = sql_node(text, path, problems, settings, library) if text is not None else None
+        node = sql_node(text, path, problems, settings, library, deltas) if text is not None else None
         if node is not None:
             nodes.append(node)
     for path in files.python:
         text = _read(root, path, problems)
         if text is not None:
-            nodes.extend(python_nodes(text, path, problems, settings))
+            nodes.extend(python_nodes(text, path, problems, settings, deltas))
     settings.refuse_strays(nodes, problems)
     seeds = find_seeds(problems, tuple(entry for entry in described if entry.kind == "seeds"), answers)
     nodes.extend(seeds.nodes)
@@ -133,11 +135,15 @@ def load_manifest(
         vars=vars,
         macros=library,
         dialect=config.dialect,
-        notes=(*files.notes, *seeds.notes),
+        notes=(*(note for note in files.notes if _path(note) not in deltas.used), *seeds.notes),
     )
     raw = [check for entry in properties if entry is not None for check in entry.checks]
     raw += [check for entry in declared for check in entry.checks]
     return attrs.evolve(manifest, checks=_checks([*config.checks, *raw], manifest, bind_check, problems))
+
+
+def _path(note: Note) -> str | None:
+    return note.location.path if note.location is not None else None
 
 
 def _read(root: Path, path: str, problems: Problems) -> str | None:
@@ -173,6 +179,7 @@ def _sources(declared: Sequence[SourceDecl], nodes: Mapping[str, Node], engine_n
             meta=entry.meta,
             tags=entry.tags,
             group_description=entry.group_description,
+            event_time=entry.event_time,
         )
 
 
@@ -235,13 +242,13 @@ def _link(
     for node in nodes.values():
         parents: set[str] = set()
         reads: set[str] = set()
-        for ref in node.refs:
+        for ref in (*node.refs, *(node.delta.refs if node.delta else ())):
             target = known.get(ref.name.removesuffix(".ff"))
             if target is None:
                 problems.add(_missing_ref(ref, known, sources, disabled))
             else:
                 parents.add(target)
-        for call in node.sources:
+        for call in (*node.sources, *(node.delta.sources if node.delta else ())):
             source = sources.get(f"{call.source}.{call.table}")
             if source is None:
                 problems.add(_missing_source(call, sources))

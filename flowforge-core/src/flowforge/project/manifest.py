@@ -67,7 +67,7 @@ class Incremental:
     Parameters
     ----------
     strategy:
-        ``append``, ``merge``, ``delete+insert`` or ``insert_overwrite``.
+        ``append``, ``merge``, ``delete+insert``, ``insert_overwrite`` or ``microbatch``.
     unique_key:
         Columns that tell rows apart.
     updated_at:
@@ -76,6 +76,12 @@ class Incremental:
         Columns whose values are replaced together.
     on_schema_change:
         ``ignore``, ``fail``, ``append_new_columns`` or ``sync_all_columns``.
+    event_time, begin, batch_size, lookback:
+        For ``microbatch``: the column that says to which window a row belongs, since when there are rows (ISO's form,
+        UTC), ``hour``, ``day``, ``month`` or ``year``, and how many windows before the newest are built once more.
+    delta_sql, delta_python:
+        What gives the new rows in place of the model itself: a query or the name of a file that holds it, or
+        ``module:function``.
     """
 
     strategy: str
@@ -83,6 +89,17 @@ class Incremental:
     updated_at: tuple[str, ...] = ()
     partition_by: tuple[str, ...] = ()
     on_schema_change: str = "ignore"
+    event_time: str | None = None
+    begin: str | None = None
+    batch_size: str | None = None
+    lookback: int = 0
+    delta_sql: str | None = None
+    delta_python: str | None = None
+
+    @property
+    def in_windows(self) -> bool:
+        """Whether it is built window by window."""
+        return self.strategy == "microbatch"
 
 
 @attrs.frozen
@@ -132,6 +149,8 @@ class ModelConfig:
         ``False``: build it in every run. ``True``: what looks volatile in it is not. ``None``: as FlowForge sees it.
     inputs:
         Files that it reads, as globs relative to the project; their content counts.
+    event_time:
+        The column that says when a row happened: who builds window by window reads only the rows of the window.
     """
 
     materialized: str = "table"
@@ -152,6 +171,7 @@ class ModelConfig:
     inputs: tuple[str, ...] = ()
     incremental: Incremental | None = None
     snapshot: Snapshot | None = None
+    event_time: str | None = None
 
 
 @attrs.frozen
@@ -189,6 +209,27 @@ class PythonBody:
     variadic: bool
     requires: Mapping[str, tuple[str, ...]]
     line: int
+
+
+@attrs.frozen
+class Delta:
+    """What gives the new rows of an incremental model, in place of the model itself.
+
+    Parameters
+    ----------
+    path:
+        The file in which it stands, relative to the project.
+    """
+
+    body: SqlBody | PythonBody
+    path: str
+    refs: tuple[RefCall, ...] = ()
+    sources: tuple[SourceCall, ...] = ()
+
+    @property
+    def query(self) -> SqlBody | None:
+        """The template that the rows come from; ``None`` where they come from a function."""
+        return self.body if isinstance(self.body, SqlBody) else None
 
 
 @attrs.frozen
@@ -251,6 +292,7 @@ class Node:
     columns: Mapping[str, ColumnInfo] = attrs.field(factory=dict)
     package: str = ""
     profile: str | None = None
+    delta: Delta | None = None
 
     @property
     def short_name(self) -> str:
@@ -314,6 +356,8 @@ class Source:
         The column that grows with every load of a table that is only appended to.
     freshness:
         How old its newest row may be.
+    event_time:
+        The column that says when a row happened.
     """
 
     id: str
@@ -331,6 +375,7 @@ class Source:
     meta: Mapping[str, Any] = attrs.field(factory=dict)
     tags: tuple[str, ...] = ()
     group_description: str | None = None
+    event_time: str | None = None
 
 
 _LIMIT = re.compile(r"\s*(?P<sign>[<>]=?|=|==|!=|<>)\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<percent>%)?\s*")

@@ -11,9 +11,19 @@ from typing import Any, ClassVar, Literal
 import attrs
 
 from flowforge.config.layers import Layer
+from flowforge.config.names import is_name
 from flowforge.config.sql_dialects import is_dialect
 from flowforge.config.structure import structure_plain
 from flowforge.errors import ModelConfigError, Problems
+from flowforge.project.batching import (
+    BATCH_KEYS,
+    DELTA_KEYS,
+    DeltaBlock,
+    batch_settings,
+    delta_settings,
+    moment_text,
+    not_negative,
+)
 from flowforge.project.manifest import Incremental, ModelConfig
 from flowforge.project.setting_fields import columns as _columns
 from flowforge.project.setting_fields import words as _words
@@ -32,9 +42,6 @@ _LATER = (
     "pre_hook",
     "post_hook",
     "storage",
-    "delta",
-    "delta_sql",
-    "delta_python",
     "http",
     "api",
     "database",
@@ -85,7 +92,8 @@ def _not_blank(instance: object, attribute: attrs.Attribute[Any], value: str | N
         raise ValueError("is empty")
 
 
-Strategy = Literal["append", "insert", "merge", "delete+insert", "insert_overwrite"]
+Strategy = Literal["append", "insert", "merge", "delete+insert", "insert_overwrite", "microbatch"]
+BatchSize = Literal["hour", "day", "month", "year"]
 OnSchemaChange = Literal["ignore", "none", "fail", "append_new_columns", "sync_all_columns"]
 _WATERMARKS = ("updated_at_column", "updated_at_columns", "timestamp_columns", "delta_columns")
 
@@ -94,14 +102,19 @@ _WATERMARKS = ("updated_at_column", "updated_at_columns", "timestamp_columns", "
 class _Growing:
     """The block ``incremental: {...}``."""
 
-    later_keys: ClassVar[Mapping[str, str]] = dict.fromkeys(("delta_sql", "delta_python", "delta_config"), "")
-
     enabled: bool = True
     strategy: Strategy | None = None
     unique_key: tuple[str, ...] = _columns("primary_key")
     updated_at: tuple[str, ...] = _columns(*_WATERMARKS)
     partition_by: tuple[str, ...] = _columns()
     on_schema_change: OnSchemaChange | None = attrs.field(default=None, metadata={"aliases": ("schema_sync",)})
+    event_time: str | None = attrs.field(default=None, validator=is_name)
+    begin: str | None = attrs.field(default=None, converter=moment_text, metadata={"accepts": str | None})
+    batch_size: BatchSize | None = None
+    lookback: int | None = attrs.field(default=None, validator=not_negative)
+    delta_sql: str | None = attrs.field(default=None, validator=_not_blank)
+    delta_python: str | None = attrs.field(default=None, validator=_not_blank)
+    delta: DeltaBlock | None = attrs.field(default=None, metadata={"aliases": ("delta_config",)})
 
 
 @attrs.frozen(kw_only=True)
@@ -138,6 +151,13 @@ class _Written:
     strategy: SnapshotStrategy | None = None
     check_cols: tuple[str, ...] = _columns("check_columns")
     hard_deletes: HardDeletes | None = None
+    event_time: str | None = attrs.field(default=None, validator=is_name)
+    begin: str | None = attrs.field(default=None, converter=moment_text, metadata={"accepts": str | None})
+    batch_size: BatchSize | None = None
+    lookback: int | None = attrs.field(default=None, validator=not_negative)
+    delta_sql: str | None = attrs.field(default=None, validator=_not_blank)
+    delta_python: str | None = attrs.field(default=None, validator=_not_blank)
+    delta: DeltaBlock | None = attrs.field(default=None, metadata={"aliases": ("delta_config",)})
 
 
 MODEL_KEYS = _Written
@@ -186,11 +206,19 @@ def structure_config(
     if len(problems) > before:
         return None
     plain = {name: getattr(written, name) for name in _PLAIN}
+    if growing is not None:
+        plain["event_time"] = growing.event_time
     implied = "incremental" if growing is not None else "snapshot" if kept is not None else "table"
     materialized = "incremental" if growing is not None else written.materialized or implied
     return ModelConfig(**{**plain, "materialized": materialized, "incremental": growing, "snapshot": kept})
 
 
+_BESIDE = (
+    *("unique_key", "updated_at", "partition_by", "on_schema_change", "event_time"),
+    *BATCH_KEYS,
+    *DELTA_KEYS,
+)
+"""What may stand inside of the block ``incremental`` or beside it."""
 _PLAIN = tuple(
     field.name for field in attrs.fields(ModelConfig) if field.name not in ("materialized", "incremental", "snapshot")
 )
@@ -202,26 +230,31 @@ def _incremental(written: _Written, place: Callable[[str], Location], problems: 
     said = written.incremental is True or (isinstance(written.incremental, _Growing) and block.enabled)
     refused = written.incremental is False or not block.enabled
 
-    def wrong(key: str, message: str, help: str) -> None:
-        problems.add(ModelConfigError(message, code="FF1130", location=place(key), help=help))
+    def wrong(key: str, message: str, help: str, code: str = "FF1130") -> None:
+        problems.add(ModelConfigError(message, code=code, location=place(key), help=help))
+
+    def wrong_key(key: str, message: str, help: str, code: str = "FF1130") -> None:
+        stands_beside = getattr(written, key, None) not in (None, ())
+        wrong(key if stands_beside or written.incremental is None else "incremental", message, help, code)
 
     beside = {
         "strategy": written.incremental_strategy,
-        **{name: getattr(written, name) for name in ("unique_key", "updated_at", "partition_by", "on_schema_change")},
+        **{name: getattr(written, name) for name in _BESIDE},
     }
     values: dict[str, Any] = {}
     for name, outer in beside.items():
         inner = getattr(block, name)
-        if inner and outer and inner != outer:
+        given = [one for one in (inner, outer) if one not in (None, ())]
+        if len(given) > 1 and inner != outer:
             wrong("incremental", f"'{name}' is said twice, inside of 'incremental' and beside it", "keep one of them")
-        values[name] = inner or outer
+        values[name] = given[0] if given else outer
     if written.materialized == "incremental" and refused:
         wrong("incremental", "'incremental' is off, and materialized='incremental'", "keep one of them")
     if is_snapshot(written):
         beside = {name: value for name, value in beside.items() if name not in SHARED}
     if not said and written.materialized != "incremental":
         for name, value in beside.items():
-            if value and not refused:
+            if value not in (None, ()) and name != "event_time" and not refused:
                 key = "incremental_strategy" if name == "strategy" else name
                 wrong(key, f"'{key}' means something only for incremental models", "say materialized='incremental'")
         return None
@@ -234,4 +267,12 @@ def _incremental(written: _Written, place: Callable[[str], Location], problems: 
     if needed is not None and not values[needed]:
         wrong("materialized", f"the strategy {strategy} needs '{needed}'", f"name the columns: {needed}='id'")
     change = {"none": "ignore", None: "ignore"}.get(values["on_schema_change"], values["on_schema_change"])
-    return Incremental(strategy, values["unique_key"], values["updated_at"], values["partition_by"], change)
+    return Incremental(
+        strategy,
+        values["unique_key"],
+        values["updated_at"],
+        values["partition_by"],
+        change,
+        **batch_settings(strategy, values, wrong_key),
+        **delta_settings(values, wrong_key),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowforge.errors import ModelConfigError, Problems
+from flowforge.project.deltas import DeltaReader
 from flowforge.project.layering import Settings
 from flowforge.project.manifest import Node, NodeKind
 from flowforge.project.model_config import structure_config
@@ -12,7 +13,7 @@ from flowforge.project.python_model import PythonDraft, read_python_models
 from flowforge.values import Relation, relation_for
 
 
-def python_nodes(text: str, path: str, problems: Problems, settings: Settings) -> Iterator[Node]:
+def python_nodes(text: str, path: str, problems: Problems, settings: Settings, deltas: DeltaReader) -> Iterator[Node]:
     """The nodes of all models in a Python file. Errors go to *problems*."""
     drafts = read_python_models(text, path, problems)
     stem = path.rsplit("/", 1)[-1].removesuffix(".py")
@@ -28,12 +29,14 @@ def python_nodes(text: str, path: str, problems: Problems, settings: Settings) -
                     )
                 )
     for draft in drafts:
-        node = _node(draft, draft.name or stem, path, problems, settings)
+        node = _node(draft, draft.name or stem, path, problems, settings, deltas)
         if node is not None:
             yield node
 
 
-def _node(draft: PythonDraft, name: str, path: str, problems: Problems, settings: Settings) -> Node | None:
+def _node(
+    draft: PythonDraft, name: str, path: str, problems: Problems, settings: Settings, deltas: DeltaReader
+) -> Node | None:
     if draft.config.get("dialect") is not None:
         problems.add(
             ModelConfigError(
@@ -65,4 +68,5 @@ def _node(draft: PythonDraft, name: str, path: str, problems: Problems, settings
         body=draft.body,
         refs=draft.refs,
         description=config.description or (draft.docstring or "").split("\n\n")[0].strip() or None,
+        delta=deltas.read(config.incremental, raw, place, len(draft.refs), problems),
     )

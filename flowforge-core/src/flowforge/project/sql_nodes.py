@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from flowforge.errors import ModelConfigError, Problems, ProjectError
+from flowforge.project.deltas import DeltaReader
 from flowforge.project.layering import Settings
 from flowforge.project.macros import Macro, MacroLibrary
 from flowforge.project.manifest import Node, NodeKind, SqlBody
@@ -13,7 +14,9 @@ from flowforge.project.scan import scan_sql
 from flowforge.values import Location, Relation, relation_for
 
 
-def sql_node(text: str, path: str, problems: Problems, settings: Settings, library: MacroLibrary) -> Node | None:
+def sql_node(
+    text: str, path: str, problems: Problems, settings: Settings, library: MacroLibrary, deltas: DeltaReader
+) -> Node | None:
     """The node of a SQL model; ``None`` when its file is beyond understanding. Errors go to *problems*."""
     if not text.strip():
         problems.add(
@@ -53,6 +56,9 @@ def sql_node(text: str, path: str, problems: Problems, settings: Settings, libra
         for macro in macros:
             for place_of in macro.computed:
                 problems.add(_computed(macro, place_of, path))
+    refs = (*scan.refs, *(ref for macro in macros for ref in macro.refs))
+    sources = (*scan.sources, *(source for macro in macros for source in macro.sources))
+    inputs = {ref.name.removesuffix(".ff") for ref in refs} | {(call.source, call.table) for call in sources}
     return Node(
         name=name,
         kind=NodeKind.SQL,
@@ -60,9 +66,10 @@ def sql_node(text: str, path: str, problems: Problems, settings: Settings, libra
         relation=Relation(config.alias or relation_for(name), config.schema),
         config=config,
         body=SqlBody(scan.template, scan.simple),
-        refs=(*scan.refs, *(ref for macro in macros for ref in macro.refs)),
-        sources=(*scan.sources, *(source for macro in macros for source in macro.sources)),
+        refs=refs,
+        sources=sources,
         description=config.description,
+        delta=deltas.read(config.incremental, raw, place, len(inputs), problems),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,8 +24,10 @@ from flowforge.rendering.engines import FindEngine, engine_functions, find_among
 from flowforge.rendering.portable import literal_filter, portable_functions
 from flowforge.rendering.render import RenderContext, Rendered, check_statement, render, words_of
 from flowforge.rendering.secret import before_reveal, mark, mask, reveal
+from flowforge.run.batches import Batch, BatchBounds, event_time_of
 from flowforge.run.plan import place
 from flowforge.run.source_text import SourceTexts, StandIn, before_put_in, put_in
+from flowforge.run.span import newest_window
 from flowforge.values import Location, Namespace, Relation
 
 _MISSING: Any = object()
@@ -92,6 +95,8 @@ class _Piece:
     inputs: tuple[Relation, ...]
     notes: tuple[Note, ...] = ()
     files: tuple[StandIn, ...] = ()
+    filtered: tuple[tuple[str, str], ...] = ()
+    """Names and queries of inputs of which only the rows of a window are read."""
 
 
 class Compiler:
@@ -112,7 +117,7 @@ class Compiler:
         find_engine: FindEngine | None = None,
         root: Path = Path(),
     ) -> None:
-        self._manifest = manifest
+        self.manifest = manifest
         self._dag = dag
         self._engine = engine
         self.dialect = dialect
@@ -141,21 +146,42 @@ class Compiler:
             When it is in files that this engine cannot read.
         """
         if source.node is not None:
-            return self.dialect.render(self.relation(self._manifest.nodes[source.node]))
+            return self.dialect.render(self.relation(self.manifest.nodes[source.node]))
         if source.files is not None:
             return self._sources.stand_in(source).executable
         return self.dialect.render(self._sources.relation(source))
 
-    def compile(self, name: str, *, incremental: bool = False) -> Compiled:
+    @staticmethod
+    def has_query(node: Node, *, incremental: bool = False) -> bool:
+        """Whether the rows of *node* (or with *incremental*, the new ones) come from a query, and not from Python."""
+        if incremental and node.delta is not None:
+            return node.delta.query is not None
+        return node.query is not None
+
+    def compile(self, name: str, *, incremental: bool = False, batch: Batch | None = None) -> Compiled:
         """Compile one SQL model; with *incremental*, for a table that stands and is to grow.
+
+        Parameters
+        ----------
+        batch:
+            Read only the rows of this window, of those inputs that say when their rows happened.
 
         Raises
         ------
         RenderError
             With the line that is to blame.
         """
-        node = self._manifest.nodes[name]
-        return self._finish(node, self._render(node, incremental=incremental))
+        node = self.manifest.nodes[name]
+        return self._finish(node, self._render(node, incremental=incremental, batch=batch))
+
+    def compile_shown(self, name: str) -> Compiled:
+        """As :meth:`compile`, for people: of a model that is built in windows, the newest one; its delta has to compile too."""
+        node = self.manifest.nodes[name]
+        if node.delta is not None and self.has_query(node, incremental=True):
+            self.compile(name, incremental=True)
+        if node.config.incremental is None or not node.config.incremental.in_windows:
+            return self.compile(name)
+        return self.compile(name, batch=Batch(newest_window(node, dt.datetime.now(dt.UTC))))
 
     def compile_inline(self, sql: str, path: str) -> Compiled:
         """Compile a query that is no model, such as that of ``flowforge show --inline``."""
@@ -176,7 +202,8 @@ class Compiler:
 
     def _finish(self, node: Node, piece: _Piece) -> Compiled:
         ctes, inputs, files = self._ephemerals(piece)
-        joined = with_ctes(piece.rendered.sql, [(self._cte(name), one.rendered.sql) for name, one in ctes])
+        before = [*((self._cte(name), one.rendered.sql) for name, one in ctes), *piece.filtered]
+        joined = with_ctes(piece.rendered.sql, before)
         secrets = self._secrets
         maps = [one.rendered.source_map for _, one in ctes]
         whole = {one.text: one.executable for one in files}
@@ -190,6 +217,8 @@ class Compiler:
             if where is None:
                 return None
             index, inner = where
+            if index is not None and index >= len(maps):
+                return Location(node.path)  # of an input that is filtered by time
             source_map = piece.rendered.source_map if index is None else maps[index]
             return source_map.locate(inner)
 
@@ -205,7 +234,7 @@ class Compiler:
         )
 
     def _cte(self, name: str) -> str:
-        return self.dialect.quote(f"__ff_cte__{self._manifest.nodes[name].relation.name}")
+        return self.dialect.quote(f"__ff_cte__{self.manifest.nodes[name].relation.name}")
 
     def _ephemerals(self, piece: _Piece) -> tuple[list[tuple[str, _Piece]], tuple[Relation, ...], tuple[StandIn, ...]]:
         """The ephemeral models below *piece*, each after those that it reads; iterative, for chains of any depth."""
@@ -229,17 +258,32 @@ class Compiler:
         with self._lock:
             piece = self._ephemeral.get(name)
         if piece is None:
-            piece = self._render(self._manifest.nodes[name])
+            piece = self._render(self.manifest.nodes[name])
             with self._lock:
                 self._ephemeral[name] = piece
         return piece
 
-    def _render(self, node: Node, *, inline: bool = False, incremental: bool = False) -> _Piece:
-        body = node.query
+    def _render(
+        self, node: Node, *, inline: bool = False, incremental: bool = False, batch: Batch | None = None
+    ) -> _Piece:
+        body, path = node.query, node.path
+        if incremental and node.delta is not None:
+            body, path = node.delta.query, node.delta.path
         assert body is not None
         ephemeral: dict[str, None] = {}
+        filtered: dict[str, tuple[str, str]] = {}
+
+        def in_time(input_: str, sql: str, event_time: str | None) -> str:
+            if batch is None or event_time is None:
+                return sql
+            if input_ not in filtered:
+                name = self.dialect.quote(f"__ff_window_{len(filtered) + 1}")
+                condition = batch.condition(self.dialect, event_time, input_)
+                filtered[input_] = (name, f"SELECT * FROM {sql} WHERE {condition}")
+            return filtered[input_][0]
+
         inputs: dict[Relation, None] = {}
-        written_in = node.config.dialect or self._manifest.dialect
+        written_in = node.config.dialect or self.manifest.dialect
         foreign = is_foreign(written_in, self.dialect)
         placeholders = Placeholders()
 
@@ -256,12 +300,12 @@ class Compiler:
 
         def ref(*names: str) -> str:
             refuse_in_seed("ref()")
-            target = self._manifest.find(names[-1]) if names else None
+            target = self.manifest.find(names[-1]) if names else None
             if target is None:
                 raise RenderError(
                     f"unknown model {names[-1]!r}" if names else "ref() needs the name of a model",
                     code="FF1203",
-                    help=nearest(names[-1], (one.short_name for one in self._manifest.nodes.values()))
+                    help=nearest(names[-1], (one.short_name for one in self.manifest.nodes.values()))
                     if names
                     else None,
                 )
@@ -273,19 +317,19 @@ class Compiler:
                 )
             if target.materialized == "ephemeral":
                 ephemeral[target.name] = None
-                return said(self._cte(target.name))
+                return said(in_time(target.name, self._cte(target.name), target.config.event_time))
             relation = self.relation(target)
             inputs[relation] = None
-            return said(self.dialect.render(relation))
+            return said(in_time(target.name, self.dialect.render(relation), target.config.event_time))
 
         def source(group: str, table: str) -> str:
             refuse_in_seed("source()")
-            entry = self._manifest.sources.get(f"{group}.{table}")
+            entry = self.manifest.sources.get(f"{group}.{table}")
             if entry is None:
                 raise RenderError(
                     f"unknown source '{group}.{table}'",
                     code="FF1207",
-                    help=nearest(f"{group}.{table}", self._manifest.sources),
+                    help=nearest(f"{group}.{table}", self.manifest.sources),
                 )
             if not inline and entry.id not in node.reads:
                 raise RenderError(
@@ -294,7 +338,7 @@ class Compiler:
                     help="write the names as literals",
                 )
             if entry.node is not None:
-                relation = self.relation(self._manifest.nodes[entry.node])
+                relation = self.relation(self.manifest.nodes[entry.node])
             elif entry.files is not None:
                 stand_in = self._sources.stand_in(entry)
                 files[stand_in] = None
@@ -302,7 +346,7 @@ class Compiler:
             else:
                 relation = self._sources.relation(entry)
             inputs[relation] = None
-            return said(self.dialect.render(relation))
+            return said(in_time(entry.id, self.dialect.render(relation), event_time_of(entry, self.manifest)))
 
         relation = self.relation(node)
         this = This(
@@ -313,8 +357,8 @@ class Compiler:
             materialized=node.materialized,
         )
         functions = {}
-        if self._manifest.macros.python and self._function is not None and not body.simple:
-            needed = self._manifest.macros.python_of(words_of(body.template))
+        if self.manifest.macros.python and self._function is not None and not body.simple:
+            needed = self.manifest.macros.python_of(words_of(body.template))
             functions = {macro.name: self._function(macro) for macro in needed}
         context = RenderContext(
             ref=ref,
@@ -324,20 +368,20 @@ class Compiler:
             engine=lambda default=None: self._engine.name,
             this=this,
             is_incremental=lambda: incremental,
-            extra=self._macros,
-            library=self._manifest.macros,
+            extra={**self._macros, "batch": BatchBounds.of(batch)},
+            library=self.manifest.macros,
             functions=functions,
             helpers=self._helpers,
             filters=self._filters,
         )
-        rendered = render(body.template, context, path=node.path, model=node.short_name, simple=body.simple)
-        check_statement(rendered.sql, node.path, rendered.source_map)
+        rendered = render(body.template, context, path=path, model=node.short_name, simple=body.simple)
+        check_statement(rendered.sql, path, rendered.source_map)
         notes: tuple[Note, ...] = ()
         if foreign and written_in is not None:
-            rendered, notes = translated(rendered, node.path, written_in, self.dialect, placeholders)
+            rendered, notes = translated(rendered, path, written_in, self.dialect, placeholders)
         if node.config.incremental is not None:
             inputs[relation] = None  # it may read what it wrote before
-        return _Piece(rendered, tuple(ephemeral), tuple(inputs), notes, tuple(files))
+        return _Piece(rendered, tuple(ephemeral), tuple(inputs), notes, tuple(files), tuple(filtered.values()))
 
     def _var(self, name: str, default: Any = _MISSING) -> Any:
         if name in self._vars:

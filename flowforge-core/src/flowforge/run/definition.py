@@ -21,7 +21,7 @@ from flowforge.errors import FlowForgeError, Note
 from flowforge.graph.dag import Dag
 from flowforge.project.closure import ClosureReader
 from flowforge.project.inputs import input_files
-from flowforge.project.manifest import Manifest, Node, NodeKind, PythonBody, SeedBody
+from flowforge.project.manifest import Manifest, Node, NodeKind, PythonBody, SeedBody, SqlBody
 from flowforge.rendering.engines import FindEngine
 from flowforge.run.compile import Compiled, Compiler
 from flowforge.run.growing import compile_increment
@@ -133,6 +133,8 @@ class Definer:
             dialect = self._compiler.dialect
             notes = sql_notes(increment or compiled, dialect, files_declared=declared, promised=promised)
         more = [increment.unrevealed] if increment is not None else []
+        delta, delta_notes = self._delta(node)
+        files, notes, more = {**files, **delta}, (*notes, *delta_notes), [*more, *delta]
         return Definition(
             digest=digest([self._around, compiled.unrevealed, config, files, *more]),
             sql=compiled.sql,
@@ -143,6 +145,15 @@ class Definer:
             compiled=compiled,
             increment=increment,
         )
+
+    def _delta(self, node: Node) -> tuple[dict[str, str], tuple[Note, ...]]:
+        """The files behind a delta in Python, and what makes it volatile."""
+        if node.delta is None or isinstance(node.delta.body, SqlBody):
+            return {}, ()
+        closure = self._closures.closure(node.delta.path)
+        judged = self._judge and node.config.cache is None
+        notes = python_notes(self._root, node, closure, files_declared=bool(node.config.inputs)) if judged else ()
+        return {**dict(closure.files), f"{node.delta.path} (imports)": closure.digest}, notes
 
     def _inlined(self, node: Node) -> list[Node]:
         """The ephemeral models whose text is part of *node*."""
@@ -167,7 +178,14 @@ class Definer:
             if self._nodes[name].materialized == "ephemeral"
         ]
         declared, unmatched = self._declared(node)
-        files = {**dict(closure.files), **declared}
+        delta, delta_notes = self._delta(node)
+        files = {**dict(closure.files), **delta, **declared}
+        increment = None
+        if node.config.incremental is not None:
+            increment = compile_increment(self._compiler, node, None)
+            ephemeral += [increment.unrevealed] if increment is not None else []
+            if node.config.incremental.in_windows:
+                config["event_times"] = self._event_times(node)
         notes: tuple[Note, ...] = ()
         if self._judge and node.config.cache is None:
             silent = bool(declared) and not unmatched
@@ -176,9 +194,15 @@ class Definer:
             digest=digest([self._around, closure.digest, config, ephemeral, files]),
             config=config,
             files=files,
-            volatile=_reasons(node, notes),
-            notes=(*unmatched, *notes),
+            volatile=_reasons(node, (*notes, *delta_notes)),
+            notes=(*unmatched, *notes, *delta_notes),
+            increment=increment,
         )
+
+    def _event_times(self, node: Node) -> dict[str, str]:
+        """The columns by which inputs are filtered."""
+        found = {name: self._nodes[name].config.event_time for name in node.depends_on}
+        return {name: column for name, column in found.items() if column is not None}
 
     def _seed(self, node: Node) -> Definition:
         body = node.body

@@ -7,18 +7,26 @@ import attrs
 from flowforge.errors import ModelConfigError
 from flowforge.materialize.columns import OnChange
 from flowforge.materialize.increments import Increment, Strategy, is_new
+from flowforge.materialize.steps import Writer
 from flowforge.project.manifest import Incremental, Node, SqlBody
+from flowforge.run.batches import Batch
 from flowforge.run.compile import Compiled, Compiler
+from flowforge.run.span import example_window
 from flowforge.values import Location
 
 
-def compile_increment(compiler: Compiler, node: Node, whole: Compiled) -> Compiled:
-    """The query of the new rows.
+def compile_increment(compiler: Compiler, node: Node, whole: Compiled | None) -> Compiled | None:
+    """The query of the new rows; for a model that is built in windows, that of a window which is always the same one.
 
     Parameters
     ----------
     whole:
-        The query of all rows.
+        The query of all rows; ``None`` for a model in Python.
+
+    Returns
+    -------
+    Compiled
+        ``None`` when the new rows come from Python.
 
     Raises
     ------
@@ -27,7 +35,13 @@ def compile_increment(compiler: Compiler, node: Node, whole: Compiled) -> Compil
     """
     settings = node.config.incremental
     assert settings is not None
+    if not compiler.has_query(node, incremental=True):
+        return None
+    if settings.in_windows:
+        return compiler.compile(node.name, incremental=True, batch=Batch(example_window(node)))
     increment = compiler.compile(node.name, incremental=True)
+    if whole is None or node.delta is not None:
+        return increment
     if increment.unrevealed != whole.unrevealed:
         return increment
     if settings.updated_at:
@@ -52,8 +66,8 @@ def _above_the_watermark(whole: Compiled, compiler: Compiler, node: Node, settin
     )
 
 
-def increment_of(node: Node, compiled: Compiled | None) -> Increment | None:
-    """How the rows of *node* are added; *compiled* is the query of the new ones, of a SQL model.
+def increment_of(node: Node, compiled: Compiled | None, write: Writer | None = None) -> Increment | None:
+    """How the rows of *node* are added; *compiled* is the query of the new ones, or *write* writes those of a delta.
 
     Raises
     ------
@@ -71,6 +85,7 @@ def increment_of(node: Node, compiled: Compiled | None) -> Increment | None:
         settings.partition_by,
         settings.updated_at,
         OnChange(settings.on_schema_change),
+        write=write,
     )
 
 
@@ -84,7 +99,13 @@ def _refuse_endless_growth(node: Node) -> None:
     """
     settings = node.config.incremental
     sql = isinstance(node.body, SqlBody)
-    if settings is None or sql or settings.updated_at or settings.strategy != Strategy.APPEND.value:
+    if (
+        settings is None
+        or sql
+        or node.delta is not None
+        or settings.updated_at
+        or settings.strategy != Strategy.APPEND.value
+    ):
         return
     raise _endless(node, "name a column that grows (updated_at='...'), or a unique_key")
 

@@ -7,6 +7,7 @@ between makes the next run build once more, and never makes it skip.
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -17,6 +18,7 @@ from flowforge.contract import Dialect
 from flowforge.project.manifest import Manifest, Node, NodeKind, Source
 from flowforge.run.definition import Definer, Definition
 from flowforge.run.plan import Action
+from flowforge.run.span import Span
 from flowforge.state.fingerprint import (
     Fingerprint,
     Identity,
@@ -27,6 +29,7 @@ from flowforge.state.fingerprint import (
 )
 from flowforge.state.meta import MetaRow, relation_key
 from flowforge.state.policy import CacheMode
+from flowforge.state.windows import generation_of
 from flowforge.values import Namespace, Relation, RelationKind
 
 _PENDING = Identity("(decided later)", "(decided later)")
@@ -50,6 +53,8 @@ class Because(enum.Enum):
     UNKNOWN_INPUT = "an input of unknown state"
     SOURCES = "its sources changed"
     UNKNOWN_SOURCE = "a source of unknown state"
+    WINDOW = "a new window has begun"
+    NAMED = "windows were named"
 
 
 @attrs.frozen
@@ -86,20 +91,25 @@ class Standing:
 
 @attrs.frozen
 class Snapshot:
-    """The database as it was when the run began: rows of ``_ff_meta`` and the catalogue, by relation key."""
+    """The database as it was when the run began: rows of ``_ff_meta`` and the catalogue, by relation key.
+
+    *newest* says when the newest window of a table ends, by relation key and generation.
+    """
 
     rows: Mapping[str, MetaRow]
     standing: Mapping[str, Standing]
+    newest: Mapping[tuple[str, str], dt.datetime] = attrs.field(factory=dict)
 
 
 @attrs.frozen
 class Policy:
-    """What the user asked for. *forced* are names of nodes; *from_scratch*: no table only grows."""
+    """What the user asked for. *forced* are names of nodes; *from_scratch*: no table only grows; *span*: which windows."""
 
     mode: CacheMode = CacheMode.RW
     forced: Collection[str] = frozenset()
     assume_unchanged: bool = False
     from_scratch: bool = False
+    span: Span = attrs.field(factory=Span)
 
 
 class Ledger:
@@ -182,6 +192,9 @@ class Ledger:
             noted = None if waits else fingerprint(known, stands_on)
             return Decision(action, because, definition, noted, stands_on, row, tuple(subjects), bool(waits))
 
+        if self.policy.span.names_windows(node):
+            none = row is not None and not self.policy.span.named(node)
+            return decision(Because.NAMED, action=Action.SKIP if none else Action.BUILD)
         if name in self.policy.forced:
             return decision(Because.FORCED)
         if not mode.reads:
@@ -206,6 +219,8 @@ class Ledger:
             return decision(Because.INPUTS, waits, Action.MAYBE)
         now = Fingerprint(definition.digest or "", stands_on.nodes or "", stands_on.sources)
         if now.same_as(before, assume_unchanged=self.policy.assume_unchanged):
+            if self._lacks_a_window(node, row):
+                return decision(Because.WINDOW)
             return Decision(Action.SKIP, Because.SAME, definition, before, stands_on, row)
         if now.nodes != before.nodes:
             return decision(Because.INPUTS, self._newer_than(row, inputs))
@@ -237,6 +252,14 @@ class Ledger:
         if row.layout and standing.layout is not None and standing.layout != row.layout:
             return Because.COLUMNS
         return None
+
+    def _lacks_a_window(self, node: Node, row: MetaRow) -> bool:
+        """Whether a window has begun since the last one was built; all before it are there, or nothing was noted."""
+        if node.config.incremental is None or not node.config.incremental.in_windows:
+            return False
+        generation = generation_of(row.data_id)
+        newest = self._snapshot.newest.get((self.key(node), generation)) if generation is not None else None
+        return newest is None or newest <= self.policy.span.now
 
     def _newer_than(self, row: MetaRow, inputs: Mapping[str, Identity]) -> list[str]:
         """The inputs that were written in this run, or after the node was, as far as rows tell; else all of them."""

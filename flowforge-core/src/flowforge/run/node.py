@@ -25,6 +25,7 @@ from flowforge.events import Status
 from flowforge.materialize.frames import write_frame
 from flowforge.materialize.publish import Audit, Publication, Published, Publisher, Writer
 from flowforge.project.manifest import Node, NodeKind
+from flowforge.run.batches import Batch, event_time_of
 from flowforge.run.compile import Compiled, Compiler
 from flowforge.run.growing import compile_increment, increment_of
 from flowforge.run.histories import history_of
@@ -32,8 +33,9 @@ from flowforge.run.ledger import Decision, Ledger, backing_of, kind_of
 from flowforge.run.modules import ProjectModules
 from flowforge.run.plan import Action, PlanNode
 from flowforge.run.python_node import blame, call_model
-from flowforge.run.result import NodeResult
+from flowforge.run.result import NodeResult, WindowResult
 from flowforge.run.sessions import Sessions
+from flowforge.run.windows import Built, Workshop
 from flowforge.seeds.loaded import Origin
 from flowforge.state.meta import read_meta_row
 from flowforge.state.policy import CacheMode
@@ -85,21 +87,28 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
     error: FlowForgeError | None = None
     growing: list[Compiled] = []
     pruned: Published | None = None
+    built: Built | None = None
     try:
         decision = bench.ledger.decide(node.name)
         if decision.action is Action.SKIP:
             _audit_standing(step, bench, sessions)
         else:
-            if node.query is not None:
+            if node.query is not None or node.delta is not None:
                 compiled, increment = _compiled(node, bench, decision)
                 origin = Origin.of(node)
-                compiled = compiled.inside(*origin.around(compiled.executable, bench.dialect)) if origin else compiled
+                if origin is not None and compiled is not None:
+                    compiled = compiled.inside(*origin.around(compiled.executable, bench.dialect))
             publication = _publication(step, bench, decision, compiled, increment)
-            if increment is not None and publication.increment is not None:
-                begun = functools.partial(growing.append, increment)
-                publication = attrs.evolve(publication, increment=attrs.evolve(publication.increment, begun=begun))
-            published = _publish(step, bench, sessions, publication)
-        bench.ledger.settled(decision, node, published.row if published else None)
+            if node.config.incremental is not None and node.config.incremental.in_windows:
+                built = _workshop(step, bench, sessions, decision, publication).build()
+                published, error = built.published, built.error
+            else:
+                if increment is not None and publication.increment is not None:
+                    begun = functools.partial(growing.append, increment)
+                    publication = attrs.evolve(publication, increment=attrs.evolve(publication.increment, begun=begun))
+                published = _publish(step, bench, sessions, publication)
+        if error is None:
+            bench.ledger.settled(decision, node, published.row if published else None)
         if bench.keep_last is not None and node.config.snapshot is not None:
             pruned = _pruned(step, bench, sessions)
             if not pruned.kept:
@@ -116,13 +125,30 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
         status=Status.CACHED if error is None and skipped else _status(error),
         started_at=started_at,
         duration=time.perf_counter() - start,
-        rows=published.rows if published else standing.rows if standing else None,
-        sql=growing[-1].sql if growing else compiled.sql if compiled else None,
+        rows=built.rows if built else published.rows if published else standing.rows if standing else None,
+        sql=built.sql if built else growing[-1].sql if growing else compiled.sql if compiled else None,
         error=error,
         kept=published is not None and published.kept,
         pruned=pruned.rows or 0 if pruned else 0,
         notes=decision.definition.notes if decision is not None else (),
         decision=decision if error is None else None,
+        windows=WindowResult(built.done, built.failed) if built else None,
+    )
+
+
+def _workshop(
+    step: PlanNode, bench: Bench, sessions: Sessions, decision: Decision, publication: Publication
+) -> Workshop:
+    node = step.node
+    return Workshop(
+        step,
+        bench,
+        sessions,
+        decision,
+        publish=functools.partial(_publish, step, bench, sessions),
+        explain=lambda problem, compiled: explain(problem, step, bench, compiled),
+        writer=lambda batch, incremental: _writer(node, bench, batch, incremental=incremental),
+        publication=publication,
     )
 
 
@@ -194,10 +220,11 @@ def _status(error: FlowForgeError | None) -> Status:
     return Status.ERROR
 
 
-def _compiled(node: Node, bench: Bench, decision: Decision) -> tuple[Compiled, Compiled | None]:
-    """The query of all rows, and for an incremental model that of the new ones."""
-    definition = decision.definition
-    compiled = definition.compiled or bench.compiler.compile(node.name)
+def _compiled(node: Node, bench: Bench, decision: Decision) -> tuple[Compiled | None, Compiled | None]:
+    """The query of all rows, and for an incremental model that of the new ones; ``None`` for what Python makes."""
+    definition, compiled = decision.definition, None
+    if node.query is not None:
+        compiled = definition.compiled or bench.compiler.compile(node.name)
     if node.config.incremental is None:
         return compiled, None
     return compiled, definition.increment or compile_increment(bench.compiler, node, compiled)
@@ -209,25 +236,13 @@ def _publication(
     node, target = step.node, step.relation
     kind, policy = kind_of(node), bench.ledger.policy
     write: Writer | None = None
-    backing: Relation | None = None
     if node.kind is NodeKind.SEED and node.query is None:
 
         def write(session: Session, staged: Relation) -> int | None:
             return bench.write_seed(node, session, staged, LoadMode.CREATE)
 
     elif node.kind is NodeKind.PYTHON:
-        inputs = {name: _input(name, bench) for name in _inputs_in_order(node, bench)}
-
-        def write(session: Session, staged: Relation) -> int | None:
-            frame = call_model(node, bench.root, bench.modules, session, bench.dialect, inputs)
-            try:
-                return write_frame(session, staged, frame, node=node.name, path=node.path)
-            except Exception as error:
-                if isinstance(error, FlowForgeError) or bench.error(error) is not None:
-                    raise
-                raise blame(node, bench.root, error) from error  # a stream runs the model's code while it is read
-
-        backing = backing_of(node, target)
+        write = _writer(node, bench)
     fingerprint = str(decision.fingerprint) if decision.fingerprint and policy.mode.writes else ""
     content = decision.definition.content
     return Publication(
@@ -238,9 +253,9 @@ def _publication(
         data_id=content or uuid.uuid4().hex,
         select=compiled.executable if compiled else None,
         write=write,
-        backing=backing,
+        backing=backing_of(node, target),
         retired=bench.ledger.retired(node),
-        increment=increment_of(node, increment),
+        increment=increment_of(node, increment, _writer(node, bench, incremental=True) if node.delta else None),
         history=history_of(node, bench.publisher.moment),
         from_scratch=policy.from_scratch,
         hash_rows=policy.mode is not CacheMode.OFF and content is None and bench.read_by_others(node.name),
@@ -261,18 +276,71 @@ def _pruned(step: PlanNode, bench: Bench, sessions: Sessions) -> Published:
     return _publish(step, bench, sessions, publication)
 
 
+def _writer(node: Node, bench: Bench, batch: Batch | None = None, *, incremental: bool = False) -> Writer | None:
+    """Writes the rows that a function makes; ``None`` when they come from a query.
+
+    Parameters
+    ----------
+    batch:
+        The window whose rows of the inputs it gets.
+    incremental:
+        The new rows, for a table that stands.
+    """
+    if bench.compiler.has_query(node, incremental=incremental):
+        return None
+    inputs = {name: _input(name, bench, batch) for name in _inputs_in_order(node, bench)}
+    if incremental and node.delta is not None:
+        inputs.update({id_: _source(id_, bench, batch) for id_ in _sources_in_order(node, bench)})
+        node = attrs.evolve(node, kind=NodeKind.PYTHON, body=node.delta.body, path=node.delta.path)
+
+    def write(session: Session, staged: Relation) -> int | None:
+        frame = call_model(node, bench.root, bench.modules, session, bench.dialect, inputs)
+        try:
+            return write_frame(session, staged, frame, node=node.name, path=node.path)
+        except Exception as error:
+            if isinstance(error, FlowForgeError) or bench.error(error) is not None:
+                raise
+            raise blame(node, bench.root, error) from error  # a stream runs the model's code while it is read
+
+    return write
+
+
 def _inputs_in_order(node: Node, bench: Bench) -> list[str]:
-    """The nodes behind ``deps``, in the order in which they are written there."""
+    """The nodes behind ``deps`` (or behind the calls of ``ref``), in the order in which they are written there."""
     short = {bench.nodes[name].short_name: name for name in node.depends_on}
-    return [short[ref.name.removesuffix(".ff")] for ref in node.refs]
+    return list(dict.fromkeys(short[ref.name.removesuffix(".ff")] for ref in node.refs))
 
 
-def _input(name: str, bench: Bench) -> tuple[Relation, str]:
+def _sources_in_order(node: Node, bench: Bench) -> list[str]:
+    """The sources behind the calls of ``source``, likewise."""
+    return list(dict.fromkeys(f"{call.source}.{call.table}" for call in node.sources))
+
+
+def _input(name: str, bench: Bench, batch: Batch | None) -> tuple[Relation, str]:
     node = bench.nodes[name]
     relation = bench.compiler.relation(node)
-    if node.materialized == "ephemeral":
-        return relation, bench.compiler.compile(name).executable
-    return relation, f"SELECT * FROM {bench.dialect.render(relation)}"
+    column = node.config.event_time
+    if node.materialized != "ephemeral":
+        return relation, _select(bench.dialect.render(relation), name, column, bench, batch)
+    query = bench.compiler.compile(name).executable
+    if batch is None or column is None:
+        return relation, query
+    return relation, _select(f"(\n{query}\n) AS ff_rows", name, column, bench, batch)
+
+
+def _source(id_: str, bench: Bench, batch: Batch | None) -> tuple[Relation, str]:
+    compiler = bench.compiler
+    source = compiler.manifest.sources[id_]
+    own = bench.nodes[source.node] if source.node is not None else None
+    relation = compiler.relation(own) if own is not None else source.relation
+    return relation, _select(compiler.source(source), id_, event_time_of(source, compiler.manifest), bench, batch)
+
+
+def _select(sql: str, name: str, column: str | None, bench: Bench, batch: Batch | None) -> str:
+    """The rows of an input, of the window if there is one."""
+    if batch is None or column is None:
+        return f"SELECT * FROM {sql}"
+    return f"SELECT * FROM {sql} WHERE {batch.condition(bench.dialect, column, name)}"
 
 
 def _hint(error: EngineError, node: Node, bench: Bench) -> str | None:

@@ -12,6 +12,7 @@ from flowforge.errors import ModelConfigError, Problems
 from flowforge.graph.dag import Dag
 from flowforge.project.manifest import Manifest, Node
 from flowforge.project.names import check_lengths
+from flowforge.project.windows import Window
 from flowforge.values import Location, Namespace, Relation
 
 
@@ -29,6 +30,7 @@ class PlanNode:
     """One step. *relation* is complete; *reason* says why it runs, *details* shows what changed, line by line.
 
     *prunes* says how many old versions would be removed from a snapshot's history.
+    *windows* are those that would be built, of a node that is built in windows.
     """
 
     node: Node
@@ -38,6 +40,7 @@ class PlanNode:
     action: Action = Action.BUILD
     details: tuple[str, ...] = ()
     prunes: int | None = None
+    windows: tuple[Window, ...] = ()
 
 
 @attrs.frozen

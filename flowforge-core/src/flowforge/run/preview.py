@@ -49,7 +49,7 @@ def preview(
             raise SelectionError(f"there is no model or seed {name!r}", help=nearest(name, known))
         node_name = node.name
         if node.kind is NodeKind.SQL:
-            compiled = compiler.compile(node.name)
+            compiled = compiler.compile_shown(node.name)
             select, located = compiled.executable, compiled
         else:
             select, located = f"SELECT * FROM {executor.dialect.render(compiler.relation(node))}", None

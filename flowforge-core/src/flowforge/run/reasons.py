@@ -54,6 +54,12 @@ def reason(decision: Decision, node: Node, last: BuildRecord | None) -> tuple[st
             return f"source data changed: {subjects}", ()
         case Because.UNKNOWN_SOURCE:
             return f"nobody knows whether source {subjects} changed", ("`assume_unchanged: true` says that it did not",)
+        case Because.WINDOW:
+            return "a new window has begun", ()
+        case Because.NAMED if decision.action is Action.SKIP:
+            return "has no window in the time that was named", ()
+        case Because.NAMED:
+            return "its windows were asked for", ()
         case Because.INPUTS if decision.action is Action.MAYBE:
             return f"if the rows of {subjects} change", ()
         case Because.INPUTS:

@@ -67,4 +67,5 @@ class Recorder:
             rows=event.rows,
             message=event.message,
             code=event.code,
+            windows=event.windows_failed,
         )

@@ -11,10 +11,24 @@ import attrs
 
 from flowforge.errors import CHECKS_FAILED, FAILED, OK, FlowForgeError, Note
 from flowforge.events import Status
+from flowforge.project.windows import Window
 from flowforge.values import Location, Relation
 
 if TYPE_CHECKING:
     from flowforge.run.ledger import Decision
+
+
+@attrs.frozen
+class WindowResult:
+    """Which windows of a node were built, and which a retry has to build."""
+
+    done: tuple[Window, ...] = ()
+    failed: tuple[Window, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """How many, for people."""
+        return f"{len(self.done)} window{'' if len(self.done) == 1 else 's'}"
 
 
 @attrs.frozen
@@ -35,6 +49,8 @@ class NodeResult:
         Warnings about the model.
     decision:
         Why it was built or skipped, and what from.
+    windows:
+        What was built of it, when it is built in windows of time.
     """
 
     node: str
@@ -53,6 +69,7 @@ class NodeResult:
     pruned: int = 0
     notes: tuple[Note, ...] = ()
     decision: Decision | None = attrs.field(default=None, repr=False)
+    windows: WindowResult | None = None
 
 
 @attrs.frozen

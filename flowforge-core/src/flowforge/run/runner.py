@@ -7,17 +7,18 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 
 from flowforge.contract import Capability, EngineSpec
 from flowforge.errors import InterruptedRunError
 from flowforge.events import NodeFinished, NodeStarted, RunFinished, RunStarted, Status
+from flowforge.project.windows import Window
 from flowforge.run.bus import EventBus
 from flowforge.run.node import Bench, execute
 from flowforge.run.plan import Plan, PlanNode
-from flowforge.run.result import CheckResult, NodeResult, RunResult
+from flowforge.run.result import CheckResult, NodeResult, RunResult, WindowResult
 from flowforge.run.scheduler import FailPolicy, Finished, Stop, schedule
 from flowforge.run.sessions import Sessions
 from flowforge.run.signals import stop_on_signals
@@ -49,6 +50,12 @@ class RunOptions:
         Of the histories of snapshots keep only so many of the newest versions of each key; ``None``: all.
     assume_unchanged:
         Take for granted that the rows of sources did not change since they were last read.
+    event_time_start, event_time_end:
+        Build exactly the windows that have a part in this time, of models that are built in windows; UTC.
+    windows:
+        Build exactly these windows of a node, by its name.
+    now:
+        The moment of the run, which decides what windows have begun; UTC. ``None``: by the clock.
     """
 
     jobs: int | None = None
@@ -61,6 +68,10 @@ class RunOptions:
     full_refresh: bool = False
     assume_unchanged: bool = False
     keep_last: int | None = None
+    event_time_start: dt.datetime | None = None
+    event_time_end: dt.datetime | None = None
+    windows: Mapping[str, tuple[Window, ...]] = attrs.field(factory=dict)
+    now: dt.datetime | None = None
 
 
 _GOOD = (Status.SUCCESS, Status.CACHED)
@@ -237,7 +248,8 @@ def _not_run(step: PlanNode, status: Status, blocked_by: str | None) -> NodeResu
 
 
 def _finished(result: NodeResult, run_id: str, node_run_id: str, index: int, total: int) -> NodeFinished:
-    error = result.error
+    error, windows = result.error, result.windows or WindowResult()
+    told = f"{windows.words}, same rows" if result.kept and windows.done else windows.words if windows.done else None
     blocked = f"blocked by {result.blocked_by.removesuffix('.ff')}" if result.blocked_by else None
     return NodeFinished(
         run_id,
@@ -255,6 +267,8 @@ def _finished(result: NodeResult, run_id: str, node_run_id: str, index: int, tot
         rows=result.rows,
         bytes_scanned=result.bytes_scanned,
         sql=result.sql,
-        message=error.message if error else "same rows" if result.kept else blocked,
+        message=error.message if error else told or ("same rows" if result.kept else blocked),
         code=error.code if error else None,
+        windows_done=tuple((one.start, one.end) for one in windows.done),
+        windows_failed=tuple((one.start, one.end) for one in windows.failed),
     )

@@ -7,11 +7,18 @@ from collections.abc import Iterable
 from flowforge.contract import Dialect, Session
 from flowforge.run.ledger import Snapshot, Standing
 from flowforge.state.meta import read_meta, relation_key
+from flowforge.state.windows import newest_windows, windows_table
 from flowforge.values import Namespace, Relation
 
 
 def take_snapshot(
-    session: Session, dialect: Dialect, home: Namespace, table: Relation, places: Iterable[Namespace]
+    session: Session,
+    dialect: Dialect,
+    home: Namespace,
+    table: Relation,
+    places: Iterable[Namespace],
+    *,
+    windows: bool = False,
 ) -> Snapshot:
     """The snapshot of the schemas *places*; a schema that does not exist is empty.
 
@@ -21,6 +28,8 @@ def take_snapshot(
         The profile's own name space.
     table:
         The meta table; it may be missing.
+    windows:
+        Look as well which windows were built.
     """
     standing = {}
     for place in dict.fromkeys(places):
@@ -29,4 +38,5 @@ def take_snapshot(
             relation = Relation(info.relation.name, place.schema, place.database)
             standing[relation_key(dialect, relation, home)] = Standing(info.kind, layouts.get(info.relation.name))
     rows = read_meta(session, dialect, table) if session.kind_of(table) is not None else {}
-    return Snapshot(rows, standing)
+    newest = newest_windows(session, dialect, windows_table(home)) if windows else {}
+    return Snapshot(rows, standing, newest)

@@ -25,7 +25,7 @@ from flowforge.seeds.types import normal_word
 from flowforge.values import Location
 
 SHARED = frozenset(
-    "schema alias tags meta description owner enabled engines env_match timeout cache dialect".split()  # noqa: SIM905
+    "schema alias tags meta description owner enabled engines env_match timeout cache dialect event_time".split()  # noqa: SIM905
 )
 """Settings that mean the same for models and seeds."""
 

@@ -16,7 +16,10 @@ from flowforge.events import Status
 
 @attrs.frozen
 class NodeRecord:
-    """How one node of a run ended. *node* is the node's full name; *duration* is in seconds of wall time."""
+    """How one node of a run ended. *node* is the node's full name; *duration* is in seconds of wall time.
+
+    *windows* are those that were not built, of a node that is built in windows: starts and ends in UTC.
+    """
 
     node: str
     status: Status
@@ -25,6 +28,7 @@ class NodeRecord:
     rows: int | None = None
     message: str | None = None
     code: str | None = None
+    windows: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
 
 
 @attrs.frozen

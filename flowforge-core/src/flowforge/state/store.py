@@ -37,7 +37,7 @@ _BEGIN = """
     INSERT INTO runs (run_id, project, env, engine, command, options, planned, size, started_at, finished_at, exit_code,
         host, pid, birth)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING"""
-_NODE = "INSERT OR REPLACE INTO nodes SELECT id, ?, ?, ?, ?, ?, ?, ?, ? FROM runs WHERE run_id = ?"
+_NODE = "INSERT OR REPLACE INTO nodes SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM runs WHERE run_id = ?"
 _TIMING = """
     INSERT INTO timings (env, node, d1) SELECT env, ?, ? FROM runs WHERE run_id = ?
     ON CONFLICT (env, node) DO UPDATE SET d5 = d4, d4 = d3, d3 = d2, d2 = d1, d1 = excluded.d1"""
@@ -118,6 +118,7 @@ class StateStore:
             record.rows,
             _text(record.message)[:_MESSAGE] if record.message is not None else None,
             record.code,
+            _json([[moment.isoformat() for moment in window] for window in record.windows]) if record.windows else None,
             run_id,
         )
         statements: list[Statement] = [(_NODE, values)]
@@ -215,7 +216,7 @@ class StateStore:
             number, run_id, project, env, engine, command, options, planned, started, finished, code, *process = row
             host, pid, birth = process
             nodes = self._file.rows(
-                "SELECT node, status, started_at, duration, rows, message, code FROM nodes WHERE run = ?"
+                "SELECT node, status, started_at, duration, rows, message, code, windows FROM nodes WHERE run = ?"
                 " ORDER BY position",
                 (number,),
             )
@@ -236,8 +237,17 @@ class StateStore:
                         host=host,
                         pid=pid,
                         nodes={
-                            name: NodeRecord(name, Status(status), dt.datetime.fromisoformat(at), *rest)
-                            for name, status, at, *rest in nodes
+                            name: NodeRecord(
+                                name,
+                                Status(status),
+                                dt.datetime.fromisoformat(at),
+                                took,
+                                rows,
+                                words,
+                                flaw,
+                                _windows(text),
+                            )
+                            for name, status, at, took, rows, words, flaw, text in nodes
                         },
                         checks={name: Status(status) for name, status in checks},
                         birth=birth,
@@ -246,6 +256,22 @@ class StateStore:
             except (ValueError, TypeError):
                 continue  # written by another hand; a hint that cannot be read is none
         return found
+
+
+def _windows(text: Any) -> tuple[tuple[dt.datetime, dt.datetime], ...]:
+    """Starts and ends of windows.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When they were written by another hand.
+    """
+    pairs = [
+        (dt.datetime.fromisoformat(start), dt.datetime.fromisoformat(end)) for start, end in _parsed(text, list) or ()
+    ]
+    if any(moment.tzinfo is None for pair in pairs for moment in pair):
+        raise ValueError("a time without its zone")
+    return tuple(pairs)
 
 
 def _text(value: str) -> str:

@@ -32,6 +32,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             env TEXT NOT NULL, node TEXT NOT NULL, definition TEXT NOT NULL, sql TEXT, config TEXT NOT NULL,
             inputs TEXT NOT NULL, files TEXT NOT NULL, UNIQUE (env, node))""",
     ),
+    (
+        # Windows of time that a run could not build: a list of starts and ends as JSON.
+        "ALTER TABLE nodes ADD COLUMN windows TEXT",
+    ),
 )
 """Step *n* leads from version *n* to *n + 1*. A released step is never changed."""
 
@@ -40,7 +44,7 @@ VERSION = len(MIGRATIONS)
 _EXPECTED = {
     "runs": "id, run_id, project, env, engine, command, options, planned, size, started_at, finished_at, exit_code,"
     " host, pid, birth, forgotten",
-    "nodes": "run, node, position, status, started_at, duration, rows, message, code",
+    "nodes": "run, node, position, status, started_at, duration, rows, message, code, windows",
     "checks": "run, name, status",
     "timings": "env, node, d1, d2, d3, d4, d5",
     "builds": "env, node, definition, sql, config, inputs, files",

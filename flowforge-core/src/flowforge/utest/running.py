@@ -238,13 +238,18 @@ class _World:
     def ask(self, session: Session, compiled: list[Compiled]) -> pa.Table:
         """The rows that the model makes; its query goes to *compiled* before it runs."""
         node = self._nodes[self._case.node.name]
+        grows = THIS in self._case.inputs
+        if grows and node.delta is not None and not self._compiler.has_query(node, incremental=True):
+            node = attrs.evolve(node, kind=NodeKind.PYTHON, body=node.delta.body, path=node.delta.path)
         if node.kind is NodeKind.PYTHON:
             inputs = {name: self._input(name) for name in self._inputs_in_order(node)}
             frame = call_model(node, self._stand.root, self._stand.modules, session, self._stand.dialect, inputs)
             return as_table(frame, node=node.name, path=node.path)
         query = self._compiler.compile(node.name)
-        if THIS in self._case.inputs:
-            query = compile_increment(self._compiler, node, query)
+        if grows and node.config.incremental is not None and node.config.incremental.in_windows:
+            query = self._compiler.compile(node.name, incremental=True)  # the rows of a test are all of one window
+        elif grows:
+            query = compile_increment(self._compiler, node, query) or query
         compiled.append(query)
         return session.query(query.executable).read_all()
 

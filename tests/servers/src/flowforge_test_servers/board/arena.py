@@ -6,6 +6,7 @@ Nothing here goes through FlowForge: what a run left is looked at by other means
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import decimal
 import os
 import shutil
@@ -20,7 +21,7 @@ from typing import Any
 import attrs
 
 Row = tuple[object, ...]
-OUR_OWN = ("_ff_meta", "_ff_leases")
+OUR_OWN = ("_ff_meta", "_ff_leases", "_ff_windows")
 """Tables of FlowForge's own that stand beside a project's relations."""
 
 
@@ -34,7 +35,9 @@ def write_files(root: Path, files: Mapping[str, str]) -> None:
 
 
 def plain(value: object) -> object:
-    """A value of a driver as Python's own: a whole decimal is a number like any other."""
+    """A value of a driver as Python's own: a whole decimal is a number like any other, a date is its text."""
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value.isoformat()
     return int(value) if isinstance(value, decimal.Decimal) and value == int(value) else value
 
 

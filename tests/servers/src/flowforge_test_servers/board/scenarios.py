@@ -8,6 +8,7 @@ import attrs
 
 from flowforge_test_servers.board import histories
 from flowforge_test_servers.board.arena import Arena, Place
+from flowforge_test_servers.board.batches import ANEW, NEW_WINDOWS, OLD_WINDOWS
 from flowforge_test_servers.board.growing import AFTER, BEFORE
 from flowforge_test_servers.board.process import run
 from flowforge_test_servers.board.world import EMPTY, NEW, OLD, REFUSED, SEEDED, Version
@@ -41,6 +42,8 @@ class Scenario:
         Rows are added to tables, in place where the engine has transactions.
     keeps:
         Versions are added to histories.
+    windows:
+        Some are built window by window.
     prepare:
         What else happens before, at the place itself.
     begins:
@@ -64,6 +67,7 @@ class Scenario:
     leases: bool = False
     grows: bool = False
     keeps: bool = False
+    windows: bool = False
     prepare: Callable[[Place], None] = lambda place: None
     begins: Version | None = None
     exactly: tuple[frozenset[str], frozenset[str]] | None = None
@@ -79,7 +83,8 @@ class Scenario:
         leases = {"lease.created"} if self.leases and not arena.transactional else set()
         growing = {"publish.grown"} if self.grows and arena.transactional else set()
         keeping = {"publish.versioned" if arena.transactional else "open.versioned"} if self.keeps else set()
-        return branch | RUN | SEED | self.special | leases | growing | keeping
+        windows = {"open.windows"} if self.windows and not arena.transactional else set()
+        return branch | RUN | SEED | self.special | leases | growing | keeping | windows
 
 
 def _older_meta(place: Place) -> None:
@@ -129,5 +134,16 @@ SCENARIOS = (
         exactly=(_PRUNING, _OPEN_PRUNING),
         settles=False,
     ),
+    Scenario("windows", OLD_WINDOWS, NEW_WINDOWS, grows=True, windows=True),
+    Scenario(
+        "first windows",
+        EMPTY,
+        OLD_WINDOWS,
+        special=FIRST | {"windows.created"},
+        leases=True,
+        grows=True,
+        windows=True,
+    ),
+    Scenario("windows anew", OLD_WINDOWS, ANEW, command=("build", "--full-refresh"), windows=True),
     Scenario("refused", OLD, REFUSED, code=2, settles=False),
 )

@@ -26,6 +26,9 @@ class Expected:
         and then it has to show what this query does.
     probe:
         A query that sums a large relation up; *columns* and *rows* are then what it answers.
+    part:
+        Number of the column by which the table is published in parts, each for itself: a row's part is what this
+        column holds up to its first dash.
     """
 
     kind: str
@@ -33,6 +36,15 @@ class Expected:
     rows: tuple[Row, ...]
     select: str | None = None
     probe: str | None = None
+    part: int | None = None
+
+    def parts(self, rows: tuple[Row, ...]) -> Mapping[str, frozenset[Row]]:
+        """*rows* of this relation by the parts in which it is published."""
+        assert self.part is not None
+        found: dict[str, set[Row]] = {}
+        for row in rows:
+            found.setdefault(str(row[self.part]).partition("-")[0], set()).add(row)
+        return {name: frozenset(some) for name, some in found.items()}
 
 
 @attrs.frozen
