@@ -22,6 +22,7 @@ from flowforge.events import Event, RunFinished, RunStarted, Status
 from flowforge.materialize.publish import Publisher
 from flowforge.materialize.retries import retrying
 from flowforge.project.manifest import CheckDecl, Node
+from flowforge.run.asking import Asker
 from flowforge.run.audit import Auditor
 from flowforge.run.bus import EventBus
 from flowforge.run.check_order import order_checks
@@ -45,6 +46,7 @@ from flowforge.state.store import StateStore
 
 if TYPE_CHECKING:
     from flowforge.api.project import Project
+    from flowforge.run.compile import Compiler
 
 Listener = Callable[[Event], None]
 STATE_FOLDER = ".flowforge"
@@ -53,10 +55,15 @@ logger = logging.getLogger("flowforge.run")
 
 
 def _auditor(
-    project: Project, checks: Sequence[CheckDecl], homes: Mapping[str, str], bus: EventBus, run_id: str
+    project: Project,
+    checks: Sequence[CheckDecl],
+    homes: Mapping[str, str],
+    bus: EventBus,
+    run_id: str,
+    compiler: Compiler,
 ) -> Auditor:
     executor = project.executor
-    tables = CheckTables(project.manifest, project.compiler, executor.dialect, executor.namespace)
+    tables = CheckTables(project.manifest, compiler, executor.dialect, executor.namespace)
     return Auditor(checks, homes, project.plugins.checks, tables, executor.error, bus, run_id, project.redactor.redact)
 
 
@@ -96,15 +103,15 @@ def run_nodes(
             checks = project.manifest.checks if command == "build" else ()
             order = order_checks(_asked(checks, names, project), plan, project.dag, _ephemeral(project))
             plan = order.plan
-            auditor = _auditor(project, checks, order.homes, bus, run_id)
             open_session = _sessions_of(project, options)
+            compiler = project.compiler.asking(_asker(project, open_session, sessions, f"flowforge/{run_id}"))
+            auditor = _auditor(project, checks, order.homes, bus, run_id, compiler)
             with project.session(f"flowforge/{run_id}") as session:
                 refuse_missing_files(project, session, plan.steps)
                 tidy(project, session, run_id, plan, store)
-                ledger = make_ledger(
-                    project, session, plan, options, _registered(open_session, sessions, f"flowforge/{run_id}")
-                )
-            bench = _bench(project, options, run_id, auditor, plan, ledger, open_session, stop)
+                registered = _registered(open_session, sessions, f"flowforge/{run_id}")
+                ledger = make_ledger(project, session, plan, options, registered, compiler)
+            bench = _bench(project, options, run_id, auditor, plan, ledger, open_session, stop, compiler)
 
             def rest() -> None:
                 later = [check for check in _asked(checks, names, project) if check.id not in order.homes]
@@ -143,7 +150,10 @@ def plan_nodes(project: Project, names: Sequence[str], options: RunOptions | Non
     ):
         refuse_missing_files(project, session, plan.steps)
         last = store.last_builds(project.profile.name)
-        ledger = make_ledger(project, session, plan, options, lambda label: open_session(f"flowforge/{label}", None))
+        compiler = project.compiler.asking(_asker(project, open_session, Sessions(), "flowforge/plan"))
+        ledger = make_ledger(
+            project, session, plan, options, lambda label: open_session(f"flowforge/{label}", None), compiler
+        )
         for name, step in plan.steps.items():
             decision = ledger.decide(name)
             ledger.expected(decision, step.node)
@@ -178,6 +188,17 @@ def _sessions_of(project: Project, options: RunOptions) -> Callable[[str, float 
         return session
 
     return open_session
+
+
+def _asker(
+    project: Project, open_session: Callable[[str, float | None], Session], sessions: Sessions, prefix: str
+) -> Asker:
+    """Asks the database for templates."""
+
+    def opened(*, label: str, timeout: float | None) -> Session:
+        return open_session(label, timeout)
+
+    return Asker(opened, project.executor.error, project.redactor.redact, sessions, prefix)
 
 
 def _registered(
@@ -230,6 +251,7 @@ def _bench(
     ledger: Ledger,
     open_session: Callable[[str, float | None], Session],
     stop: Stop,
+    compiler: Compiler,
 ) -> Bench:
     executor, redact = project.executor, project.redactor.redact
 
@@ -256,7 +278,7 @@ def _bench(
             options.lock_timeout,
             leases=leases_of(executor, run_id, open_session),
         ),
-        compiler=project.compiler,
+        compiler=compiler,
         modules=ProjectModules(project.root),
         nodes=project.manifest.nodes,
         planned=frozenset(plan.steps),
@@ -292,8 +314,10 @@ def check_data(
     started_at, start = dt.datetime.now(dt.UTC), time.perf_counter()
     stop, sessions = Stop(), Sessions()
     with EventBus(listener, project.plugins.notify) as bus:
-        auditor = _auditor(project, checks, {}, bus, run_id)
-        tables = CheckTables(project.manifest, project.compiler, executor.dialect, executor.namespace)
+        open_session = _sessions_of(project, options)
+        compiler = project.compiler.asking(_asker(project, open_session, sessions, f"flowforge/{run_id}"))
+        auditor = _auditor(project, checks, {}, bus, run_id, compiler)
+        tables = CheckTables(project.manifest, compiler, executor.dialect, executor.namespace)
         groups: dict[str, list[CheckDecl]] = {}
         for check in checks:
             groups.setdefault(tables.main(check), []).append(check)

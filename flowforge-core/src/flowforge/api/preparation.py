@@ -32,6 +32,7 @@ from flowforge.values import Namespace
 
 if TYPE_CHECKING:
     from flowforge.api.project import Project
+    from flowforge.run.compile import Compiler
     from flowforge.run.runner import RunOptions
 
 OpenSession = Callable[[str], contextlib.AbstractContextManager[Session]]
@@ -78,9 +79,10 @@ def make_ledger(
     plan: Plan,
     options: RunOptions,
     open_session: OpenSession,
+    compiler: Compiler,
 ) -> Ledger:
     """The ledger of a run, with the database as *session* sees it now."""
-    executor, manifest, compiler = project.executor, project.manifest, project.compiler
+    executor, manifest = project.executor, project.manifest
     home = executor.namespace
     span = span_of(options)
     policy = Policy(options.cache, forced(plan, options), options.assume_unchanged, options.full_refresh, span)
@@ -93,7 +95,7 @@ def make_ledger(
     return Ledger(
         manifest,
         frozenset(plan.steps),
-        definer_of(project, judge=noting),
+        definer_of(project, judge=noting, compiler=compiler),
         snapshot,
         policy,
         dialect=executor.dialect,
@@ -129,9 +131,9 @@ def forced(plan: Plan, options: RunOptions) -> Collection[str]:
     return frozenset(plan.steps) if options.full_refresh else frozenset(options.rebuild)
 
 
-def definer_of(project: Project, *, judge: bool = True) -> Definer:
+def definer_of(project: Project, *, judge: bool = True, compiler: Compiler | None = None) -> Definer:
     """Tells what nodes are made from, as runs under this profile note it; *judge* as for :class:`Definer`."""
-    return Definer(project.root, project.compiler, project.manifest.nodes, _around(project), judge=judge)
+    return Definer(project.root, compiler or project.compiler, project.manifest.nodes, _around(project), judge=judge)
 
 
 def _around(project: Project) -> Mapping[str, Any]:

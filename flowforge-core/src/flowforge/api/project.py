@@ -320,10 +320,14 @@ class Project(Connected):
         limit:
             How many rows; ``None``: all.
         """
+        from flowforge.run.asking import Asker
         from flowforge.run.preview import preview
+        from flowforge.run.sessions import Sessions
 
         with self.session("flowforge/show") as session:
-            return preview(self.manifest, self.compiler, self.executor, session, node, inline, limit)
+            executor = self.executor
+            asker = Asker(executor.session, executor.error, self.redactor.redact, Sessions(), "flowforge/show")
+            return preview(self.manifest, self.compiler.asking(asker), executor, session, node, inline, limit)
 
     # -- doing ----------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from flowforge.project.macros import MacroFile
 from flowforge.project.scan_jinja import refused_statement, syntax_error
 from flowforge.rendering.environment import SqlEnvironment, UndefinedName
 from flowforge.rendering.limits import MAX_TEXT, Budget, TooExpensive
+from flowforge.rendering.question import one_query
 from flowforge.rendering.render import failed, placed
 from flowforge.rendering.source_map import Pieces
 from flowforge.rendering.splice import Splice
@@ -59,7 +60,8 @@ def render_jinja(
     """
     rendering = _Rendering(Splice.of(path, text, macros), model)
     rendering.offer_filters({**ctx.functions, **ctx.filters, "var": functions["var"], "env": functions["env"]})
-    rendering.run({**ctx.extra, **ctx.functions, **functions, "this": ctx.this}, pieces)
+    values = {"this": ctx.this, "execute": ctx.run_query is not None, "run_query": rendering.asking(ctx.run_query)}
+    rendering.run({**ctx.extra, **ctx.functions, **functions, **values}, pieces)
 
 
 class _Rendering:
@@ -87,6 +89,24 @@ class _Rendering:
             return call
 
         self._environment.filters.update({name: counted(function) for name, function in functions.items()})
+
+    def asking(self, run_query: Callable[[str], Any] | None) -> Callable[..., Any]:
+        """``run_query`` as templates call it; the time that a database takes does not count."""
+        budget = self._environment.budget
+
+        def ask(sql: Any) -> Any:
+            text = one_query(sql)
+            if run_query is None:
+                raise RenderError(
+                    "run_query() asks the database, and this command asks nothing",
+                    code="FF1419",
+                    help="put it behind {% if execute %}, with {% else %} for what stands there meanwhile; "
+                    "`flowforge show` asks",
+                )
+            with budget.untimed():
+                return run_query(text)
+
+        return ask
 
     def run(self, names: Mapping[str, Any], pieces: Pieces) -> None:
         """Render into *pieces*."""

@@ -7,9 +7,10 @@ rounds, calls, characters made). Jinja-free; one :class:`Budget` belongs to one 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
-from collections.abc import ItemsView, KeysView, Mapping, Sequence, ValuesView
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from typing import Any
 
 from flowforge.rendering.source_map import MARKERS
@@ -102,6 +103,15 @@ class Budget:
                 raise TooExpensive("it takes too long")
             if self._work > MAX_WORK:
                 raise TooExpensive("it makes too much text")
+
+    @contextlib.contextmanager
+    def untimed(self) -> Iterator[None]:
+        """What happens in the block takes no time."""
+        started = time.thread_time()
+        try:
+            yield
+        finally:
+            self._until += time.thread_time() - started
 
     def take(self, value: Any, limit: int = MAX_TEXT) -> Any:
         """Count *value* and return it."""

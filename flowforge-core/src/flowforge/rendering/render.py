@@ -47,6 +47,8 @@ class RenderContext:
         FlowForge's own further functions.
     filters:
         FlowForge's own further filters.
+    run_query:
+        Asks the database; ``None`` where no template may.
     """
 
     ref: Callable[[str], str]
@@ -61,6 +63,7 @@ class RenderContext:
     functions: Mapping[str, Callable[..., Any]] = attrs.field(factory=dict)
     helpers: Mapping[str, Callable[..., Any]] = attrs.field(factory=dict)
     filters: Mapping[str, Callable[..., Any]] = attrs.field(factory=dict)
+    run_query: Callable[[str], Any] | None = None
 
 
 @attrs.frozen

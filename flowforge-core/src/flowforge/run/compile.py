@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import threading
 from collections.abc import Callable, Mapping
@@ -24,6 +25,9 @@ from flowforge.rendering.engines import FindEngine, engine_functions, find_among
 from flowforge.rendering.portable import literal_filter, portable_functions
 from flowforge.rendering.render import RenderContext, Rendered, check_statement, render, words_of
 from flowforge.rendering.secret import before_reveal, mark, mask, reveal
+from flowforge.rendering.source_map import SourceMap
+from flowforge.rendering.table import QueryTable
+from flowforge.run.asking import Ask
 from flowforge.run.batches import Batch, BatchBounds, event_time_of
 from flowforge.run.plan import place
 from flowforge.run.source_text import SourceTexts, StandIn, before_put_in, put_in
@@ -129,9 +133,16 @@ class Compiler:
         self._function = function
         self._helpers = {**portable_functions(dialect), **engine_functions(engine, find_engine or find_among({}))}
         self._filters = {"sql_literal": literal_filter(dialect)}
+        self._ask: Ask | None = None
         self._lock = threading.Lock()
         self._ephemeral: dict[str, _Piece] = {}
         self._sources = SourceTexts(root, engine, dialect, namespace)
+
+    def asking(self, ask: Ask) -> Compiler:
+        """A compiler for the same project, whose templates ask the database by *ask*."""
+        other = copy.copy(self)
+        other._ask, other._lock, other._ephemeral = ask, threading.Lock(), {}
+        return other
 
     def relation(self, node: Node) -> Relation:
         """Where *node* is written."""
@@ -356,6 +367,23 @@ class Compiler:
             database=relation.database,
             materialized=node.materialized,
         )
+
+        def run_query(sql: str) -> QueryTable:
+            assert self._ask is not None
+            if this.relation in sql:
+                raise RenderError(
+                    "run_query() cannot read the model's own table, which other runs may change meanwhile",
+                    code="FF1423",
+                    help="let the model's query read it: where at > (select max(at) from {{ this }})",
+                )
+            if foreign and written_in is not None:
+                whole = Rendered(sql, SourceMap(node.path, sql, (0,), (0,), (0,)))
+                sql = translated(whole, node.path, written_in, self.dialect, placeholders)[0].sql
+            read = tuple(name for name in ephemeral if self._cte(name) in sql)
+            ctes, _ = self._ephemerals(_Piece(Rendered(sql, SourceMap(node.path, sql)), read, ()))
+            joined = with_ctes(sql, [(self._cte(name), one.rendered.sql) for name, one in ctes])
+            return self._ask(node, reveal(joined.sql, self._secrets))
+
         functions = {}
         if self.manifest.macros.python and self._function is not None and not body.simple:
             needed = self.manifest.macros.python_of(words_of(body.template))
@@ -373,6 +401,7 @@ class Compiler:
             functions=functions,
             helpers=self._helpers,
             filters=self._filters,
+            run_query=run_query if self._ask is not None else None,
         )
         rendered = render(body.template, context, path=path, model=node.short_name, simple=body.simple)
         check_statement(rendered.sql, path, rendered.source_map)

@@ -16,6 +16,7 @@ import attrs
 
 from flowforge.contract import Dialect
 from flowforge.project.manifest import Manifest, Node, NodeKind, Source
+from flowforge.run.asking import asks
 from flowforge.run.definition import Definer, Definition
 from flowforge.run.plan import Action
 from flowforge.run.span import Span
@@ -55,6 +56,7 @@ class Because(enum.Enum):
     UNKNOWN_SOURCE = "a source of unknown state"
     WINDOW = "a new window has begun"
     NAMED = "windows were named"
+    ASKS = "its template asks the database"
 
 
 @attrs.frozen
@@ -180,13 +182,14 @@ class Ledger:
             # Of all this only the definition will be asked for, by `state:modified`.
             definition = attrs.evolve(self.definer.of(name), notes=())
             return Decision(Action.BUILD, Because.CACHE_OFF, definition, None, Identity(None))
-        definition = self.definer.of(name)
         inputs = {parent: self.identity(parent) for parent in node.depends_on}
+        waits = [parent for parent, one in inputs.items() if one == _PENDING]
+        asking = bool(waits) and asks(node, self._manifest)
+        definition = Definition(None) if asking else self.definer.of(name)
         states = {source.id: self._state(source) for source in self._sources(node)}
         stands_on = combine(inputs, states)
         known = None if definition.volatile else definition.digest
         row = self.row(node)
-        waits = [parent for parent, one in inputs.items() if one == _PENDING]
 
         def decision(because: Because, subjects: Iterable[str] = (), action: Action = Action.BUILD) -> Decision:
             noted = None if waits else fingerprint(known, stands_on)
@@ -210,6 +213,8 @@ class Ledger:
         before = parse_fingerprint(row.fingerprint)
         if before is None:
             return decision(Because.NOT_NOTED)
+        if asking:
+            return decision(Because.ASKS, waits, Action.MAYBE)
         if before.definition != definition.digest:
             return decision(Because.DEFINITION)
         unknown = [parent for parent, one in inputs.items() if one.nodes is None]
@@ -345,6 +350,10 @@ class Ledger:
 
     def _passed_on(self, node: Node) -> Identity:
         """The identity of an ephemeral model, or of a view that this run does not touch."""
+        with self._lock:
+            inputs = {parent: self._identities[parent] for parent in node.depends_on}
+        if _PENDING in inputs.values():
+            return _PENDING
         definition = self.definer.of(node.name)
         known = None if definition.volatile else definition.digest
         if node.materialized == "view":
@@ -352,10 +361,6 @@ class Ledger:
             standing = parse_fingerprint(row.fingerprint) if row is not None else None
             if row is None or standing is None or standing.definition != known or self._touched(node, row):
                 known = None  # what stands there is not what the project's file says
-        with self._lock:
-            inputs = {parent: self._identities[parent] for parent in node.depends_on}
-        if _PENDING in inputs.values():
-            return _PENDING
         states = {source.id: self._state(source) for source in self._sources(node)}
         return passed_on(known, combine(inputs, states))
 

@@ -60,6 +60,8 @@ def reason(decision: Decision, node: Node, last: BuildRecord | None) -> tuple[st
             return "has no window in the time that was named", ()
         case Because.NAMED:
             return "its windows were asked for", ()
+        case Because.ASKS:
+            return f"asks the database while it is compiled, after {subjects} is built", ()
         case Because.INPUTS if decision.action is Action.MAYBE:
             return f"if the rows of {subjects} change", ()
         case Because.INPUTS:
