@@ -238,3 +238,21 @@ def test_show_asks(shop: Shop) -> None:
         assert project.show("pivot").to_pylist() == [{"a": 4, "b": 2}]
         shown = project.show(inline="select {{ run_query('select 41 as n')[0].n + 1 }} as n")
         assert shown.to_pylist() == [{"n": 42}]
+
+
+def test_files_are_asked_by_their_path(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "duckdb")
+    shop.write("data/days.csv", "day,n\n2024-01-01,1\n2024-01-02,5\n")
+    shop.write(
+        "sources.yml",
+        "version: 1\nsources:\n  - name: files\n    tables: [{name: days, location: data/days.csv, format: csv}]\n",
+    )
+    shop.write(
+        "models/m.ff.sql", "select {{ run_query('select max(n) as n from ' ~ source('files', 'days'))[0].n }} as n"
+    )
+    assert shop.build().exit_code == 0
+    assert shop.rows("m") == [{"n": 5}]
+    assert statuses(shop.build())["m"] is Status.CACHED
+    shop.write("data/days.csv", "day,n\n2024-01-01,1\n2024-01-02,9\n")
+    shop.build()
+    assert shop.rows("m") == [{"n": 9}]

@@ -380,9 +380,8 @@ class Compiler:
                 whole = Rendered(sql, SourceMap(node.path, sql, (0,), (0,), (0,)))
                 sql = translated(whole, node.path, written_in, self.dialect, placeholders)[0].sql
             read = tuple(name for name in ephemeral if self._cte(name) in sql)
-            ctes, _ = self._ephemerals(_Piece(Rendered(sql, SourceMap(node.path, sql)), read, ()))
-            joined = with_ctes(sql, [(self._cte(name), one.rendered.sql) for name, one in ctes])
-            return self._ask(node, reveal(joined.sql, self._secrets))
+            piece = _Piece(Rendered(sql, SourceMap(node.path, sql)), read, (), files=tuple(files))
+            return self._ask(node, self._finish(node, piece).executable)
 
         functions = {}
         if self.manifest.macros.python and self._function is not None and not body.simple:
