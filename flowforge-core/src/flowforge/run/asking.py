@@ -115,8 +115,9 @@ def asks(node: Node, manifest: Manifest) -> bool:
     todo, seen = [node], {node.name}
     while todo:
         one = todo.pop()
-        body = one.query
-        if body is not None and not body.simple:
+        for body in (one.query, one.delta.query if one.delta is not None else None):
+            if body is None or body.simple:
+                continue
             words = words_of(body.template)
             used = {use for macro in manifest.macros.used_by(words) for use in macro.uses}
             if not {"run_query", "execute"}.isdisjoint(words | used):

@@ -379,8 +379,10 @@ class Compiler:
             if foreign and written_in is not None:
                 whole = Rendered(sql, SourceMap(node.path, sql, (0,), (0,), (0,)))
                 sql = translated(whole, node.path, written_in, self.dialect, placeholders)[0].sql
-            read = tuple(name for name in ephemeral if self._cte(name) in sql)
-            piece = _Piece(Rendered(sql, SourceMap(node.path, sql)), read, (), files=tuple(files))
+            windows = tuple((name, query) for name, query in filtered.values() if name in sql)
+            texts = (sql, *(query for _, query in windows))
+            read = tuple(name for name in ephemeral if any(self._cte(name) in text for text in texts))
+            piece = _Piece(Rendered(sql, SourceMap(node.path, sql)), read, (), (), tuple(files), windows)
             return self._ask(node, self._finish(node, piece).executable)
 
         functions = {}
