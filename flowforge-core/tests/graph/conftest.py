@@ -56,9 +56,9 @@ def node(
     )
 
 
-def source(id_: str, node: str | None = None) -> Source:
+def source(id_: str, node: str | None = None, **more: Any) -> Source:
     group, table = id_.split(".")
-    return Source(id_, group, table, Relation(table, group), Location("sources.yml", 1), node=node)
+    return Source(id_, group, table, Relation(table, group), Location("sources.yml", 1), node=node, **more)
 
 
 def manifest(*nodes: Node, sources: tuple[Source, ...] = ()) -> Manifest:
@@ -105,7 +105,15 @@ def shop() -> Manifest:
         ),
         node("scores", "stg_users.ff", kind=NodeKind.PYTHON, tags=("ml",), meta={"team": "data", "pii": True}),
         node("int_orders.ff", "stg_orders.ff", "stg_users.ff", materialized="ephemeral"),
-        node("mart.ff", "int_orders.ff", "scores", relation="orders_mart", tags=("mart", "nightly"), schema="gold"),
+        node(
+            "mart.ff",
+            "int_orders.ff",
+            "scores",
+            relation="orders_mart",
+            tags=("mart", "nightly"),
+            schema="gold",
+            engines=("e1",),
+        ),
         node("lonely.ff", package="extras"),
         sources=(source("crm.users", node="raw_users"), source("crm.clicks"), source("web.hits")),
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from flowforge.errors import NothingSelectedError, SelectionError
 from flowforge.graph.dag import Dag
 from flowforge.graph.methods import METHODS, Method
+from flowforge.graph.select import parse
 from flowforge.graph.sources import select_both, source_key
 from flowforge.project.manifest import CheckDecl, Manifest
 
@@ -35,22 +36,25 @@ def select_checks(
     checks = manifest.checks
     if not checks or not (select or exclude):
         return checks
-    left_out = {check.id for check in _meant(manifest, dag, exclude, methods)}
-    taken = {check.id for check in (_meant(manifest, dag, select, methods) if select else checks)} - left_out
+    left_out = _meant(manifest, dag, exclude, methods)
+    taken = (_meant(manifest, dag, select, methods) if select else {check.id for check in checks}) - left_out
     chosen = tuple(check for check in checks if check.id in taken)
     if not chosen:
         raise NothingSelectedError("the selection holds no checks", help="`flowforge ls --checks` lists them")
     return chosen
 
 
-def _meant(manifest: Manifest, dag: Dag, selectors: Sequence[str], methods: Mapping[str, Method]) -> list[CheckDecl]:
-    """The union over selectors; the words of one are a union too."""
-    return [
-        check for text in selectors for word in text.split() for check in _meant_by_word(manifest, dag, word, methods)
-    ]
+def _meant(manifest: Manifest, dag: Dag, selectors: Sequence[str], methods: Mapping[str, Method]) -> set[str]:
+    """The ids of the union over selectors; the words of one are a union too, the parts of a word an intersection."""
+    parse(selectors, methods)  # everything is read before anything is looked for
+    found: set[str] = set()
+    for word in (word for text in selectors for word in text.split()):
+        parts = [{check.id for check in _meant_by_part(manifest, dag, part, methods)} for part in word.split(",")]
+        found |= set.intersection(*parts)
+    return found
 
 
-def _meant_by_word(manifest: Manifest, dag: Dag, word: str, methods: Mapping[str, Method]) -> list[CheckDecl]:
+def _meant_by_part(manifest: Manifest, dag: Dag, word: str, methods: Mapping[str, Method]) -> list[CheckDecl]:
     checks = manifest.checks
     method, _, value = word.partition(":")
     tag = value if method == "tag" else word

@@ -155,7 +155,7 @@ def by_fqn(manifest: Manifest, key: str, value: str) -> frozenset[str]:
     project = manifest.project
 
     def paths(node: Node) -> Iterator[str]:
-        *folders, _ = PurePosixPath(node.path).parts[1:]
+        folders = PurePosixPath(node.path).parts[1:-1]
         for name in (node.name, node.short_name):
             steps = (*folders, name)
             for end in range(1, len(steps) + 1):

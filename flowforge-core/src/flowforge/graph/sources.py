@@ -19,7 +19,7 @@ from flowforge.project.manifest import Manifest, ModelConfig, Node, NodeKind, Se
 from flowforge.values import Relation
 
 _KEY = "source:{}"
-_ON_BOTH = frozenset({"tag", "path", "package", "fqn"})
+_ON_BOTH = frozenset({"tag", "path", "package"})
 _SETTINGS = ("meta", "tags", "description")
 
 
