@@ -164,3 +164,34 @@ def test_a_wrong_mark_in_a_price_is_told_with_its_line(copy_example: CopyExample
     assert outcome.code == 1, outcome.text
     assert "seeds/german/prices.csv:2:15" in outcome.err
     assert example.query("select count(*) from main_shop.price_list where price = 1.25") == [(1,)]
+
+
+def test_files_as_sources(copy_example: CopyExample) -> None:
+    example = copy_example("files_as_sources")
+    example.build()
+    assert example.relations() == {"daily": "table", "records": "view"}
+    assert example.query("select cast(day as varchar), place, celsius, readings from daily order by day, place") == [
+        ("2024-03-01", "Roof", 4.5, 1),
+        ("2024-03-01", "Valley", 7.0, 1),
+        ("2024-03-02", "Roof", 5.5, 1),
+    ]
+    records = "select place, warmest, warmest_in, coldest from records order by place"
+    assert example.query(records) == [("Roof", 35.0, 2023, -8.0), ("Valley", 30.0, 2022, -1.5)]
+    again = example.flowforge("build", "files_as_sources")
+    assert (again.code, "2 unchanged" in again.text) == (0, True), again.text
+
+
+def test_a_new_file_builds_what_reads_its_folder(copy_example: CopyExample) -> None:
+    example = copy_example("files_as_sources")
+    example.build()
+    line = '{"station": "008", "day": "2024-03-03", "celsius": 6.0}\n'
+    (example.path / "data" / "readings" / "2024-03-03.jsonl").write_text(line, encoding="utf-8")
+    built = example.flowforge("build", "files_as_sources")
+    assert (built.code, "1 ok, 1 unchanged" in built.text) == (0, True), built.text
+    assert example.query("select count(*) from daily") == [(4,)]
+    (example.path / "data" / "stations.csv").rename(example.path / "stations.csv")
+    refused = example.flowforge("build", "files_as_sources")
+    assert refused.code == 1, refused.text
+    assert "error[FF1032]" in refused.err
+    assert "sources.yml:9:9" in refused.err
+    assert example.query("select count(*) from daily") == [(4,)]

@@ -56,10 +56,11 @@ def command(
     since, state = against_what["since"], against_what["state"]
     with context.project(project, vars, state) as loaded:
         context.mask(loaded)
+        names = [node.name for node in loaded.select(select, exclude)] if select or exclude else None
         compared = loaded.compare(since="HEAD" if since is None else since, state=state)
         changes = compared.changes
-        if select or exclude:
-            changes = only(changes, (node.name for node in loaded.select(select, exclude)))
+        if names is not None:
+            changes = only(changes, names)
     against = str(state) if state is not None else since or "HEAD"
     if shape == "json":
         data = as_data(changes, compared.after.nodes, compared.before.nodes)
