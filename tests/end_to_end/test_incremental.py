@@ -250,3 +250,18 @@ def test_a_watermark_that_the_table_lacks_is_an_error(make: Make, rows: Rows, fo
     problem = error(project.build())
     assert (problem.code, "--full-refresh" in (problem.help or "")) == ("FF2031", True)
     assert rows(project, "m") == [(1, 10), (2, 20)]
+
+
+def test_readers_see_columns_that_others_removed_even_where_no_row_is_new(make: Make, rows: Rows) -> None:
+    files = {
+        "seeds/raw.csv": "k,v\n1,10\n",
+        "models/m.ff.sql": "{{ config(materialized='incremental', unique_key='k') }} select k, v from {{ ref('raw') }}",
+        "models/b.ff.sql": "select * from {{ ref('m') }}",
+    }
+    project = make(files)
+    assert project.build().ok
+    with project.executor.session(label="others") as session:
+        session.execute("alter table m drop column v")
+    assert project.build().ok
+    assert rows(project, "m") == rows(project, "b") == [(1,)]
+    assert {node.status.value for node in project.build().nodes} == {"cached"}

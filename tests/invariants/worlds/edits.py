@@ -42,6 +42,21 @@ def values(rows: tuple[tuple[Any, ...], ...]) -> str:
     return ", ".join("(" + ", ".join("NULL" if cell is None else str(cell) for cell in row) + ")" for row in rows)
 
 
+_FORMS = ("table", "view", "table", "incremental", "incremental")
+_ON_CHANGE = ("ignore", "ignore", "append_new_columns", "sync_all_columns", "fail")
+
+
+def _possible(model: Model) -> Model:
+    """*model* with a way to grow that is no mistake by itself."""
+    if model.strategy == "append" and not model.watermark:
+        model = attrs.evolve(model, watermark="k")
+    if model.strategy == "insert_overwrite" and model.watermark == "v":
+        model = attrs.evolve(model, watermark="k")  # with another one it would replace partitions by parts of them
+    if model.shape == "star" and model.on_change == "sync_all_columns":
+        model = attrs.evolve(model, on_change="append_new_columns")  # not every text of a source is a number
+    return model
+
+
 class Edits:
     """Changes a workspace; what makes no sense in the present world is left undone."""
 
@@ -70,12 +85,22 @@ class Edits:
             key,
             f"m{key}",
             language,
-            materialized=data.draw(st.sampled_from(["table", "view", "ephemeral"][: 2 if language == "python" else 3])),
+            materialized=data.draw(st.sampled_from([*_FORMS, "ephemeral"][: len(_FORMS) + (language == "sql")])),
             inputs=self._inputs(data, key, language),
             shape=data.draw(st.sampled_from(["plain", "sum"])),
             add=data.draw(small),
         )
+        if model.materialized == "incremental":
+            model = _possible(attrs.evolve(model, **self._growth(data)))
         self.world.models[key] = attrs.evolve(model, **self._number(data, language))
+
+    def _growth(self, data: st.DataObject) -> dict[str, Any]:
+        """How a table grows."""
+        return {
+            "strategy": data.draw(st.sampled_from(["merge", "append", "delete+insert", "insert_overwrite"])),
+            "watermark": data.draw(st.sampled_from(["", "v", "k"]), label="watermark"),
+            "on_change": data.draw(st.sampled_from(_ON_CHANGE), label="on change"),
+        }
 
     def _number(self, data: st.DataObject, language: str) -> dict[str, Any]:
         """Where a model's number stands."""
@@ -104,6 +129,7 @@ class Edits:
         changed = attrs.evolve(model, **changes)
         if changed.shape == "star":
             changed = attrs.evolve(changed, inputs=changed.inputs[:1])
+        changed = _possible(changed)
         if changed.cache and Input("raw", RAW) in changed.inputs:
             changed = attrs.evolve(changed, cache=None)  # it would promise what it cannot know
         if self.world.taken(changed.relation, but=model.key) or changed == model:
@@ -178,19 +204,26 @@ class Edits:
             return
         field = data.draw(st.sampled_from(["materialized", "materialized", "alias", "schema", "tags"]))
         if field == "materialized":
-            forms = ["table", "view"] + (["ephemeral"] if model.language == "sql" else [])
+            forms = ["table", "view", "incremental"] + (["ephemeral"] if model.language == "sql" else [])
             form = data.draw(st.sampled_from(forms))
-            shared = form != "table" and model.alias == "shared"
-            fails = model.fails and (form == "table" or (model.language == "python" and form == "view"))
+            stored = form in ("table", "incremental")
+            shared = not stored and model.alias == "shared"
+            fails = model.fails and (stored or (model.language == "python" and form == "view"))
             alias = None if shared else model.alias
             self._change("materialized", model, materialized=form, alias=alias, fails=fails)
         elif field == "alias":
-            names = [None, f"a{model.key}"] + (["shared"] if model.materialized == "table" else [])
+            names = [None, f"a{model.key}"] + (["shared"] if model.materialized in ("table", "incremental") else [])
             self._change("alias", model, alias=data.draw(st.sampled_from(names)))
         elif field == "schema":
             self._change("schema", model, schema=not model.schema)
         else:
             self._change("tags", model, tags=tuple(data.draw(st.lists(st.sampled_from(TAGS), unique=True))))
+
+    def edit_growth(self, data: st.DataObject) -> None:
+        model = self._model(data, lambda one: one.materialized == "incremental")
+        if model is not None:
+            field = data.draw(st.sampled_from(["strategy", "watermark", "on_change"]), label="field")
+            self._change("growth", model, **{field: self._growth(data)[field]})
 
     def edit_language(self, data: st.DataObject) -> None:
         """The same rows by other means."""
@@ -204,7 +237,7 @@ class Edits:
         )
         if model is not None:
             other = "sql" if model.language == "python" else "python"
-            fails = model.fails and model.materialized == "table"
+            fails = model.fails and model.materialized in ("table", "incremental")
             self._change("language", model, language=other, add_from="literal", helpers=(), fails=fails)
 
     def edit_volatile(self, data: st.DataObject) -> None:
@@ -407,6 +440,8 @@ OF_MODELS = (
     "edit_result",
     "edit_inputs",
     "edit_shape",
+    "edit_growth",
+    "edit_growth",
     "edit_language",
     "add_model",
     "add_model",

@@ -73,6 +73,8 @@ class Model:
         Modules that a Python model imports; the first one holds the number.
     volatile, cache, fails:
         It uses a function whose result nobody knows before; what it says about that; it always fails.
+    strategy, watermark, on_change:
+        How its table grows, when it is incremental: the key and the partition are always ``k``.
     """
 
     key: int
@@ -95,6 +97,9 @@ class Model:
     volatile: bool = False
     cache: bool | None = None
     fails: bool = False
+    strategy: str = "merge"
+    watermark: str = ""
+    on_change: str = "ignore"
 
     @property
     def relation(self) -> str:
@@ -109,7 +114,7 @@ class Model:
     @property
     def holds_rows(self) -> bool:
         """Whether rows are stored for it; a view over a Python model's rows has a table behind it."""
-        return self.materialized == "table" or (self.materialized == "view" and self.language == "python")
+        return self.materialized in ("table", "incremental") or (self.materialized == "view" and self.language == "python")
 
     @property
     def kind(self) -> str:

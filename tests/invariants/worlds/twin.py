@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import attrs
+from worlds.growing import begun, grown
 from worlds.meaning import CannotBuildError, Standing, evaluate, query_of, rows_of
 from worlds.nodes import SCHEMA, Description, Model, Rows
 from worlds.writing import says
@@ -156,7 +157,7 @@ class Twin:
         """What *model* means to its readers, as far as it is known."""
         if model.name in self._settled:
             return self._settled[model.name]
-        if model.materialized == "table" or model.holds_rows:
+        if model.holds_rows:
             return Identity(None if self._touched(model) else self.ids[model.relation])
         below = self.stands_on(world, model)
         definition = self._definition(world, model)
@@ -224,8 +225,9 @@ class Twin:
         reason = self.why_build(world, model, order)
         below = self.stands_on(world, model)
         line = f"{model.name}: {outcome.status}{' (kept)' if outcome.kept else ''}; twin: {reason or 'nothing changed'}"
+        quiet = False
         try:
-            rows = evaluate(query_of(world, model), self.standing)
+            rows, quiet = self._rows(world, model, from_nothing=order.full_refresh)
         except CannotBuildError as error:
             rows, line = None, f"{line}; cannot be built: {error}"
         if outcome.status == "skipped":
@@ -246,10 +248,35 @@ class Twin:
             raise WrongError(f"{line}\nit was built, but could not be")
         if reason is None:
             raise WrongError(f"{line}\nit was built, though nothing changed")
-        self._check_kept(model, order, rows, outcome, line, self._hashes(world, model, order))
+        grows = self._grows(model) and not order.full_refresh
+        may_keep = order.reads and model.name not in order.forced and model.relation not in self._uncertain
+        if grows and quiet and may_keep and not outcome.kept and self._touched(model) is None:
+            raise WrongError(f"{line}\nnone of its rows is new, but it says that it wrote some")
+        self._check_kept(model, order, rows, outcome, line, not grows and self._hashes(world, model, order))
         self._publish(world, model, order, below, rows, outcome.kept)
         self._settle(world, model, below)
         return line
+
+    def _grows(self, model: Model) -> bool:
+        """Whether there is a table that rows of *model* are added to."""
+        standing = self.standing.get(model.relation)
+        return model.materialized == "incremental" and standing is not None and standing.kind == "table"
+
+    def _rows(self, world: Description, model: Model, *, from_nothing: bool = False) -> tuple[Rows, bool]:
+        """What the relation has to hold after a build, and whether that changes nothing.
+
+        Raises
+        ------
+        CannotBuildError
+            When a build has to fail.
+        """
+        whole = evaluate(query_of(world, model), self.standing)
+        if model.materialized != "incremental":
+            return whole, False
+        if from_nothing or not self._grows(model):
+            return begun(model, whole), False
+        after = grown(model, rows_of(model.relation, self.standing), whole)
+        return after.rows, after.quiet
 
     def _check_skip(
         self, model: Model, order: Order, rows: Rows | None, reason: str | None, line: str, assumed: bool
@@ -282,6 +309,7 @@ class Twin:
             raise WrongError(f"{line}\nits rows stood there already, but were replaced")
 
     def _publish(self, world: Description, model: Model, order: Order, below: Identity, rows: Rows, kept: bool) -> None:
+        grew = self._grows(model) and not order.full_refresh
         if not kept:
             self._count += 1
             by_content = model.language == "seed" and order.mode != "off"
@@ -301,7 +329,7 @@ class Twin:
             stands_on=below if knowable else None,
             columns=rows.columns,
             silent=not order.writes,
-            hashed=before.hashed if kept and before else self._hashes(world, model, order),
+            hashed=before.hashed if kept and before else not grew and self._hashes(world, model, order),
         )
 
     def _hashes(self, world: Description, model: Model, order: Order) -> bool:
@@ -361,7 +389,7 @@ class Twin:
         """What building *model* would put there; ``None`` when it cannot be built."""
         query = query_of(world, model)
         try:
-            rows = evaluate(query, self.standing)
+            rows, _ = self._rows(world, model)
         except CannotBuildError:
             return None
         is_query = model.kind == "view" and model.language == "sql"

@@ -89,6 +89,12 @@ def _config(model: Model) -> str:
     words = []
     if model.materialized != "table":
         words.append(f"materialized='{model.materialized}'")
+    if model.materialized == "incremental":
+        words.append(f"incremental_strategy='{model.strategy}', on_schema_change='{model.on_change}'")
+        if model.strategy != "append":
+            words.append("partition_by='k'" if model.strategy == "insert_overwrite" else "unique_key='k'")
+        if model.watermark:
+            words.append(f"updated_at='{model.watermark}'")
     if model.alias is not None:
         words.append(f"alias='{model.alias}'")
     if model.schema:

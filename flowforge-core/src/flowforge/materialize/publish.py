@@ -208,7 +208,8 @@ class Publisher:
         """Add rows to the table; the audit sees all of its rows as they will be."""
         steps = self._steps
         growth = steps.growth(session, publication)
-        kept = publication.may_keep and row is not None and growth.is_nothing(steps.staging(publication))
+        known = publication.may_keep and row is not None and steps.stands(session, publication, row)
+        kept = known and growth.is_nothing(steps.staging(publication))
         if kept:
             session.drop(growth.batch, RelationKind.TABLE)
         elif growth.can_write:

@@ -161,7 +161,7 @@ class Steps:
             return False
         mine, theirs = parse_fingerprint(publication.fingerprint), parse_fingerprint(row.fingerprint)
         return (
-            mine is not None and theirs is not None and mine.same_as(theirs) and self._stands(session, publication, row)
+            mine is not None and theirs is not None and mine.same_as(theirs) and self.stands(session, publication, row)
         )
 
     def alone(self, session: Session, publication: Publication, row: MetaRow | None) -> Publication:
@@ -191,9 +191,10 @@ class Steps:
         if publication.options != TableOptions():
             return False  # nobody noted which options the standing table was made with
         standing = session.layout(publication.table)
-        return session.layout(staged.relation) == standing and self._stands(session, publication, row)
+        return session.layout(staged.relation) == standing and self.stands(session, publication, row)
 
-    def _stands(self, session: Session, publication: Publication, row: MetaRow) -> bool:
+    def stands(self, session: Session, publication: Publication, row: MetaRow) -> bool:
+        """Whether the relation stands there as *row* says that it was left: of its kind, and with its columns."""
         backing = publication.backing
         if backing is not None and session.kind_of(backing) is not RelationKind.TABLE:
             return False
