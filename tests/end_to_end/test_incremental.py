@@ -111,6 +111,11 @@ def test_the_block_says_the_same_as_the_keys_beside_it(make: Make) -> None:
         ("unique_key='id'", "FF1130", "only for incremental models"),
         ("materialized='view', on_schema_change='fail'", "FF1130", "only for incremental models"),
         ("unique_key='id', incremental={'unique_key': 'x'}", "FF1130", "said twice"),
+        (
+            "incremental=true, incremental_strategy='insert_overwrite', partition_by='id', updated_at=['id', 'day']",
+            "FF1130",
+            "only a part of their rows",
+        ),
         ("materialized='incremental', unique_key=['id', 'ID']", "FF1101", "named twice"),
         ("materialized='incremental', unique_key=''", "FF1101", "cannot be empty"),
         ("materialized='incremental', unique_key='id', primary_key='id'", "FF1101", "mean the same"),

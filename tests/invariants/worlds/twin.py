@@ -239,7 +239,8 @@ class Twin:
         if outcome.status == "cached":
             self._check_skip(model, order, rows, reason, line, any("assumed" in one for one in below.sources))
             if model.relation in self._uncertain and rows is not None:
-                self._publish(world, model, order, below, rows, False)  # by the run that was killed
+                # By the run that was killed, which noted it: otherwise nobody could skip it now.
+                self._publish(world, model, attrs.evolve(order, mode="rw"), below, rows, False)
             self._settle(world, model, below)
             return line
         if outcome.status != "success":

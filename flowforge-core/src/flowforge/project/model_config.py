@@ -266,6 +266,13 @@ def _incremental(written: _Written, place: Callable[[str], Location], problems: 
     needed = {"merge": "unique_key", "delete+insert": "unique_key", "insert_overwrite": "partition_by"}.get(strategy)
     if needed is not None and not values[needed]:
         wrong("materialized", f"the strategy {strategy} needs '{needed}'", f"name the columns: {needed}='id'")
+    whole = {name.casefold() for name in values["partition_by"]}
+    if strategy == "insert_overwrite" and any(name.casefold() not in whole for name in values["updated_at"]):
+        wrong(
+            "updated_at",
+            "insert_overwrite replaces whole partitions, and 'updated_at' would take only a part of their rows",
+            "name columns of partition_by in updated_at, or take another strategy",
+        )
     change = {"none": "ignore", None: "ignore"}.get(values["on_schema_change"], values["on_schema_change"])
     return Incremental(
         strategy,
