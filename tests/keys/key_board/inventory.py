@@ -54,6 +54,9 @@ SAME: Mapping[str, str] = {
 }
 """Classes whose keys stand on the board under another class."""
 
+ELSEWHERE: Mapping[str, str] = {"utest": "files of unit tests have tests of their own"}
+"""Packages whose classes are no part of this board."""
+
 READERS = ("structure", "structure_plain", "read")
 """The functions that read data into a class, which is their second argument."""
 
@@ -77,7 +80,7 @@ def read_classes(folder: Path = SOURCE) -> dict[str, type]:
     found: dict[str, type] = {}
     for path in sorted(folder.rglob("*.py")):
         text = path.read_text("utf-8")
-        if "testkit" in path.parts or not any(f"{name}(" in text for name in READERS):
+        if {"testkit", *ELSEWHERE} & set(path.parts) or not any(f"{name}(" in text for name in READERS):
             continue
         parts = path.relative_to(folder.parent).with_suffix("").parts
         module = importlib.import_module(".".join(parts).removesuffix(".__init__"))
