@@ -114,7 +114,9 @@ class Model:
     @property
     def holds_rows(self) -> bool:
         """Whether rows are stored for it; a view over a Python model's rows has a table behind it."""
-        return self.materialized in ("table", "incremental") or (self.materialized == "view" and self.language == "python")
+        return self.materialized in ("table", "incremental") or (
+            self.materialized == "view" and self.language == "python"
+        )
 
     @property
     def kind(self) -> str:
