@@ -195,3 +195,28 @@ def test_a_new_file_builds_what_reads_its_folder(copy_example: CopyExample) -> N
     assert "error[FF1032]" in refused.err
     assert "sources.yml:9:9" in refused.err
     assert example.query("select count(*) from daily") == [(4,)]
+
+
+def test_checked_invoices(copy_example: CopyExample) -> None:
+    example = copy_example("checked_invoices")
+    example.build()
+    assert example.query("select invoice, gross_cents, open_cents from balances order by invoice") == [
+        ("R-001", 11900, 0),
+        ("R-002", 4760, 0),
+        ("R-003", 3035, 3035),
+        ("R-004", 1071, 0),
+    ]
+    units = example.flowforge("utest", "checked_invoices")
+    assert units.code == 0, units.text
+    assert "4 passed" in units.text
+    with (example.path / "seeds" / "payments.csv").open("a", encoding="utf-8") as seed:
+        seed.write("5,R-999,1\n")
+    outcome = example.flowforge("build", "checked_invoices")
+    assert outcome.code == 2, outcome.text
+    assert "payments.invoice has 1 row whose value is not in ref('invoices').invoice" in outcome.text
+    assert example.query("select count(*) from payments") == [(4,)]
+    model = example.path / "models" / "balances.ff.sql"
+    model.write_text(model.read_text(encoding="utf-8").replace("round(", "floor("), encoding="utf-8")
+    units = example.flowforge("utest", "checked_invoices")
+    assert units.code == 2, units.text
+    assert "gross_cents is 1070, expected 1071" in units.text

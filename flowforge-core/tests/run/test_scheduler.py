@@ -391,3 +391,20 @@ def test_after_a_failure_nothing_starts_that_had_not_started(
     stopped = {outcome.name for outcome in outcomes if outcome == NotRun(outcome.name, None)}
     assert stopped == set(parents) - set(finished) - blocked
     assert len(outcomes) == len(parents)
+
+
+def test_no_worker_outlives_the_schedule() -> None:
+    before = set(threading.enumerate())
+    names = [str(number) for number in range(40)]
+    for _ in range(5):
+        list(
+            schedule(
+                dict.fromkeys(names, ()),
+                lambda name: True,
+                jobs=8,
+                policy=FailPolicy.KEEP_GOING,
+                stop=Stop(),
+                cancel=lambda: None,
+            )
+        )
+        assert set(threading.enumerate()) <= before

@@ -17,6 +17,7 @@ logger = logging.getLogger("flowforge.run")
 _POLL = 0.1  # seconds between looks at the stop flag; a signal only sets it
 _AGAIN = 0.1  # seconds between two attempts to cancel
 _FAREWELL = 0.2  # seconds for the last attempt to come back
+_GOODBYE = 2.0  # seconds for workers that have nothing left to do but to end; a busy machine takes its time
 
 
 class FailPolicy(enum.Enum):
@@ -278,6 +279,12 @@ def schedule(
         canceller.end()
         for _ in threads:
             todo.put(None)
+        if not running:
+            # A thread that still lives when the program ends keeps what its last call held, and drivers complain.
+            goodbye = time.monotonic() + _GOODBYE
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join(max(goodbye - time.monotonic(), 0.0))
     for name in parents:
         if name not in settled:
             yield NotRun(name, None)

@@ -121,10 +121,11 @@ def _in_any_order(
         else:
             del free[match]
     found = []
+    as_many = len(open_) == len(free)  # then each of them has its other
     for number, want in open_:
         scores = {index: len(names) - len(matcher.cells(want, have)) for index, have in free.items()}
         best = max(scores, key=lambda index: (scores[index], -index), default=None)
-        if best is None or scores[best] == 0:
+        if best is None or (scores[best] == 0 and not as_many):
             found.append(Difference(number, missing=dict(zip(names, want, strict=True))))
             continue
         cells = matcher.cells(want, free.pop(best))
