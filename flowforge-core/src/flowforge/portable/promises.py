@@ -39,25 +39,24 @@ def construct(node: exp.Expr) -> str:
     if isinstance(node, exp.Literal):
         return "text" if node.is_string else "number"
     if isinstance(node, exp.Join):
-        words = [node.args.get(key) or "" for key in ("method", "side", "kind")]
-        return " ".join(
-            ["Join", *(str(word).upper() for word in words if word), *(["USING"] * bool(node.args.get("using")))]
-        )
+        words = [str(node.args.get(key) or "").upper() for key in ("method", "side", "kind")]
+        using = "USING" if node.args.get("using") else ""
+        return " ".join(word for word in ("Join", *words, using) if word not in ("", "INNER", "OUTER"))
     unit = node.args.get("unit")
     if isinstance(node, exp.Extract):
         return f"Extract {node.name.upper()}"
     tail = f" {str(unit.name or unit).upper()}" if unit is not None else ""
-    if isinstance(node, exp.Interval):
-        return "Interval" + re_singular(tail)
     if isinstance(node, exp.Func):
-        given = sorted(key for key, value in node.args.items() if value not in (None, False, []) and key != "unit")
-        return f"{kind}({', '.join(given)}){tail}"
+        return f"{kind}({', '.join(_given(node))}){tail}"
+    if isinstance(node, exp.Interval):
+        return kind
     return kind + tail
 
 
-def re_singular(unit: str) -> str:
-    """Units of intervals may be plural."""
-    return unit.removesuffix("S")
+def _given(node: exp.Func) -> list[str]:
+    """The arguments that a function is called with; the parser's own flags are none."""
+    given = {key for key, value in node.args.items() if value not in (None, []) and not isinstance(value, bool)}
+    return sorted(given - {"unit"})
 
 
 @functools.cache
