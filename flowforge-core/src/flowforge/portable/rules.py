@@ -13,6 +13,7 @@ import attrs
 
 from flowforge.portable.formats import unsafe_format
 from flowforge.portable.kinds import DATE, DECIMAL, DOUBLE, NUMBERS_WITH_FRACTIONS, TIMESTAMP, WHOLE, kind_of
+from flowforge.portable.patterns import translated_pattern
 from flowforge.portable.traits import Pair
 
 if TYPE_CHECKING:
@@ -154,6 +155,26 @@ def _greatest(node: Any, pair: Pair) -> None:
     node.replace(exp.Case().when(missing, exp.null()).else_(bare))
 
 
+def _count_if(node: Any, pair: Pair) -> None:
+    from sqlglot import exp
+
+    if not pair.differs("count_if"):
+        return
+    condition = exp.Paren(this=node.this.copy())
+    counted = exp.Case().when(condition, "1")
+    if pair.of_source("count_if") == "sum":
+        node.replace(exp.Sum(this=counted.when(exp.Not(this=condition.copy()), "0")))
+    else:
+        node.replace(exp.Count(this=counted))
+
+
+def _spread(node: Any, pair: Pair) -> None:
+    from sqlglot import exp
+
+    if pair.differs("spread") and pair.of_source("spread") == "double":
+        node.this.replace(exp.cast(node.this.copy(), "DOUBLE"))
+
+
 # -- texts ------------------------------------------------------------------------------------------------------------
 
 
@@ -191,6 +212,36 @@ def _substring(node: Any, pair: Pair) -> str | None:
             "use left(...) or right(...)",
         )
     return None
+
+
+def _pattern(node: Any, pair: Pair) -> str | None:
+    """A regular expression that is searched for, or replaced."""
+    replaced = type(node).__name__ != "RegexpLike"
+    pattern = node.expression
+    if not pair.differs("regex_dot"):
+        return None
+    if not pattern.is_string:
+        return "a regular expression that is computed: not all of them mean the same"
+    text, unsafe = translated_pattern(pattern.this, pair, replaced=replaced)
+    if unsafe is not None:
+        raise Refused(
+            f"{unsafe} means something else in a regular expression of {pair.target}",
+            "use signs, classes in brackets, and the repetitions * + ?",
+        )
+    pattern.set("this", text)
+    return None
+
+
+def _like(node: Any, pair: Pair) -> None:
+    from sqlglot import exp
+
+    pattern = node.expression
+    if not pair.differs("like_escape") or isinstance(node.parent, exp.Escape):
+        return
+    if pattern.is_string and "\\" not in pattern.this:
+        return
+    escape = exp.Literal.string("\\" if pair.of_source("like_escape") else "")
+    node.replace(exp.Escape(this=node.copy(), expression=escape))
 
 
 def _regex(node: Any, pair: Pair) -> None:
@@ -268,7 +319,10 @@ def _week(node: Any, pair: Pair, unit: str) -> None:
 
 
 def _difference(node: Any, pair: Pair) -> None:
-    _week(node, pair, _unit(node))
+    unit = _unit(node)
+    _week(node, pair, unit)
+    if unit.startswith("WEEK") and pair.differs("weeks_between"):
+        raise Refused(f"the weeks between two days are counted another way in {pair.target}", "count in days")
 
 
 def _weekday(node: Any, pair: Pair) -> None:
@@ -360,7 +414,12 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     "Cast": (_whole_cast, _decimal_cast, _text_cast),
     "TryCast": (_whole_cast, _decimal_cast, _text_cast, _try),
     "Substring": (_substring,),
-    "RegexpLike": (_regex,),
+    "RegexpLike": (_regex, _pattern),
+    "RegexpReplace": (_pattern,),
+    "Like": (_like,),
+    "ILike": (_like,),
+    "CountIf": (_count_if,),
+    **dict.fromkeys(("Stddev", "StddevSamp", "StddevPop", "Variance", "VariancePop"), (_spread,)),
     "SimilarTo": (_similar,),
     "Format": (_formatted,),
     "Extract": (_second,),
