@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 KINDS = {
-    **dict.fromkeys(("customers", "numbers", "orders"), "table"),
+    **dict.fromkeys(("customers", "numbers", "orders", "events", "codes", "months"), "table"),
     **dict.fromkeys(("stg_customers", "stg_orders", "stg_paid_orders", "biggest", "shown"), "view"),
     **dict.fromkeys(("mixed_case", "calendar", "divisions", "order_lines", "referrals", "set_operations"), "table"),
     **dict.fromkeys(("texts", "uncast_sums", "windows", "spent_arrow", "flags_pandas"), "table"),
