@@ -178,7 +178,7 @@ SEEDS = [
     Case("I23-latin-1-can-be-declared", seed("a\ncaf\xe9\n".encode("latin-1")), "FF2202", "seeds/bad.csv:2",
          ("encoding: windows-1252",)),
     Case("I12-json-no-bytes", {"seeds/bad.jsonl": b""}, "FF2204", "seeds/bad.jsonl"),
-    Case("I14-json-cut-off", {"seeds/bad.jsonl": '{"a": 1}\n{"a": '}, "FF2211", "seeds/bad.jsonl:2:7"),
+    Case("I14-json-cut-off", {"seeds/bad.jsonl": '{"a": 1}\n{"a": '}, "FF2211", "seeds/bad.jsonl:2:6"),
     Case("I15-json-doubled", {"seeds/bad.jsonl": '{"a": 1, "a": 2}\n'}, "FF2211", "seeds/bad.jsonl:1", ("'a'",)),
     Case("I15-json-mixed", {"seeds/bad.jsonl": '{"a": 1}\n{"a": "1"}\n'}, "FF2212", "seeds/bad.jsonl:2"),
     Case("sql-seed-with-a-ref", {"seeds/bad.sql": "select * from {{ ref('fine') }}"}, "FF2210", "seeds/bad.sql:1"),

@@ -165,7 +165,7 @@ def test_each_bad_column_is_reported(folder: Path) -> None:
         (b"{}\n", "FF2204", "s.jsonl:1", "no columns"),
         (b'{"a": 1}\n{"a": 1, "a": 2}\n', "FF2211", "s.jsonl:2", "'a' is there twice"),
         (b'{"a": {"b": 1, "b": 1}}\n', "FF2211", "s.jsonl:1", "'b' is there twice"),
-        (b'{"a": 1}\n{"a": \n', "FF2211", "s.jsonl:2:7", "no JSON"),
+        (b'{"a": 1}\n{"a": \n', "FF2211", "s.jsonl:2:6", "no JSON"),
         (b'{"a": 1}\n{"a": 2', "FF2211", "s.jsonl:2:8", "no JSON"),
         (b"{'a': 1}\n", "FF2211", "s.jsonl:1:2", "no JSON"),
         (b'{"a": 1} {"a": 2}\n', "FF2211", "s.jsonl:1:10", "extra data"),

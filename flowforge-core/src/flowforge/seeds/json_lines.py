@@ -8,7 +8,7 @@ from __future__ import annotations
 import decimal
 import json
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ def _constant(word: str) -> Any:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=decimal.Decimal, parse_constant=_constant)
+_SCAN: Callable[[str, int], tuple[Any, int]] = vars(_DECODER)["scan_once"]
 
 
 @attrs.frozen
@@ -89,7 +90,14 @@ class JsonLines:
         rows: list[dict[str, Any]] = []
         for number, line in self._lines():
             numbers.append(number)
-            rows.append(self._row(number, line))
+            try:
+                text = line.decode("utf-8")
+                row, end = _SCAN(text, 0)
+                if end != len(text) or not isinstance(row, dict):
+                    row = self._row(number, line)
+            except (ValueError, ArithmeticError, RecursionError, StopIteration):
+                row = self._row(number, line)
+            rows.append(row)
             if len(rows) == size:
                 yield numbers, rows
                 numbers, rows = [], []
@@ -107,12 +115,13 @@ class JsonLines:
             if end < 0:
                 end = len(content)
             number += 1
-            line = content[begin:end]
-            if line and not line.isspace():
+            line = content[begin:end].rstrip()
+            if line:
                 yield number, line
             begin = end + 1
 
     def _row(self, number: int, line: bytes) -> dict[str, Any]:
+        """The row of a line that is not plainly one, or the error that says what it is."""
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as invalid:

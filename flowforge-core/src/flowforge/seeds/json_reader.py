@@ -35,6 +35,7 @@ LINE = b"flowforge.line"
 
 _NUMBERS = frozenset((int, Decimal))
 _TEXTS = frozenset((str,))
+_BOOLEANS = frozenset((bool,))
 
 
 def read_json_lines(path: Path, types: Mapping[str, pa.DataType]) -> pa.RecordBatchReader:
@@ -168,6 +169,8 @@ def _look(file: JsonLines, column: _Column, numbers: Sequence[int], values: list
         here: JsonType = _number_shape(values, whole=Decimal not in found)
     elif found == _TEXTS:
         here = Shape(Kind.TEXT)
+    elif found == _BOOLEANS:
+        here = Shape(Kind.BOOLEAN)
     else:
         return _one_by_one(file, column, numbers, values)
     try:
@@ -217,7 +220,9 @@ def _number_shape(values: list[Any], *, whole: bool) -> Shape:
             raise OverflowError
         bounds = pc.min_max(pa.array(values, pa.int64())).as_py()
     except OverflowError:
-        texts = _texts(values)
+        texts = pa.array([str(value) for value in values if value is not None], pa.string())
+        if pc.any(patterns.holding(texts, "E")).as_py():
+            texts = _texts(values)
         texts = pc.replace_substring_regex(texts, r"\A-(0(?:\.0+)?)\z", r"\1")
         shape = shape_of(texts)
         huge = Shape(Kind.NUMBER, digits=json_types.LONGEST, scale=1)
