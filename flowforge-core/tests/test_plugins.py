@@ -308,6 +308,21 @@ FAULTS = {
         "@hookimpl\ndef flowforge_seed_formats():\n    return [SeedFormat('t', ('tsv',), read=len)]",
         r"seed format 't': each of suffixes must be a plain word, not 'tsv'",
     ),
+    "suffix of queries": (
+        "@hookimpl\ndef flowforge_seed_formats():\n    return [SeedFormat('t', ('.sql',), read=len)]",
+        r"seed format 't': the suffix .sql belongs to seeds that are queries",
+    ),
+    "options of no class": (
+        "@hookimpl\ndef flowforge_seed_formats():\n    return [SeedFormat('t', ('.t',), read=len, options={'a': 1})]",
+        r"seed format 't': options must be an attrs class, not \{'a': 1\}",
+    ),
+    "option without default": (
+        (
+            "import attrs\n\n@attrs.frozen\nclass Options:\n    a: int\n\n"
+            "@hookimpl\ndef flowforge_seed_formats():\n    return [SeedFormat('t', ('.t',), read=len, options=Options)]"
+        ),
+        r"seed format 't': the option 'a' needs a default",
+    ),
     "judge no function": (
         "@hookimpl\ndef flowforge_checks():\n    return [check(violation=None, measure=len, judge='x')]",
         r"check 'positive': judge must be a function, not str",

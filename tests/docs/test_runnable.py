@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from flowforge.errors import SeedError
+from flowforge.seeds.load import open_seed
+
 # Not the environment of whoever runs the tests: a variable such as FF_ENGINE would lead elsewhere.
 CLEAN = {key: value for key, value in os.environ.items() if not key.startswith(("FF_", "FLOWFORGE_"))}
 
@@ -74,6 +77,21 @@ def test_the_check_of_the_plugin_page_is_a_check(repository: Path, read_page) ->
     assert spec.name == "multiple_of"
     with pytest.raises(ValueError, match="factor"):
         spec.params(column="pieces", factor=0)
+
+
+def test_the_seed_format_of_the_plugin_page_reads_its_files(repository: Path, read_page, tmp_path: Path) -> None:
+    page = read_page(repository / "docs/plugins/write-a-seed-format.md")
+    (module,) = [block for block in page.blocks if block.language == "python"]
+    names: dict[str, object] = {"__name__": "acme_properties"}
+    exec(compile(module.text, "write-a-seed-format.md", "exec"), names)
+    (spec,) = names["flowforge_seed_formats"]()  # type: ignore[operator]
+    (tmp_path / "s.properties").write_text("# ours\nplace = Wien\n; theirs\n", encoding="utf-8")
+    with pytest.raises(SeedError) as caught:
+        open_seed(tmp_path, "s.properties", spec, {})
+    assert str(caught.value.location) == "s.properties:3"
+    (tmp_path / "s.properties").write_text("; theirs\nplace = Wien\n", encoding="utf-8")
+    rows = open_seed(tmp_path, "s.properties", spec, {}, spec.options(comment=";")).read_all().to_pylist()
+    assert rows == [{"key": "place", "value": "Wien"}]
 
 
 def test_the_engine_of_the_plugin_page_is_declared_without_its_driver(repository: Path, read_page) -> None:

@@ -34,7 +34,10 @@ def flowforge_checks() -> Sequence[CheckSpec]:  # type: ignore[empty-body]
 
 @hookspec
 def flowforge_seed_formats() -> Sequence[SeedFormat]:  # type: ignore[empty-body]
-    """Offer readers for further file types in ``seeds/``. A suffix that is taken is refused."""
+    """Offer readers for further file types in ``seeds/``. A suffix that is taken is refused.
+
+    The fields of a format's ``options`` become settings of its seeds.
+    """
 
 
 @hookspec

@@ -34,7 +34,7 @@ def write_seed(project: Project, node: Node, session: Session, target: Relation,
         body.options,
         nested=bool(project.engine.support(Capability.NESTED_TYPES)),
     )
-    origin = Origin.of(node)
+    origin = Origin.of(node, project.executor.dialect)
     rows = session.load(target, origin.beside(reader) if origin is not None else reader, mode)
     crash_point("seed.loaded")
     return rows

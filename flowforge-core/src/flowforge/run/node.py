@@ -95,7 +95,7 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
         else:
             if node.query is not None or node.delta is not None:
                 compiled, increment = _compiled(node, bench, decision)
-                origin = Origin.of(node)
+                origin = Origin.of(node, bench.dialect)
                 if origin is not None and compiled is not None:
                     compiled = compiled.inside(*origin.around(compiled.executable, bench.dialect))
             publication = _publication(step, bench, decision, compiled, increment)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from flowforge.contract import Dialect
-from flowforge.errors import SeedError
+from flowforge.errors import SeedError, UnsupportedError
 from flowforge.project.manifest import Node, SeedBody
 from flowforge.values import Location
 
@@ -25,19 +25,30 @@ _INNER = "__ff_seed"
 
 @attrs.frozen
 class Origin:
-    """Where the rows of one load come from. *at* is a time in UTC."""
+    """Where the rows of one load come from.
 
-    at: dt.datetime
+    Parameters
+    ----------
+    at:
+        A time in UTC, as the engine can hold it: with its zone, without one, or as text.
+    """
+
+    at: dt.datetime | str
     seed: str
     path: str
 
     @classmethod
-    def of(cls, node: Node) -> Origin | None:
+    def of(cls, node: Node, dialect: Dialect) -> Origin | None:
         """The origin of what is loaded now; ``None`` when the seed does not ask for it."""
         body = node.body
         if not isinstance(body, SeedBody) or not body.loaded_columns:
             return None
-        return cls(dt.datetime.now(dt.UTC), body.id, node.path)
+        now = dt.datetime.now(dt.UTC)
+        return cls(
+            next(form for form in (now, now.replace(tzinfo=None), now.isoformat(" ")) if _holds(dialect, form)),
+            body.id,
+            node.path,
+        )
 
     def beside(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
         """The rows of *reader* with the columns behind its own.
@@ -58,7 +69,7 @@ class Origin:
                     help="rename the column, or remove `loaded_columns` from the seed's settings",
                 )
         fields = (
-            pa.field(LOADED_AT, pa.timestamp("us", "UTC")),
+            pa.field(LOADED_AT, _type_of(self.at)),
             pa.field(SEED_ID, pa.string()),
             pa.field(SEED_FILE, pa.string()),
         )
@@ -81,3 +92,22 @@ class Origin:
         inner = dialect.quote(_INNER)
         head = f"SELECT {inner}.*, {more} FROM (\n"
         return f"{head}{select}\n) AS {inner}", len(head)
+
+
+def _type_of(at: dt.datetime | str) -> pa.DataType:
+    import pyarrow as pa
+
+    if isinstance(at, str):
+        return pa.string()
+    return pa.timestamp("us", "UTC" if at.tzinfo is not None else None)
+
+
+def _holds(dialect: Dialect, at: dt.datetime | str) -> bool:
+    if isinstance(at, str):
+        return True
+    try:
+        dialect.type_name(_type_of(at))
+        dialect.literal(at)
+    except (UnsupportedError, TypeError):
+        return False
+    return True

@@ -118,6 +118,8 @@ class SeedSettings:
         if own and not self._check_values(own, lambda path, on_key: place(str(path[0]) if path else "")):
             return Told()
         values, where = self.layered.joined(path, name, own, place)
+        if not values:
+            return Told()
         shared = {key: value for key, value in values.items() if key in SHARED}
         config = structure_config(shared, where, self._problems)
         options = self._read_options(path, format_, values, where)
