@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from flowforge import Project
 from flowforge.cli.main import run
 from flowforge.errors import ConfigFileError, FlowForgeError, ProjectErrors
 from flowforge.events import Status
+from flowforge.plugins import load_plugins
 from flowforge.run.result import RunResult
 
 duckdb = pytest.importorskip("duckdb")
@@ -163,6 +165,55 @@ def test_a_project_that_moved_reads_its_own_files(make: Make, rows: Rows, tmp_pa
     assert rows(copy, "m_c") == [(1,)]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["id,v\n1,a\n2\n", "id,v\n1,a\n2,b,c\n", "id,v\n1,'a,b'\n", 'id,v\n1,"a\n', "id,v\n1;a\n"],
+    ids=["too few", "too many", "other quotes", "an open quote", "another delimiter"],
+)
+def test_a_line_that_does_not_fit_is_an_error_and_no_guess(make: Make, text: str, relations: Any) -> None:
+    project = make({"sources.yml": sources(c="location: data/c.csv"), "data/c.csv": text, **reading("c")})
+    assert project.build().exit_code == 1
+    assert "m_c" not in relations(project)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a,b\nx,y\nz,w\n", [("x", "y"), ("z", "w")]),
+        ("a,b\n#x,1\nz,3\n", [("#x", 1), ("z", 3)]),
+        ("a,b\n01/02/2024,1\n", [("01/02/2024", 1)]),
+        ("a,b\n2024-02-01,1\n", [(dt.date(2024, 2, 1), 1)]),
+        ('a,b\n"say ""hi"", you",\n', [('say "hi", you', None)]),
+        ("a,b\nNA,null\n", [("NA", "null")]),
+        ("a,b\n", []),
+    ],
+)
+def test_what_a_csv_file_holds(make: Make, rows: Rows, text: str, expected: list[tuple[Any, ...]]) -> None:
+    project = make({"sources.yml": sources(c="location: data/c.csv"), "data/c.csv": text, **reading("c")})
+    project.build()
+    assert rows(project, "m_c") == expected
+
+
+def test_no_column_of_a_later_file_is_lost(make: Make, rows: Rows, tmp_path: Path) -> None:
+    write_parquet(tmp_path / "project/p/1.parquet", "SELECT 1 AS id")
+    write_parquet(tmp_path / "project/p/2.parquet", "SELECT 'x' AS v, 2 AS id")
+    project = make(
+        {
+            "sources.yml": sources(c="location: c/*.csv", p="location: p/*.parquet", j="location: j/*.json"),
+            "c/1.csv": "id,v\n1,a\n",
+            "c/2.csv": "v,w,id\nb,x,2\n",
+            **{f"j/{number:02}.json": json.dumps({"id": number}) for number in range(39)},
+            "j/99.json": json.dumps({"id": 99, "late": True}),
+            **reading("c", "p", "j"),
+        }
+    )
+    project.build()
+    assert rows(project, "m_c") == [(1, "a", None), (2, "b", "x")]
+    assert rows(project, "m_p") == [(1, None), (2, "x")]
+    assert len(rows(project, "m_j")) == 40
+    assert (99, True) in rows(project, "m_j")
+
+
 HOSTILE = ["wei rd", "quo'te", 'dou"ble', "ümläut", "a;drop table x;--", "per%20cent", "b[r]ack", "st*r", "br{ace}"]
 
 
@@ -298,7 +349,8 @@ def test_an_error_behind_the_files_points_to_the_model(make: Make) -> None:
 
 
 def test_an_engine_without_files_says_what_to_do(make: Make, tmp_path: Path) -> None:
-    pytest.importorskip("flowforge_sqlite")
+    if "sqlite" not in load_plugins({}).engines:
+        pytest.skip("needs an engine that reads no files, without a server")
     profiles = "dev:\n  engine: duckdb\n  sqlite: {path: x.db}\n"
     keys = "location: c.csv, overrides: {sqlite: {identifier: real}}"
     files = {"profiles.yml": profiles, "sources.yml": sources(c="location: c.csv", d=keys), **reading("c", "d")}
@@ -312,7 +364,8 @@ def test_an_engine_without_files_says_what_to_do(make: Make, tmp_path: Path) -> 
 
 
 def test_compile_shows_the_place_on_the_engine_that_is_named(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("flowforge_sqlite")
+    if "sqlite" not in load_plugins({}).engines:
+        pytest.skip("needs an engine that reads no files, without a server")
     profiles = "dev:\n  engine: duckdb\n  sqlite: {path: x.db}\n"
     overrides = "overrides: {sqlite: {identifier: people}, any: {dataset: lake}}"
     project = make(

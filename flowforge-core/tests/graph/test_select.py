@@ -220,7 +220,7 @@ def test_all_unknown_names_are_reported_together(pick: Callable[..., set[str]]) 
         ("materialized:tabel", "FF6404"),
         ("config.materialised:view", "FF6404"),
         ("config.nope.deep:x", "FF6404"),
-        ("exposure:dashboard", "FF6404"),
+        ("exposure:dashboard", "FF6403"),
         ("engine.x:e1", "FF6402"),
         ("fqn.x:e1", "FF6402"),
     ],

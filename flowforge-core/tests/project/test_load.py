@@ -189,3 +189,11 @@ def test_names_that_could_steer_a_terminal_are_refused(load: Load) -> None:
     found = problems(load, {"models/a\x1b[31m.ff.sql": "select 1", "seeds/b\n.csv": "x\n1\n"})
     assert sorted(code for code, _ in found) == ["FF1209", "FF1209"]
     assert all("\x1b" not in place and "\n" not in place for _, place in found)
+
+
+def test_sources_that_nobody_understood_are_not_unknown_too(load: Load) -> None:
+    model = {"models/m.ff.sql": "select * from {{ source('crm', 'users') }}"}
+    wrong = "version: 1\nsources: [{name: crm, tables: [{name: users, shcema: x}]}]\n"
+    assert problems(load, {**model, "sources.yml": wrong}) == [("FF1004", "sources.yml:2:46")]
+    right = "version: 1\nsources: [{name: crm, tables: [{name: orders}]}]\n"
+    assert problems(load, {**model, "sources.yml": right}) == [("FF1207", "models/m.ff.sql:1:34")]

@@ -65,6 +65,7 @@ _JSON = {
     "map_inference_threshold": _NUMBER,
     "maximum_depth": _NUMBER,
     "maximum_object_size": _NUMBER,
+    "maximum_sample_files": _NUMBER,
     "records": _ANY,
 }
 _PARQUET = {**_COMMON, "binary_as_string": _FLAG, "file_row_number": _FLAG}
@@ -74,7 +75,7 @@ _PATTERN = re.compile(r"[*?\[]")
 
 @attrs.frozen
 class _Reader:
-    """A function of DuckDB, the options that it takes, and those that a format means by itself."""
+    """A function of DuckDB, the options that it takes, the suffix of files, and the options that count if none is said."""
 
     function: str
     options: Mapping[str, str]
@@ -82,15 +83,28 @@ class _Reader:
     own: Mapping[str, Any] = attrs.field(factory=dict)
 
 
-_CSV_READER = _Reader("read_csv", _CSV, "csv")
-_LINES = {"format": "newline_delimited"}
+# What DuckDB would guess from the first lines: of a file with a ragged line it makes one column, or no row at all. Dates
+# are recognised when nobody can read them in two ways.
+_PLAIN_CSV = {
+    "comment": "",
+    "dateformat": "%Y-%m-%d",
+    "delim": ",",
+    "escape": '"',
+    "header": True,
+    "quote": '"',
+    "skip": 0,
+    "union_by_name": True,
+}
+# All of it is looked through, because a key that is not seen would not be a column.
+_ALL_JSON = {"maximum_sample_files": 1_000_000, "sample_size": -1}
+_LINES = {**_ALL_JSON, "format": "newline_delimited"}
 FORMATS: Mapping[str, _Reader] = {
-    "csv": _CSV_READER,
-    "json": _Reader("read_json", _JSON, "json"),
+    "csv": _Reader("read_csv", _CSV, "csv", _PLAIN_CSV),
+    "json": _Reader("read_json", _JSON, "json", _ALL_JSON),
     "jsonl": _Reader("read_json", _JSON, "jsonl", _LINES),
     "ndjson": _Reader("read_json", _JSON, "ndjson", _LINES),
-    "parquet": _Reader("read_parquet", _PARQUET, "parquet"),
-    "tsv": _Reader("read_csv", _CSV, "tsv", {"delim": "\t"}),
+    "parquet": _Reader("read_parquet", _PARQUET, "parquet", {"union_by_name": True}),
+    "tsv": _Reader("read_csv", _CSV, "tsv", {**_PLAIN_CSV, "delim": "\t"}),
 }
 """By the word behind ``format:``."""
 _SUFFIX = re.compile(r"\.(csv|json|jsonl|ndjson|parquet|pq|tsv)(?:\.(?:gz|zst))?$", re.IGNORECASE)
@@ -121,6 +135,8 @@ def table(files: FileSource, literal: Literal) -> str:
         given[plain] = value
     # DuckDB would look for key=value in the whole path, and that of the project is none of the data's business.
     told = {"hive_partitioning": False, **reader.own, **given}
+    if "quote" in given and "escape" not in given:
+        told["escape"] = given["quote"]
     arguments = [literal(pattern(files)), *(f"{name} = {_written(told[name], literal)}" for name in sorted(told))]
     return f"{reader.function}({', '.join(arguments)})"
 

@@ -167,15 +167,6 @@ def by_fqn(manifest: Manifest, key: str, value: str) -> frozenset[str]:
     return _fitting(manifest, "has the path", value, paths)
 
 
-def by_exposure(manifest: Manifest, key: str, value: str) -> frozenset[str]:
-    """Refused: there are no exposures."""
-    raise UsageError(
-        f"FlowForge has no exposures, so exposure:{value} fits nothing",
-        code="FF6404",
-        help="select what the exposure reads by name: +orders_mart",
-    )
-
-
 def by_package(manifest: Manifest, key: str, value: str) -> frozenset[str]:
     """The package that a node comes from; ``this`` and the project's own name mean the project itself."""
     _no_key("package", key)
@@ -210,7 +201,6 @@ METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "config": by_config,
         "engine": by_engine,
-        "exposure": by_exposure,
         "fqn": by_fqn,
         "group": by_group,
         "kind": by_kind,

@@ -29,6 +29,10 @@ _PART = re.compile(
 _METHOD = re.compile(r"(?P<method>[A-Za-z_]+)(?:\.(?P<key>[^:]*))?:(?P<value>.*)", re.DOTALL)
 
 
+_REFUSED = {"exposure": "FlowForge has no exposures: select by name what the exposure reads, such as +orders_mart"}
+"""Methods that others have."""
+
+
 @attrs.frozen
 class Part:
     """One part of a selector.
@@ -126,6 +130,8 @@ def _part(text: str, word: str, methods: Mapping[str, Method]) -> Part:
     if named is None:
         return Part(text, "name", "", body, up, down, around)
     method, key, value = named["method"], named["key"], named["value"]
+    if method in _REFUSED and method not in methods:
+        raise UsageError(f"there is no selection method {method!r}, in {word!r}", code="FF6403", help=_REFUSED[method])
     if method not in methods:
         known = ", ".join(f"{name}:" for name in sorted(methods))
         close = difflib.get_close_matches(method, methods, n=1)

@@ -122,10 +122,12 @@ def load_manifest(
     used = {node.short_name for node in enabled}
     disabled = {node.short_name: node.path for node in nodes if node.short_name not in used}
     named = check_names(enabled, problems)
+    before = len(problems)
     declared = load_sources(root, problems)
+    understood = len(problems) == before
     sources = {source.id: source for source in _sources(declared, named, engine_names)}
     _describe(named, [entry for entry in properties if entry is not None], disabled, problems)
-    named = _link(named, sources, disabled, problems)
+    named = _link(named, sources, disabled, problems, all_sources=understood)
 
     manifest = Manifest(
         project=config.name,
@@ -234,9 +236,14 @@ def _describe(
 
 
 def _link(
-    nodes: Mapping[str, Node], sources: Mapping[str, Source], disabled: Mapping[str, str], problems: Problems
+    nodes: Mapping[str, Node],
+    sources: Mapping[str, Source],
+    disabled: Mapping[str, str],
+    problems: Problems,
+    *,
+    all_sources: bool,
 ) -> dict[str, Node]:
-    """Fill in what each node depends on; report references to nothing."""
+    """Fill in what each node depends on; report references to nothing, unless nobody knows *all_sources*."""
     known = {node.short_name: name for name, node in nodes.items()}
     linked = {}
     for node in nodes.values():
@@ -251,7 +258,8 @@ def _link(
         for call in (*node.sources, *(node.delta.sources if node.delta else ())):
             source = sources.get(f"{call.source}.{call.table}")
             if source is None:
-                problems.add(_missing_source(call, sources))
+                if all_sources:
+                    problems.add(_missing_source(call, sources))
                 continue
             reads.add(source.id)
             if source.node is not None:
