@@ -196,4 +196,4 @@ def test_sources_that_nobody_understood_are_not_unknown_too(load: Load) -> None:
     wrong = "version: 1\nsources: [{name: crm, tables: [{name: users, shcema: x}]}]\n"
     assert problems(load, {**model, "sources.yml": wrong}) == [("FF1004", "sources.yml:2:46")]
     right = "version: 1\nsources: [{name: crm, tables: [{name: orders}]}]\n"
-    assert problems(load, {**model, "sources.yml": right}) == [("FF1207", "models/m.ff.sql:1:34")]
+    assert problems(load, {**model, "sources.yml": right}) == [("FF1207", "models/m.ff.sql:1:33")]
