@@ -126,6 +126,33 @@ def test_tables_that_grow(copy_example: CopyExample) -> None:
     assert "shop.deliveries" in outcome.out
 
 
+def test_windows_of_time(copy_example: CopyExample) -> None:
+    example = copy_example("microbatches")
+    example.build()
+    months = "select cast(month as varchar), page, visits, visitors from visits_by_month order by 1, 2"
+    assert example.query(months) == [
+        ("2023-12-01", "home", 1, 1),
+        ("2024-01-01", "home", 1, 1),
+        ("2024-02-01", "shop", 1, 1),
+        ("2024-03-01", "home", 1, 1),
+        ("2024-03-01", "shop", 1, 1),
+    ]
+    assert example.query("select visit_id from longest_names order by 1") == [(1,), (2,)]
+    assert example.query("select visitor, cast(last_seen as varchar) from visitors order by 1") == [
+        ("ada", "2024-02-29 12:30:00"),
+        ("bob", "2024-03-31 01:30:00"),
+        ("cyd", "2024-03-01 08:00:00"),
+    ]
+    seed = example.path / "seeds" / "visits.csv"
+    seed.write_text(seed.read_text(encoding="utf-8") + "6,help,ada,2024-02-15 00:00:00\n", "utf-8")
+    example.build()
+    assert len(example.query(months)) == 5, "a month that is long over is not looked at again by itself"
+    named = ("--event-time-start", "2024-02-10", "--event-time-end", "2024-02-20")
+    outcome = example.flowforge("run", "microbatches", "-s", "visits_by_month", *named)
+    assert outcome.code == 0, outcome.text
+    assert example.query(months)[2:4] == [("2024-02-01", "help", 1, 1), ("2024-02-01", "shop", 1, 1)]
+
+
 def test_seeds_of_every_kind(copy_example: CopyExample) -> None:
     example = copy_example("seeds_of_every_kind")
     example.build()

@@ -135,11 +135,12 @@ class Growth:
             return False
         if self.increment.strategy is Strategy.OVERWRITE and not self.increment.partition:
             return False
-        if not self.rows and self.increment.strategy is not Strategy.MICROBATCH:
-            return True
+        if self.increment.strategy is Strategy.MICROBATCH:
+            replaced = f"SELECT COUNT(*) AS n FROM {self._sql(self.target)} WHERE {self._is_replaced}"
+            if _number(self.session, replaced) != self.rows:
+                return False
         if not self.rows:
-            gone = f"SELECT COUNT(*) AS n FROM {self._sql(self.target)} WHERE {self._is_replaced}"
-            return _number(self.session, gone) == 0
+            return True
         if self.increment.strategy is Strategy.APPEND or not self.engine.support(Capability.CONTENT_HASH):
             return False
         names = self._names(self.fit.shared.values())
