@@ -13,6 +13,7 @@ import attrs
 Row = Mapping[str, Any]
 OWN = ("_ff_updated_at", "_ff_valid_from", "_ff_valid_to", "_ff_is_current")
 DELETED = "_ff_is_deleted"
+TIMES = ("timestamp", "date")
 WIDER = {("int32", "int64")}
 
 
@@ -66,24 +67,26 @@ def shown(value: Any) -> Any:
     """A value as all engines show it: not all of them know times and truth."""
     if isinstance(value, dt.datetime):
         return value.isoformat(sep=" ", timespec="microseconds")
+    if isinstance(value, dt.date):
+        return value.isoformat()
     return int(value) if isinstance(value, bool) else value
 
 
 def begin(batch: Batch, rules: Rules, now: dt.datetime) -> Kept:
     """The first run."""
     _check(batch, rules)
-    if rules.updated_at is not None and rules.deletes != "ignore" and batch.types[rules.updated_at] != "timestamp":
+    time = "timestamp" if rules.updated_at is None else batch.types[rules.updated_at]
+    if rules.deletes != "ignore" and time not in TIMES:
         raise RefusedError("no time")
     marks = rules.deletes == "new_record"
     versions = []
     for row in batch.rows:
         moment = now if rules.updated_at is None else row[rules.updated_at]
         versions.append({**row, **_own(moment, moment), **({DELETED: False} if marks else {})})
-    time = "timestamp" if rules.updated_at is None else batch.types[rules.updated_at]
     return Kept(dict(batch.types), tuple(versions), marks, time)
 
 
-def go_on(kept: Kept, batch: Batch, rules: Rules, now: dt.datetime) -> Kept:
+def go_on(kept: Kept, batch: Batch, rules: Rules, moment_of_run: dt.datetime) -> Kept:
     """A later run.
 
     Raises
@@ -94,6 +97,7 @@ def go_on(kept: Kept, batch: Batch, rules: Rules, now: dt.datetime) -> Kept:
     _check(batch, rules)
     types = _types(kept, batch)
     _check_times(kept, batch, rules)
+    now = moment_of_run.date() if kept.time == "date" else moment_of_run
     marks = kept.marks or rules.deletes == "new_record"
     old = [
         {**dict.fromkeys(types), **version, **({DELETED: version.get(DELETED, False)} if marks else {})}
@@ -174,13 +178,13 @@ def _is_same(version: Row, row: Row, kept: Kept, rules: Rules) -> bool:
     return all(row[name] == version.get(name) for name in checked)
 
 
-def _moment(row: Row, here: bool, last: Any, rules: Rules, now: dt.datetime) -> Any:
+def _moment(row: Row, here: bool, last: Any, rules: Rules, now: dt.date) -> Any:
     if rules.updated_at is None:
         return now if last is None or last < now else last
     updated = row[rules.updated_at]
     if last is None or updated >= last:
         return updated
-    if not here and isinstance(last, dt.datetime) and now > last:
+    if not here and isinstance(last, dt.date) and now > last:
         return now
     return last
 
@@ -198,7 +202,7 @@ def _check(batch: Batch, rules: Rules) -> None:
 
 
 def _check_times(kept: Kept, batch: Batch, rules: Rules) -> None:
-    if kept.time != "timestamp" and (rules.updated_at is None or rules.deletes != "ignore"):
+    if kept.time not in TIMES and (rules.updated_at is None or rules.deletes != "ignore"):
         raise RefusedError("no time")
     if rules.updated_at is not None and kept.time != batch.types[rules.updated_at]:
         raise RefusedError("other times")

@@ -47,9 +47,9 @@ class Step:
 
 
 @st.composite
-def rules_of(draw: st.DrawFn, key: tuple[str, ...]) -> Rules:
+def rules_of(draw: st.DrawFn, key: tuple[str, ...], timed: bool) -> Rules:
     deletes = draw(st.sampled_from([one.value for one in Deletes]))
-    if draw(st.booleans()):
+    if timed or draw(st.booleans()):
         return Rules(key, "ts", deletes=deletes)
     return Rules(key, None, draw(st.sampled_from([(), (), ("v",), ("x", "v")])), deletes)
 
@@ -60,7 +60,7 @@ def batches(draw: st.DrawFn, key: tuple[str, ...], moments: str) -> Batch:
     left_out = draw(st.sampled_from([(), (), (), ("v",), ("w",), ("x",)]))
     names = [name for name in draw(st.permutations(list(TYPES))) if name not in left_out]
     types = {**{name: TYPES[name] for name in names}, "ts": moments}
-    drawn = {**values, "ts": counts if moments == "int64" else times}
+    drawn = {**values, "ts": {"int64": counts, "timestamp": times, "date": times.map(dt.datetime.date)}[moments]}
     if "w" in types and draw(st.booleans()):
         types["w"] = "int64"
     if "x" in types and draw(st.sampled_from([False] * 6 + [True])):
@@ -83,11 +83,12 @@ def batches(draw: st.DrawFn, key: tuple[str, ...], moments: str) -> Batch:
 @st.composite
 def histories(draw: st.DrawFn) -> list[Step]:
     key = draw(st.sampled_from([("id",), ("id",), ("id", "part")]))
-    moments = draw(st.sampled_from(["timestamp", "timestamp", "timestamp", "int64"]))
-    rules, now, steps = draw(rules_of(key)), DAY, []
+    moments = draw(st.sampled_from(["timestamp", "timestamp", "timestamp", "date", "int64"]))
+    days = moments == "date"  # which are no times of another strategy
+    rules, now, steps = draw(rules_of(key, days)), DAY, []
     for number in range(draw(st.integers(1, 6))):
         if draw(st.sampled_from([False, False, False, True])):
-            rules = draw(rules_of(key))
+            rules = draw(rules_of(key, days))
         now += dt.timedelta(hours=draw(st.sampled_from([10, 10, 10, 0, -5])), microseconds=number)
         if steps and draw(st.sampled_from([False] * 4 + [True])):
             steps.append(Step(Batch({}, ()), rules, now, keep=draw(st.integers(1, 2))))
@@ -102,7 +103,13 @@ def histories(draw: st.DrawFn) -> list[Step]:
 def arrow(batch: Batch) -> Any:
     import pyarrow as pa
 
-    known = {"int64": pa.int64(), "int32": pa.int32(), "string": pa.string(), "timestamp": pa.timestamp("us")}
+    known = {
+        "int64": pa.int64(),
+        "int32": pa.int32(),
+        "string": pa.string(),
+        "timestamp": pa.timestamp("us"),
+        "date": pa.date32(),
+    }
     fields = [pa.field(name, known[type_]) for name, type_ in batch.types.items()]
     return pa.Table.from_pylist([dict(row) for row in batch.rows], schema=pa.schema(fields))
 

@@ -335,7 +335,7 @@ class Steps:
     def stage_versions(self, session: Session, publication: Publication, versions: Versions) -> Staged:
         """Write all versions that the history is to have."""
         staged = self.staging(publication)
-        session.create_as(staged, versions.rewritten(), CreateKind.TABLE, publication.options)
+        versions.write_all(staged, publication.options)
         versions.spares.drop(session)
         return Staged(staged, versions.opened)
 

@@ -6,6 +6,7 @@ All of it is SQL that every engine understands, over whole tables and by names. 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -80,14 +81,18 @@ class Words:
 
     @property
     def knows_the_time(self) -> bool:
-        """Whether the times of this history are points in time, rather than counters or days."""
+        """Whether the times of this history are points in time, or days, rather than counters."""
         import pyarrow as pa
 
-        return bool(pa.types.is_timestamp(self.time) or pa.types.is_null(self.time))
+        return any(test(self.time) for test in (pa.types.is_timestamp, pa.types.is_date, pa.types.is_null))
 
     @property
     def now(self) -> str:
-        """The time of the run."""
+        """The time of the run; its day, in a history of days."""
+        import pyarrow as pa
+
+        if pa.types.is_date(self.time):
+            return self.dialect.literal(self.history.moment.date())
         aware = getattr(self.time, "tz", None) is not None
         return self.dialect.literal(self.history.moment if aware else self.history.moment.replace(tzinfo=None))
 
@@ -99,9 +104,9 @@ class Words:
         """The condition that two rows have one key."""
         return " AND ".join(f"{self.q(name, one)} = {self.q(name, other)}" for name in self.history.key)
 
-    def hash_of(self, table: str, moment: str, none: str) -> str:
-        """The hash that names a version; *none* where the engine has no hashes."""
-        return self.dialect.text_hash([*(self.q(name, table) for name in self.history.key), moment]) or none
+    def hash_of(self, table: str, moment: str) -> str | None:
+        """The hash that names a version, where the engine has hashes."""
+        return self.dialect.text_hash([*(self.q(name, table) for name in self.history.key), moment])
 
     def updated(self, table: str, found: pa.DataType) -> str:
         """When a row of the query was updated, as the history keeps it.
@@ -197,7 +202,7 @@ def first_versions(
         VALID_FROM: began,
         VALID_TO: given["never"] if name is None else words.q(name, "ff_none"),
         IS_CURRENT: given["yes"],
-        HASH: words.hash_of("ff_new", began, given["none"]),
+        HASH: words.hash_of("ff_new", began) or given["none"],
     }
     if history.deletes is Deletes.NEW_RECORD:
         values[IS_DELETED] = given["no"]
@@ -269,7 +274,7 @@ class Versions:
             words.updated("ff_new", new.types[new.find(history.updated_at) or history.updated_at])
         made = cls(session, words, target, spares, past, new, fitted(past, new, node))
         session.create_as(spares.changed, made._changed(), CreateKind.TABLE)
-        session.create_as(spares.versions, made._versions(), CreateKind.TABLE)
+        made._stage()
         table = words.of(spares.versions)
         is_open = dialect.count_if(f"{words.q(_OPEN)} = {words.yes()}")
         found = session.query(f"SELECT COUNT(*) AS n, {is_open} AS opened FROM {table}").read_all()
@@ -327,41 +332,53 @@ class Versions:
             holds += f" AND ({deleted} IS NULL OR {deleted} = {words.yes(False)})"
         return holds
 
-    def _versions(self) -> str:
-        """The query of one row for each key that is touched: its new version, or where its last one ends."""
-        words = self.words
-        began = {
-            UPDATED_AT: self._updated(),
-            VALID_FROM: words.q(_FROM, "ff_new"),
-            VALID_TO: words.q(VALID_TO, "ff_none"),
-        }
+    def _stage(self) -> None:
+        """Write one row for each key that is touched: its new version, or where its last one ends."""
+        words, versions = self.words, self.spares.versions
+        self.session.create_as(versions, self._layout(IS_DELETED, _OPEN), CreateKind.TABLE)
+        began = words.q(_FROM, "ff_new")
         own = {
-            **began,
+            UPDATED_AT: self._updated(),
+            VALID_FROM: began,
             IS_CURRENT: words.yes(),
-            HASH: words.hash_of("ff_new", words.q(_FROM, "ff_new"), words.q(HASH, "ff_none")),
+            **({HASH: name} if (name := words.hash_of("ff_new", began)) is not None else {}),
             IS_DELETED: words.yes(False),
             _OPEN: words.yes(),
         }
-        values = {name: self._new_value(name) for name in self.fit.order}
-        nothing = f"(SELECT * FROM {words.of(self.target)} WHERE 1 = 0) AS ff_none ON 1 = 0"
-        query = f"SELECT {self._listed({**values, **own})} FROM {self._dated()} AS ff_new LEFT JOIN {nothing}"
+        known = [name for name in self.fit.order if name not in self.fit.missing]
+        new = {**{name: words.q(self.fit.shared.get(name, name), "ff_new") for name in known}, **own}
+        self.session.insert(versions, f"SELECT {self._listed(new)} FROM {self._dated()} AS ff_new", [*new])
         if words.history.deletes is Deletes.IGNORE:
-            return query
+            return
         marks = words.history.deletes is Deletes.NEW_RECORD
-        own.update({UPDATED_AT: words.q(_FROM, "ff_new"), IS_DELETED: words.yes(), _OPEN: words.yes(marks)})
-        values = {name: "NULL" if name in self.fit.added else words.q(name, "ff_new") for name in self.fit.order}
-        return f"{query} UNION ALL SELECT {self._listed({**values, **own})} FROM {self._gone()} AS ff_new LEFT JOIN {nothing}"
+        own.update({UPDATED_AT: began, IS_DELETED: words.yes(), _OPEN: words.yes(marks)})
+        known = [name for name in self.fit.order if name not in self.fit.added]
+        old = {**{name: words.q(name, "ff_new") for name in known}, **own}
+        self.session.insert(versions, f"SELECT {self._listed(old)} FROM {self._gone()} AS ff_new", [*old])
+
+    def _layout(self, *flags: str) -> str:
+        """A query of no rows under the columns that the history is to have, with *flags* behind them.
+
+        Each is a column of a table, so that it has exactly its type; an expression would have none on some engines.
+        """
+        words = self.words
+        wider = {*self.fit.added, *self.fit.retyped}
+        values = {
+            name: words.q(self.fit.shared.get(name, name), "ff_new") if name in wider else words.q(name, "ff_old")
+            for name in self.fit.order
+        }
+        values.update({name: words.q(name, "ff_old") for name in OWN})
+        values.update({name: words.q(IS_CURRENT, "ff_old") for name in flags})
+        return (
+            f"SELECT {self._listed(values)} FROM {words.of(self.target)} AS ff_old"
+            f" LEFT JOIN {words.of(self.spares.batch)} AS ff_new ON 1 = 0 WHERE 1 = 0"
+        )
 
     def _updated(self) -> str:
         words = self.words
         if words.history.updated_at is None:
             return words.q(_FROM, "ff_new")
         return words.updated("ff_new", self.new.types[self._in_batch(words.history.updated_at)])
-
-    def _new_value(self, name: str) -> str:
-        if name in self.fit.missing:
-            return self.words.q(name, "ff_none")
-        return self.words.q(self.fit.shared.get(name, name), "ff_new")
 
     def _dated(self) -> str:
         """The new rows with the time from which they hold; versions of one key never overlap."""
@@ -401,11 +418,11 @@ class Versions:
 
     def write(self) -> None:
         """Change the history in place; only inside of a transaction."""
-        words, columns = self.words, [*self.fit.order, *self.past.own.values()]
+        words, columns = self.words, [*self.fit.order, *self.past.own]
         old, versions = words.of(self.target), words.of(self.spares.versions)
         current = f"{words.q(IS_CURRENT)} = {words.yes()}"
         ends = {VALID_TO: words.q(VALID_FROM, "ff_version"), IS_CURRENT: words.yes(False)}
-        closed = {name: ends.get(_plain(name, self.past), words.q(name, "ff_old")) for name in columns}
+        closed = {name: ends.get(name, words.q(name, "ff_old")) for name in columns}
         self.session.insert(
             self.target,
             f"SELECT {self._listed(closed)} FROM {old} AS ff_old JOIN {versions} AS ff_version"
@@ -420,46 +437,35 @@ class Versions:
             f"DELETE FROM {old} WHERE {current} AND EXISTS"
             f" (SELECT 1 FROM (SELECT {inner} FROM {versions}) AS ff_version WHERE {equal})"
         )
-        opened = {name: words.q(_plain(name, self.past), "ff_version") for name in columns}
-        self.session.insert(
-            self.target,
-            f"SELECT {self._listed(opened)} FROM {versions} AS ff_version WHERE {words.q(_OPEN, 'ff_version')}"
-            f" = {words.yes()}",
-            columns,
-        )
+        self.session.insert(self.target, self._opened(columns), columns)
 
-    def rewritten(self) -> str:
-        """The query of all versions that the history is to have, under the columns that it is to have."""
+    def write_all(self, staged: Relation, options: TableOptions) -> None:
+        """Write all versions that the history is to have, under the columns that it is to have, to *staged*."""
         words = self.words
         marked = IS_DELETED in self.past or words.history.deletes is Deletes.NEW_RECORD
-        own = (*OWN, IS_DELETED) if marked else OWN
-        touched = f"{words.q(words.history.key[0], 'ff_version')} IS NULL"
-        old = {name: self._old_value(name) for name in self.fit.order}
-        old.update({self.past.own[name]: words.q(name, "ff_old") for name in OWN})
-        ended, current = self.past.own[VALID_TO], self.past.own[IS_CURRENT]
-        old[ended] = f"CASE WHEN {touched} THEN {old[ended]} ELSE {words.q(VALID_FROM, 'ff_version')} END"
-        old[current] = f"CASE WHEN {touched} THEN {old[current]} ELSE {words.yes(False)} END"
-        if marked:
-            known = words.q(IS_DELETED, "ff_old") if IS_DELETED in self.past else words.yes(False)
-            old[self.past.own.get(IS_DELETED, IS_DELETED)] = known
-        new = {name: words.q(name, "ff_version") for name in (*self.fit.order, *own)}
-        table, versions = words.of(self.target), words.of(self.spares.versions)
-        return (
-            f"SELECT {self._listed(old)} FROM {table} AS ff_old"
-            f" LEFT JOIN {versions} AS ff_version ON {words.same_key('ff_version', 'ff_old')}"
-            f" AND {words.q(IS_CURRENT, 'ff_old')} = {words.yes()}"
-            f" LEFT JOIN (SELECT * FROM {versions} WHERE 1 = 0) AS ff_none ON 1 = 0"
-            f" UNION ALL SELECT {self._listed(new)} FROM {versions} AS ff_version"
-            f" WHERE {words.q(_OPEN, 'ff_version')} = {words.yes()}"
+        columns = [*self.fit.order, *OWN, *([IS_DELETED] if marked else [])]
+        self.session.create_as(staged, self._layout(*([IS_DELETED] if marked else [])), CreateKind.TABLE, options)
+        untouched = f"{words.q(words.history.key[0], 'ff_version')} IS NULL"
+        ended, current = words.q(VALID_TO, "ff_old"), words.q(IS_CURRENT, "ff_old")
+        old = {name: words.q(name, "ff_old") for name in columns if name not in self.fit.added}
+        old[VALID_TO] = f"CASE WHEN {untouched} THEN {ended} ELSE {words.q(VALID_FROM, 'ff_version')} END"
+        old[IS_CURRENT] = f"CASE WHEN {untouched} THEN {current} ELSE {words.yes(False)} END"
+        if marked and IS_DELETED not in self.past:
+            old[IS_DELETED] = words.yes(False)
+        self.session.insert(
+            staged,
+            f"SELECT {self._listed(old)} FROM {words.of(self.target)} AS ff_old"
+            f" LEFT JOIN {words.of(self.spares.versions)} AS ff_version"
+            f" ON {words.same_key('ff_version', 'ff_old')} AND {current} = {words.yes()}",
+            [*old],
         )
+        self.session.insert(staged, self._opened(columns), columns)
 
-    def _old_value(self, name: str) -> str:
-        if name in self.fit.added:
-            return self.words.q(name, "ff_none")
-        column = self.words.q(name, "ff_old")
-        if name not in self.fit.retyped:
-            return column
-        return f"CAST({column} AS {self.words.dialect.type_name(self.new.types[self.fit.shared[name]])})"
+    def _opened(self, columns: Sequence[str]) -> str:
+        words = self.words
+        listed = self._listed({name: words.q(name, "ff_version") for name in columns})
+        is_open = f"{words.q(_OPEN, 'ff_version')} = {words.yes()}"
+        return f"SELECT {listed} FROM {words.of(self.spares.versions)} AS ff_version WHERE {is_open}"
 
     # words
 
@@ -470,8 +476,3 @@ class Versions:
 
     def _listed(self, values: dict[str, str]) -> str:
         return ", ".join(f"{value} AS {self.words.q(name)}" for name, value in values.items())
-
-
-def _plain(name: str, past: Past) -> str:
-    """One of a history's own columns as it is called here; any other name as it is."""
-    return next((plain for plain, found in past.own.items() if found == name), name)
