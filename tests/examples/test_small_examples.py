@@ -247,3 +247,47 @@ def test_checked_invoices(copy_example: CopyExample) -> None:
     units = example.flowforge("utest", "checked_invoices")
     assert units.code == 2, units.text
     assert "gross_cents is 1070, expected 1071" in units.text
+
+
+def test_history(copy_example: CopyExample) -> None:
+    example = copy_example("history")
+    example.build()
+    assert example.query("select id, name, city from customer_history where _ff_is_current order by id") == [
+        (1, "ada", "rome"),
+        (2, "bob", "oslo"),
+        (3, "cyd", "lima"),
+    ]
+    assert example.query("select count(*) from moves") == [(0,)]
+    for name, before, after in (
+        ("customers", "1,ada,rome,2024-03-01 09:00:00", "1,ada,paris,2024-03-05 09:00:00"),
+        ("customers", "2,bob,oslo", "2,bob,bergen"),  # without another changed_at, which is no change
+        ("prices", "north,pen,120", "north,pen,130"),
+        ("prices", "south,pen,110\n", ""),
+    ):
+        seed = example.path / "seeds" / f"{name}.csv"
+        seed.write_text(seed.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
+    example.build()
+    own = "cast(_ff_valid_from as varchar), cast(_ff_valid_to as varchar)"
+    assert example.query(f"select city, {own} from customer_history where id < 3 order by id, 2") == [
+        ("rome", "2024-03-01 09:00:00", "2024-03-05 09:00:00"),
+        ("paris", "2024-03-05 09:00:00", None),
+        ("oslo", "2024-03-01 10:00:00", None),
+    ]
+    assert example.query("select name, from_city, to_city, cast(moved_at as varchar) from moves") == [
+        ("ada", "rome", "paris", "2024-03-05 09:00:00")
+    ]
+    states = "cents, _ff_is_current, _ff_is_deleted"
+    assert example.query(f"select shop, item, {states} from price_history order by 1, 2, 4, 5, 3") == [
+        ("north", "ink", 450, True, False),
+        ("north", "pen", 120, False, False),
+        ("north", "pen", 130, True, False),
+        ("south", "pen", 110, False, False),
+        ("south", "pen", 110, True, True),
+    ]
+    assert example.flowforge("run", "history", "--full-refresh").code == 0
+    assert example.query("select count(*) from price_history") == [(5,)]
+    dry = example.flowforge("snapshot", "run", "history", "--prune", "--keep-last", "1", "--dry-run")
+    assert dry.code == 0
+    assert "2 old versions would go" in dry.out
+    assert example.flowforge("snapshot", "run", "history", "--prune", "--keep-last", "1").code == 0
+    assert example.query("select count(*) from price_history") == [(3,)]
