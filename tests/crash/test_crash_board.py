@@ -25,7 +25,7 @@ def _plays(*, short: bool) -> list[tuple[str, Scenario, str]]:
     for engine, scenario in itertools.product(ENGINES, SCENARIOS):
         # PostgreSQL takes the same branch of the protocol as DuckDB, and there may be no server here.
         points = scenario.points(PlainArena() if engine == "plain" else DuckArena())
-        deadly = scenario.special if scenario.like_another else points
+        deadly = scenario.special & points if scenario.like_another else points
         found.extend((engine, scenario, point) for point in sorted(deadly - met if short else deadly))
         met |= deadly
     return found

@@ -49,6 +49,8 @@ CLASSES: Mapping[type, Looks] = {
 ELSEWHERE: Mapping[type, Mapping[str, str]] = {
     manifest.ModelConfig: {
         "deps": "the scanners take it out of what is written: it becomes the refs of the model",
+        **dict.fromkeys(("storage", "cluster_by", "indexes", "grants"), "table_options joins them"),
+        **dict.fromkeys(("pre_hook", "post_hook"), "they are asked for by their names"),
         "meta": "it is for people and for selectors, which look into settings by their names",
     },
     manifest.CheckDecl: {"description": "no key fills it"},

@@ -146,7 +146,7 @@ def test_a_create_in_the_file_is_nearer_than_the_folder(load: Load) -> None:
         ("models:\n  +http: 1\n", "", "FF1007", "project.yml:4:3"),
         ("models:\n  incremental: {c: {unique_key: id}}\n", "", "FF1027", "project.yml:4:17"),
         ("models:\n  incremental: {a: {uniqe_key: id}}\n", "", "FF1004", "project.yml:4:21"),
-        ("models:\n  storage: {a: {path: x}}\n", "", "FF1007", "project.yml:4:13"),
+        ("models:\n  storage: {a: {pathe: x, path: y}}\n", "", "FF1004", "project.yml:4:17"),
         ("models:\n  stagin: {+tags: a}\n", "", "FF1027", "project.yml:4:3"),
         ("models:\n  staging: {a: {+tags: x}, c: {+tags: a}}\n", "", "FF1027", "project.yml:4:28"),
         ("", "models: [{name: a, config: {materialised: view}}]", "FF1004", "models/props.yml:1:29"),

@@ -18,6 +18,7 @@ from flowforge.contract import (
 )
 from flowforge.hookspecs import hookimpl
 from flowforge.values import Namespace
+from flowforge_duckdb.indexes import OPTIONS
 from flowforge_duckdb.settings import MEMORY, DuckDBSettings, database_name
 
 if TYPE_CHECKING:
@@ -76,6 +77,12 @@ CAPABILITIES: dict[Capability, Support] = {
     Capability.TIME_ZONES: FULL,
 }
 
+
+def _databases(settings: DuckDBSettings) -> tuple[str, ...]:
+    """A transaction writes to one database only, and that is the one with FlowForge's notes."""
+    return (settings.catalog or database_name(settings.path),)
+
+
 ENGINE = EngineSpec(
     name="duckdb",
     summary="DuckDB: an embedded analytical database, in one file or in memory",
@@ -83,6 +90,8 @@ ENGINE = EngineSpec(
     load=_load,
     capabilities=CAPABILITIES,
     zero_config=True,
+    table_options=OPTIONS,
+    databases=_databases,
     offline=_offline,
     stand_in=_stand_in,
     scratch=_scratch,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from flowforge.contract import CreateKind, LoadMode, Stats, TableOptions
-from flowforge.errors import EngineError, UnsupportedError
+from flowforge.errors import EngineError
 from flowforge.values import Relation, RelationKind
-from flowforge_duckdb import arrow, driver
+from flowforge_duckdb import arrow, driver, indexes
 from flowforge_duckdb.errors import Attempt, translating
 from flowforge_duckdb.reader import DuckDBReader
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from flowforge_duckdb.executor import DuckDBExecutor
 
 _INCOMING = "ff__incoming"
-_NO_SUCH_OPTIONS = ("partition_by", "cluster_by", "indexes", "format", "location", "grants")
 _UNTYPED = re.compile(r'"NULL"(?=$|[\[\],)])')
 
 
@@ -37,6 +36,8 @@ class DuckDBSession(DuckDBReader):
         Seconds that one statement may take.
     """
 
+    carries_indexes = False
+
     def __init__(self, executor: DuckDBExecutor, cursor: Any, *, label: str, timeout: float | None) -> None:
         super().__init__(executor, cursor, timeout=timeout)
         self._label = label
@@ -47,8 +48,19 @@ class DuckDBSession(DuckDBReader):
 
     # writing
 
-    def load(self, relation: Relation, reader: pa.RecordBatchReader, mode: LoadMode) -> int:
+    def load(
+        self, relation: Relation, reader: pa.RecordBatchReader, mode: LoadMode, options: TableOptions = TableOptions()
+    ) -> int:
         """Let DuckDB read the Arrow stream itself."""
+        indexes.check_options(options)
+        if not options.named:
+            return self._load(relation, reader, mode)
+        with self._atomically():
+            rows = self._load(relation, reader, mode)
+            self.apply_options(relation, options)
+        return rows
+
+    def _load(self, relation: Relation, reader: pa.RecordBatchReader, mode: LoadMode) -> int:
         import pyarrow as pa
 
         schema = arrow.readable_schema(reader.schema)
@@ -90,20 +102,32 @@ class DuckDBSession(DuckDBReader):
         self, relation: Relation, select: str, kind: CreateKind, options: TableOptions = TableOptions()
     ) -> Stats:
         """Create a table, a view or a temporary table, which belongs to this session and has no schema."""
-        for option in _NO_SUCH_OPTIONS:
-            if getattr(options, option):
-                raise UnsupportedError(
-                    f"DuckDB tables have no {option}", help=f"remove {option}, or limit it to others"
-                )
+        indexes.check_options(options, kind)
         word = {CreateKind.TABLE: "TABLE", CreateKind.VIEW: "VIEW", CreateKind.TEMP: "TEMPORARY TABLE"}[kind]
         head = f"CREATE {word} {self._dialect.render(relation)} AS\n"
         with self._atomically():
             stats = self._run(head + select, offset=len(head))
             if kind is not CreateKind.VIEW and driver.KEEPS_UNTYPED_COLUMNS:
                 self._settle_untyped(relation)
+            if options.named:
+                self.apply_options(relation, options)
+        return Stats() if kind is CreateKind.VIEW else stats
+
+    def apply_options(self, relation: Relation, options: TableOptions) -> None:
+        """Indexes and a comment; there is nothing else to be had."""
+        view = self.kind_of(relation) is RelationKind.VIEW
+        indexes.check_options(options, CreateKind.VIEW if view else CreateKind.TABLE)
+        with self._atomically():
+            if not view:
+                standing = self._indexes(relation)
+                for sql in indexes.statements(relation, options.indexes, standing, self._dialect):
+                    self._run(sql)
             if options.comment is not None:
                 self.comment(relation, options.comment, {})
-        return Stats() if kind is CreateKind.VIEW else stats
+
+    def _indexes(self, relation: Relation) -> list[str]:
+        """The names of a table's indexes."""
+        return [str(name) for (name,) in self._rows(indexes.of_table(relation, self._dialect))]
 
     def _settle_untyped(self, relation: Relation) -> None:
         """Make columns of type "NULL", which could never hold a value, what DuckDB 1.5 makes of them."""
@@ -150,6 +174,8 @@ class DuckDBSession(DuckDBReader):
             if standing is not None:
                 self._run(f"DROP {standing.name} {self._dialect.render(target)}")
             if (staged.schema, staged.database) == (target.schema, target.database):
+                for name in self._indexes(staged):  # with them, DuckDB renames no table
+                    self._run(indexes.drop(staged, name, self._dialect))
                 self._run(f"ALTER TABLE {self._dialect.render(staged)} RENAME TO {self._dialect.quote(target.name)}")
                 return
             self._run(f"CREATE TABLE {self._dialect.render(target)} AS FROM {self._dialect.render(staged)}")

@@ -210,6 +210,11 @@ class Belongings:
         return frozenset(column.name for column in self.columns)
 
     @property
+    def keys(self) -> tuple[Tie, ...]:
+        """What only a table can have of its indexes."""
+        return tuple(Tie(f"the constraint {index.name}") for index in self.indexes if index.constraint is not None)
+
+    @property
     def layout(self) -> tuple[tuple[str, str], ...]:
         """Names and types of its columns."""
         return tuple((column.name, column.type) for column in self.columns)

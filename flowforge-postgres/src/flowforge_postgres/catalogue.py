@@ -103,6 +103,30 @@ def comments(oid: int) -> str:
     )
 
 
+def indexes(oid: int) -> str:
+    """Name, uniqueness, type and columns of the indexes of a relation; those of constraints are left out."""
+    columns = (
+        "ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(x.indkey) WITH ORDINALITY AS k(attnum, nr)"
+        " JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.attnum ORDER BY k.nr)"
+    )
+    return (
+        f"SELECT i.relname::text, x.indisunique, m.amname::text, {columns} FROM pg_catalog.pg_index x"
+        " JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid JOIN pg_catalog.pg_am m ON m.oid = i.relam"
+        f" WHERE x.indrelid = '{oid}'"
+        " AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conindid = i.oid) ORDER BY i.relname"
+    )
+
+
+def rights(oid: int) -> str:
+    """Right and role (NULL is everybody) of all rights on a relation that its owner gave to others."""
+    return (
+        "SELECT x.privilege_type, CASE WHEN x.grantee = '0' THEN NULL ELSE"
+        " pg_catalog.pg_get_userbyid(x.grantee)::text END FROM pg_catalog.pg_class c"
+        " CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) x"
+        f" WHERE c.oid = '{oid}' AND x.grantee <> c.relowner"
+    )
+
+
 def schema_exists(schema: str) -> str:
     """One row, if there is such a schema."""
     return f"SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = {text(schema)}"

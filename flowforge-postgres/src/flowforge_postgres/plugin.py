@@ -16,7 +16,8 @@ from flowforge.contract import (
 )
 from flowforge.hookspecs import hookimpl
 from flowforge.values import Namespace
-from flowforge_postgres.settings import PostgresSettings
+from flowforge_postgres.options import OPTIONS
+from flowforge_postgres.settings import PostgresSettings, database_of
 
 if TYPE_CHECKING:
     from flowforge.contract import Support
@@ -34,6 +35,12 @@ def _offline(settings: PostgresSettings) -> tuple[Dialect, Namespace]:
     return PostgresDialect(), Namespace(settings.schema)
 
 
+def _databases(settings: PostgresSettings) -> tuple[str, ...] | None:
+    """The one that is connected to, where the settings name it; a statement cannot reach any other."""
+    name = database_of(settings)
+    return None if name is None else (name,)
+
+
 CAPABILITIES: dict[Capability, Support] = {
     Capability.TRANSACTIONAL_DDL: FULL,
     Capability.ATOMIC_REPLACE: FULL,
@@ -48,7 +55,7 @@ CAPABILITIES: dict[Capability, Support] = {
     Capability.ESTIMATE: unsupported("a query on a server of your own has no price"),
     Capability.COMMENTS: FULL,
     Capability.VIEWS: FULL,
-    Capability.MATERIALIZED_VIEWS: not_implemented("the plugin creates none; those of others are left alone"),
+    Capability.MATERIALIZED_VIEWS: FULL,
     Capability.SCHEMAS: FULL,
     Capability.PARALLEL_SESSIONS: FULL,
     Capability.ERROR_POSITION: FULL,
@@ -65,6 +72,8 @@ ENGINE = EngineSpec(
     settings=PostgresSettings,
     load=_load,
     capabilities=CAPABILITIES,
+    table_options=OPTIONS,
+    databases=_databases,
     offline=_offline,
     abbreviation="PG",
     testkit_settings={"dsn": "{env:FF_TEST_POSTGRES_DSN}"},

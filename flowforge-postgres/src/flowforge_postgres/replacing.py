@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
-from flowforge.contract import Stats
+import attrs
+
+from flowforge.contract import Stats, is_our_index
 from flowforge.errors import EngineError, ErrorKind
 from flowforge_postgres import catalogue
 from flowforge_postgres.belongings import Belongings, Right, Tie
@@ -35,7 +37,7 @@ class Hands(Protocol):
 def replace_table(
     hands: Hands, staged: Standing, old: Standing | None, schema: str, name: str, asked: Collection[tuple[str, str]]
 ) -> None:
-    """Let the table *staged* take the place of *old*, under the *schema* and *name* given.
+    """Let the table, or materialized view, *staged* take the place of *old*, under the *schema* and *name* given.
 
     Parameters
     ----------
@@ -56,12 +58,13 @@ def replace_table(
     was, new = found.belongings[old.oid], found.belongings[staged.oid]
     _refuse(old, [tie for tie in was.ties if tie.forbids], "cannot take new rows because of")
     by_default = {right for right in new.usual if not _is_asked(right, asked)}
-    if old.is_table and new.layout == was.layout:
+    if old.is_table and staged.is_table and new.layout == was.layout:
         if found.readers or not was.is_plain:
             _move_rows(hands, staged, old, new, was, by_default)
             return
     else:
-        _refuse(old, was.ties, f"{_CHANGED}, and would lose")
+        keys = () if staged.is_table else was.keys
+        _refuse(old, (*was.ties, *keys), f"{_CHANGED}, and would lose")
     _check(old, found.readers)
     for right in new.rights:
         if right in by_default and right not in was.rights:
@@ -72,13 +75,15 @@ def replace_table(
     commented = {comment.column for comment in new.comments}
     for comment in was.comments:
         if comment.column not in commented and (comment.column is None or comment.column in new.names):
-            hands.run(comment.remake("TABLE", staged.name))
-    if old.is_table:
+            hands.run(comment.remake(staged.word, staged.name))
+    if old.is_table and staged.is_table:
         _give_rules(hands, staged, schema, was, new)
+    elif old.letter == staged.letter and was.settings:
+        hands.run(f"ALTER {staged.word} {staged.name} SET ({', '.join(was.settings)})")
     _drop(hands, old, found.readers)
     _rename(hands, staged, schema, name)
     _give_indexes(hands, old, was, new)
-    _finish(hands, old, found.readers)
+    _finish(hands, attrs.evolve(old, letter=staged.letter), found.readers)
 
 
 def _is_asked(right: Right, asked: Collection[tuple[str, str]]) -> bool:
@@ -113,6 +118,8 @@ def _give_indexes(hands: Hands, old: Standing, was: Belongings, new: Belongings)
         if not index.columns <= new.names:
             continue
         twin = fresh.pop(index.use, None)
+        if twin is None and is_our_index(index.name):
+            continue  # the model had asked for it, and does so no longer
         if twin is not None and index.constraint is None:
             hands.run(f"ALTER INDEX {catalogue.qualified(old.schema, twin.name)} RENAME TO {exactly(index.name)}")
         else:
@@ -159,7 +166,7 @@ def replace_view(hands: Hands, old: Standing, create: Callable[[bool, Sequence[s
     for comment in was.comments:
         if comment.column is None or comment.column in names:
             hands.run(comment.remake("VIEW", old.name))
-    _finish(hands, old, found.readers)
+    _finish(hands, attrs.evolve(old, letter="v"), found.readers)
     return stats
 
 
@@ -201,25 +208,28 @@ def _move_rows(
                 help=f"let all rows into {old.name}, or drop it",
                 notes=["nothing was changed"],
             )
-    known = {index.pattern for index in was.indexes}
-    for index in new.indexes:
-        if index.pattern not in known:
-            hands.run(f"CREATE {'UNIQUE ' if index.unique else ''}INDEX ON {old.name} {index.pattern}")
+    asked = {index.use for index in new.indexes}
+    for index in was.indexes:
+        if is_our_index(index.name) and index.use not in asked:
+            hands.run(f"DROP INDEX {catalogue.qualified(old.schema, index.name)}")
     for right in new.rights:
         if right not in was.rights and right not in by_default:
             hands.run(right.grant(old.name))
     for comment in new.comments:
         hands.run(comment.remake("TABLE", old.name))
     hands.run(f"DROP TABLE {staged.name}")
+    known = {index.use for index in was.indexes}
+    for index in new.indexes:
+        if index.use not in known:
+            unique = "UNIQUE " if index.unique else ""
+            hands.run(f"CREATE {unique}INDEX {exactly(index.name)} ON {old.name} {index.pattern}")
 
 
 def _check(old: Standing, readers: Sequence[Reader]) -> None:
     """Refuse before anything is changed."""
     for each in readers:
         ties = each.belongings.ties
-        if each.standing.letter == "m":
-            why, help_ = "is a materialized view", "drop it first, and make it anew after the run"
-        elif each.standing.letter != "v" or ties:
+        if each.standing.letter not in "vm" or ties:
             why = f"has {_listed(ties)}"
             help_ = "drop it first, and make it anew after the run"
         elif not each.mine:
@@ -254,14 +264,14 @@ def _listed(ties: Sequence[Tie]) -> str:
 
 def _drop(hands: Hands, old: Standing, readers: Sequence[Reader]) -> None:
     for each in reversed(readers):
-        hands.run(f"DROP VIEW {each.standing.name}")
+        hands.run(f"DROP {each.standing.word} {each.standing.name}")
     hands.run(f"DROP {old.word} {old.name}")
 
 
 def _rename(hands: Hands, staged: Standing, schema: str, name: str) -> None:
     if staged.schema != schema:
-        hands.run(f"ALTER TABLE {staged.name} SET SCHEMA {exactly(schema)}")
-    hands.run(f"ALTER TABLE {catalogue.qualified(schema, staged.relation)} RENAME TO {exactly(name)}")
+        hands.run(f"ALTER {staged.word} {staged.name} SET SCHEMA {exactly(schema)}")
+    hands.run(f"ALTER {staged.word} {catalogue.qualified(schema, staged.relation)} RENAME TO {exactly(name)}")
 
 
 def _finish(hands: Hands, old: Standing, readers: Sequence[Reader]) -> None:
@@ -280,8 +290,15 @@ def _finish(hands: Hands, old: Standing, readers: Sequence[Reader]) -> None:
         for right in each.belongings.rights:
             hands.run(right.grant(view.name))
         for comment in each.belongings.comments:
-            hands.run(comment.remake("VIEW", view.name))
+            hands.run(comment.remake(view.word, view.name))
+        for index in each.belongings.indexes:
+            hands.run(index.definition)
+            for sql in index.finish(view.schema, view.name):
+                hands.run(sql)
+        for statistics in each.belongings.statistics:
+            for sql in statistics.remake():
+                hands.run(sql)
         if view.owner != view.me:
-            hands.run(f"ALTER VIEW {view.name} OWNER TO {exactly(view.owner)}")
+            hands.run(f"ALTER {view.word} {view.name} OWNER TO {exactly(view.owner)}")
     if old.owner != old.me:
-        hands.run(f"ALTER TABLE {old.name} OWNER TO {exactly(old.owner)}")
+        hands.run(f"ALTER {old.word} {old.name} OWNER TO {exactly(old.owner)}")

@@ -19,7 +19,13 @@ from flowforge_postgres.blockers import Monitor, Watched
 from flowforge_postgres.connect import Line, check_line, described
 from flowforge_postgres.dialect import PostgresDialect
 from flowforge_postgres.errors import Attempt, translate
-from flowforge_postgres.options import check_options, option_statements, rights_asked
+from flowforge_postgres.options import (
+    StandingIndex,
+    check_options,
+    index_statements,
+    right_statements,
+    rights_asked,
+)
 from flowforge_postgres.stream import Stream
 from flowforge_postgres.survey import standing
 from flowforge_postgres.watch import Watch
@@ -167,8 +173,11 @@ class PostgresSession(Session):
 
     # writing
 
-    def load(self, relation: Relation, reader: pa.RecordBatchReader, mode: LoadMode) -> int:
+    def load(
+        self, relation: Relation, reader: pa.RecordBatchReader, mode: LoadMode, options: TableOptions = TableOptions()
+    ) -> int:
         """COPY, from CSV that Arrow writes."""
+        check_options(options)
         names = reader.schema.names
         loading.check_names(names, self._dialect)
         quoted = [self._dialect.quote(name) for name in names]
@@ -196,23 +205,48 @@ class PostgresSession(Session):
                             help="remove the NUL, or load the column as binary",
                         ) from exc
                     raise
+            if options.named:
+                self._give_options(relation, options)
         return rows
 
     def create_as(
         self, relation: Relation, select: str, kind: CreateKind, options: TableOptions = TableOptions()
     ) -> Stats:
         """Create a table, a view or a temporary table, which belongs to this session and has no schema."""
-        table = kind is not CreateKind.VIEW
-        check_options(options, table=table)
-        word = {CreateKind.TABLE: "TABLE", CreateKind.VIEW: "VIEW", CreateKind.TEMP: "TEMPORARY TABLE"}[kind]
-        rendered = self._dialect.render(relation)
-        head = f"CREATE {word} {rendered} AS\n"
+        check_options(options, kind)
+        word = {CreateKind.TEMP: "TEMPORARY TABLE"}.get(kind, kind.name.replace("_", " "))
+        head = f"CREATE {word} {self._dialect.render(relation)} AS\n"
         with self._atomically():
             stats = self._run(head + select, offset=len(head))
-            for sql in option_statements(options, rendered, self._dialect, table=table):
+            if options.named:
+                self._give_options(relation, options)
+        return Stats() if kind is CreateKind.VIEW else stats
+
+    def apply_options(self, relation: Relation, options: TableOptions) -> None:
+        """Indexes, rights and a comment."""
+        check_options(options)
+        with self._atomically():
+            self._give_options(relation, options)
+
+    def _give_options(self, relation: Relation, options: TableOptions) -> None:
+        (found,) = standing(self.rows, self._dialect.render(relation))
+        if found is None:
+            raise EngineError(f"there is no table {relation}", kind=ErrorKind.MISSING)
+        if found.letter == "v":
+            check_options(options, CreateKind.VIEW)
+        else:
+            indexes = [
+                StandingIndex(row[0], row[1], row[2], tuple(row[3])) for row in self.rows(catalogue.indexes(found.oid))
+            ]
+            for sql in index_statements(options.indexes, indexes, found.schema, found.relation, self._dialect):
                 self._run(sql)
+        if options.grants:
+            rights = [(right, role) for right, role in self.rows(catalogue.rights(found.oid))]
+            for sql in right_statements(options, rights, found.name, self._dialect):
+                self._run(sql)
+        if options.comment is not None:
+            self._run(f"COMMENT ON {found.word} {found.name} IS {self._dialect.literal(options.comment)}")
         self._asked[relation] = rights_asked(options, self._dialect)
-        return stats if table else Stats()
 
     def insert(self, relation: Relation, select: str, columns: Sequence[str]) -> Stats:
         """Append by name."""

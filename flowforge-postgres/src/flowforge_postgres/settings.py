@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import attrs
 
@@ -96,3 +97,22 @@ class PostgresSettings:
         validator=_positive,
         help="Seconds that a statement may wait for the locks of others; without it --lock-timeout decides in a build.",
     )
+
+
+_DBNAME = re.compile(r"(?:^|[\s?&])dbname\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s&]+))")
+
+
+def database_of(settings: PostgresSettings) -> str | None:
+    """The database that is connected to, where the settings say it; ``None``: the server or the environment does."""
+    dsn = settings.dsn
+    if dsn is None:
+        return settings.database
+    url = _URL.match(dsn)
+    if url is not None:
+        named = unquote(urlsplit(dsn).path.lstrip("/"))
+        if named:
+            return named
+    found = _DBNAME.search(dsn)
+    if found is None:
+        return None
+    return re.sub(r"\\(.)", r"\1", found[1]) if found[1] is not None else unquote(found[2]) if url else found[2]

@@ -56,7 +56,7 @@ class Standing:
 
 @attrs.frozen
 class Reader:
-    """A view that reads the relation, directly or by other views.
+    """A view, materialized or not, that reads the relation, directly or by other views.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class Reader:
         """SQL that makes the view."""
         settings = self.belongings.settings
         options = f" WITH ({', '.join(settings)})" if settings else ""
-        return f"CREATE VIEW {self.standing.name}{options} AS\n{self.query}"
+        return f"CREATE {self.standing.word} {self.standing.name}{options} AS\n{self.query}"
 
 
 @attrs.frozen
@@ -179,7 +179,7 @@ _RELATION = (
     f"SELECT t.oid, 'relation', {_ROW}(n.nspname::text, t.relname::text, t.relkind::text,"
     " pg_catalog.pg_get_userbyid(t.relowner)::text, pg_catalog.pg_has_role(t.relowner, 'USAGE'),"
     " pg_catalog.has_schema_privilege(t.relnamespace, 'CREATE'),"
-    " CASE t.relkind WHEN 'v' THEN pg_catalog.rtrim(pg_catalog.pg_get_viewdef(t.oid), '; ') END,"
+    " CASE WHEN t.relkind IN ('v', 'm') THEN pg_catalog.rtrim(pg_catalog.pg_get_viewdef(t.oid), '; ') END,"
     " t.reloptions, (SELECT o.reloptions FROM pg_catalog.pg_class o WHERE o.oid = t.reltoastrelid),"
     " t.relreplident::text, t.relpersistence::text, t.relforcerowsecurity)"
     f" FROM pg_catalog.pg_class t JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace WHERE t.oid {_THESE}"

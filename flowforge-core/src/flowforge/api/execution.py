@@ -177,6 +177,7 @@ def _plan(project: Project, names: Sequence[str]) -> Plan:
         dialect=executor.dialect,
         namespace=executor.namespace,
         profile=project.profile.name,
+        databases=project.engine.databases(project.profile.settings),
     )
 
 

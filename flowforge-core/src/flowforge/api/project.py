@@ -5,9 +5,8 @@ Nothing is global: two projects, or one project twice, can be open in one proces
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -281,13 +280,9 @@ class Project(Connected):
         ProjectErrors, RenderError
             With everything that does not compile.
         """
-        compiler, problems, compiled = self.compiler, Problems(), {}
-        for node in self.select(select, exclude):
-            if node.query is not None:
-                with _collecting(problems):
-                    compiled[node.name] = compiler.compile_shown(node.name)
-        problems.raise_if_any()
-        return compiled
+        from flowforge.api.validation import compile_nodes
+
+        return compile_nodes(self, self.select(select, exclude))
 
     def validate(self, *, syntax: bool = True) -> tuple[Note, ...]:
         """Compile every SQL model and parse the result, without a connection; the files were checked by loading.
@@ -479,13 +474,3 @@ def _many(selectors: Selectors) -> Sequence[str]:
 
 def _first_location(node: Node) -> Location:
     return node.refs[0].location if node.refs else Location(node.path)
-
-
-@contextlib.contextmanager
-def _collecting(problems: Problems) -> Iterator[None]:
-    from flowforge.errors import FlowForgeError
-
-    try:
-        yield
-    except FlowForgeError as error:
-        problems.add(error)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flowforge.contract import Capability, LoadMode, Session
 from flowforge.crash import crash_point
 from flowforge.project.manifest import Node, SeedBody
+from flowforge.run.lacking import table_options
 from flowforge.values import Relation
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def write_seed(project: Project, node: Node, session: Session, target: Relation,
         nested=bool(project.engine.support(Capability.NESTED_TYPES)),
     )
     origin = Origin.of(node, project.executor.dialect)
-    rows = session.load(target, origin.beside(reader) if origin is not None else reader, mode)
+    options = table_options(node, project.engine).at_creation
+    rows = session.load(target, origin.beside(reader) if origin is not None else reader, mode, options)
     crash_point("seed.loaded")
     return rows

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from flowforge.contract import Capability
 from flowforge.errors import FlowForgeError, Note, Problems, RenderError
+from flowforge.project.manifest import Node
 from flowforge.run.compile import Compiled
+from flowforge.run.lacking import refuse_what_is_lacking
 from flowforge.values import Location
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ def validate(project: Project, *, syntax: bool = True) -> tuple[Note, ...]:
         except FlowForgeError as error:
             problems.add(error)
     for node in project.manifest.nodes.values():
+        check_engine(project, node, problems)
         if node.query is None:
             continue
         try:
@@ -39,6 +43,32 @@ def validate(project: Project, *, syntax: bool = True) -> tuple[Note, ...]:
             problems.add(error)
     problems.raise_if_any()
     return tuple(notes)
+
+
+def compile_nodes(project: Project, nodes: Iterable[Node]) -> Mapping[str, Compiled]:
+    """The SQL of the SQL models among *nodes*, by name; everything that is wrong is raised."""
+    problems, compiled = Problems(), {}
+    for node in nodes:
+        check_engine(project, node, problems)
+        if node.query is not None:
+            try:
+                compiled[node.name] = project.compiler.compile_shown(node.name)
+            except FlowForgeError as error:
+                problems.add(error)
+    problems.raise_if_any()
+    return compiled
+
+
+def check_engine(project: Project, node: Node, problems: Problems) -> None:
+    """Compile what a model has run beside its query, and look for what the profile's engine cannot do for it."""
+    databases = project.engine.databases(project.profile.settings)
+    if node.materialized != "ephemeral":
+        refuse_what_is_lacking(node, project.engine, project.compiler.dialect, databases, problems)
+    if node.config.hooks:
+        try:
+            project.compiler.compile_hooks(node.name)
+        except FlowForgeError as error:
+            problems.add(error)
 
 
 def check_syntax(compiled: Compiled, dialect: str, path: str) -> None:

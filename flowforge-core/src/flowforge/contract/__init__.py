@@ -35,12 +35,16 @@ from flowforge.contract.formats import (
     Macro,
     SeedFormat,
 )
+from flowforge.contract.options import (
+    Index,
+    TableOptions,
+    is_our_index,
+)
 from flowforge.contract.session import (
     CreateKind,
     LoadMode,
     Session,
     Stats,
-    TableOptions,
 )
 from flowforge.contract.settings import (
     setting,
@@ -66,6 +70,7 @@ __all__ = [
     "Executor",
     "FULL",
     "FileSource",
+    "Index",
     "LoadMode",
     "Macro",
     "SeedFormat",
@@ -78,6 +83,7 @@ __all__ = [
     "Support",
     "SupportLevel",
     "TableOptions",
+    "is_our_index",
     "not_implemented",
     "partial",
     "setting",

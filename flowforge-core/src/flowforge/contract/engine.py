@@ -67,6 +67,12 @@ class EngineSpec:
         True when the engine runs without any setting, and so may be taken when a project has no profile.
     frames:
         Kinds of DataFrame that Python models may ask for beyond ``arrow`` and ``pandas``.
+    table_options:
+        The names of the :class:`TableOptions` that relations can have, each with the words that may stand in it, in
+        lower case: privileges in ``grants``, types in ``indexes``, formats in ``format``. A view may have ``grants``.
+    databases:
+        Called with settings: the names that a model may write as its ``database``; none, when the engine has no such
+        thing. ``None``: whatever the server knows.
     offline:
         Called with settings, gives the text rules and the name space that an executor would have, without a driver or
         a connection. Without it, ``compile`` and ``validate`` have to connect.
@@ -94,6 +100,8 @@ class EngineSpec:
     aliases: tuple[str, ...] = ()
     zero_config: bool = False
     frames: tuple[str, ...] = ()
+    table_options: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
+    databases: Callable[[Any], tuple[str, ...] | None] = lambda settings: ()
     offline: Callable[[Any], tuple[Dialect, Namespace]] | None = None
     stand_in: Callable[[Any, Path], Any | None] | None = None
     scratch: Callable[[Any], Any] | None = None

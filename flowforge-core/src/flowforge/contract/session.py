@@ -6,11 +6,12 @@ import contextlib
 import enum
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
 from flowforge.contract.files import FileSource
+from flowforge.contract.options import TableOptions
 from flowforge.errors import UnsupportedError
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 
@@ -26,25 +27,13 @@ class Stats:
     bytes_scanned: int | None = None
 
 
-@attrs.frozen
-class TableOptions:
-    """How a new relation should be laid out; an engine refuses what it cannot do, it never ignores it."""
-
-    partition_by: tuple[str, ...] = ()
-    cluster_by: tuple[str, ...] = ()
-    indexes: tuple[tuple[str, ...], ...] = ()
-    format: str | None = None
-    location: str | None = None
-    grants: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
-    comment: str | None = None
-
-
 class CreateKind(enum.Enum):
     """What ``Session.create_as`` creates."""
 
     TABLE = "table"
     VIEW = "view"
     TEMP = "temp"
+    MATERIALIZED_VIEW = "materialized_view"
 
 
 class LoadMode(enum.Enum):
@@ -62,6 +51,9 @@ class Session(ABC):
     itself. All names arrive as :class:`Relation` and are rendered by the engine's dialect.
     """
 
+    carries_indexes: ClassVar[bool] = True
+    """Whether :meth:`replace` brings the indexes of the staged table along. Otherwise they are made when it stands."""
+
     # statements
 
     @abstractmethod
@@ -75,8 +67,13 @@ class Session(ABC):
     # writing
 
     @abstractmethod
-    def load(self, relation: Relation, reader: pa.RecordBatchReader, mode: LoadMode) -> int:
-        """Write Arrow rows by the engine's bulk path and return how many; columns are matched by name."""
+    def load(
+        self, relation: Relation, reader: pa.RecordBatchReader, mode: LoadMode, options: TableOptions = TableOptions()
+    ) -> int:
+        """Write Arrow rows by the engine's bulk path and return how many; columns are matched by name.
+
+        *options* are those of the table that is made, as in :meth:`create_as`.
+        """
 
     @abstractmethod
     def create_as(
@@ -84,8 +81,30 @@ class Session(ABC):
     ) -> Stats:
         """Create a relation from a query. It is an error when the name is taken.
 
-        A temporary table has no schema in its name; it belongs to this session, and no other sees it.
+        A temporary table has no schema in its name; it belongs to this session, and no other sees it. A materialized
+        view needs ``MATERIALIZED_VIEWS``, and holds its rows when this is over.
+
+        Raises
+        ------
+        UnsupportedError
+            For an option that relations of this kind cannot have; the engine's ``table_options`` say the same.
         """
+
+    def apply_options(self, relation: Relation, options: TableOptions) -> None:
+        """Give a relation that stands the indexes, the rights and the comment of *options*.
+
+        Indexes are called as :meth:`Index.name_on` says. One that stands stays; those that
+        :func:`~flowforge.contract.is_our_index` knows and that are not asked for any more go, and nobody else's do.
+        Of each privilege that *options* name, exactly these roles have it afterwards. Calling it twice is calling it
+        once; part of a transaction, where the engine has them.
+
+        Raises
+        ------
+        UnsupportedError
+            For an option that cannot be had, or not by a relation that stands.
+        """
+        for name in options.named:
+            raise UnsupportedError(f"this engine has no {name}", help=f"remove {name}, or limit it to other engines")
 
     @abstractmethod
     def insert(self, relation: Relation, select: str, columns: Sequence[str]) -> Stats:
@@ -103,7 +122,7 @@ class Session(ABC):
     def replace(self, staged: Relation, target: Relation) -> None:
         """Let the table *staged* take the place of *target*, whatever stands there, if anything.
 
-        Inside :meth:`transaction` it becomes visible with the commit. *staged* is gone afterwards. Views that read
+        *staged* is a materialized view as well, where the engine has those. Inside :meth:`transaction` it becomes visible with the commit. *staged* is gone afterwards. Views that read
         *target* go on working, and show the new rows.
 
         With ``ATOMIC_REPLACE`` it is one step outside of a transaction too: whoever is killed in the middle leaves what
@@ -199,7 +218,7 @@ class Session(ABC):
         """
         raise UnsupportedError(f"this engine has no {kind} frames")
 
-    def load_frame(self, relation: Relation, frame: Any) -> int | None:
+    def load_frame(self, relation: Relation, frame: Any, options: TableOptions = TableOptions()) -> int | None:
         """Create a table from the engine's own DataFrame type; ``None`` when *frame* is not one of them."""
         return None
 

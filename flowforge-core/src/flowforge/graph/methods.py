@@ -22,7 +22,7 @@ from flowforge.project.manifest import Manifest, ModelConfig, Node, NodeKind
 
 Method = Callable[[Manifest, str, str], frozenset[str]]
 
-_MATERIALIZATIONS = ("ephemeral", "incremental", "seed", "snapshot", "table", "view")
+_MATERIALIZATIONS = ("ephemeral", "incremental", "materialized_view", "seed", "snapshot", "table", "view")
 _TYPES = ("model", "seed", "snapshot", "source")
 
 
@@ -146,7 +146,7 @@ def by_engine(manifest: Manifest, key: str, value: str) -> frozenset[str]:
 def by_group(manifest: Manifest, key: str, value: str) -> frozenset[str]:
     """The group that a model belongs to."""
     _no_key("group", key)
-    return _fitting(manifest, "belongs to the group", value, lambda node: _words(getattr(node.config, "group", None)))
+    return _fitting(manifest, "belongs to the group", value, lambda node: _words(node.config.group))
 
 
 def by_fqn(manifest: Manifest, key: str, value: str) -> frozenset[str]:

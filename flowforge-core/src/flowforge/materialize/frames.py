@@ -10,7 +10,7 @@ import json
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from flowforge.contract import LoadMode, Session
+from flowforge.contract import LoadMode, Session, TableOptions
 from flowforge.errors import ModelExecutionError
 from flowforge.values import Relation
 
@@ -61,7 +61,15 @@ def to_pandas(table: pa.Table) -> Any:
     return table.to_pandas(split_blocks=True, self_destruct=True)
 
 
-def write_frame(session: Session, target: Relation, value: Any, *, node: str, path: str) -> int | None:
+def write_frame(
+    session: Session,
+    target: Relation,
+    value: Any,
+    *,
+    node: str,
+    path: str,
+    options: TableOptions = TableOptions(),
+) -> int | None:
     """Create the table *target* from what a Python model returned, and return its number of rows.
 
     Raises
@@ -69,12 +77,12 @@ def write_frame(session: Session, target: Relation, value: Any, *, node: str, pa
     ModelExecutionError
         When the value is no frame, or its columns cannot be told apart.
     """
-    rows = session.load_frame(target, value)
+    rows = session.load_frame(target, value, options)
     if rows is not None:
         return rows
     reader = _reader(value, node, path)
     _check_columns(reader.schema.names, node, path)
-    return session.load(target, reader, LoadMode.CREATE)
+    return session.load(target, reader, LoadMode.CREATE, options)
 
 
 def as_table(value: Any, *, node: str, path: str) -> pa.Table:

@@ -17,6 +17,7 @@ from flowforge.contract import Capability, Dialect, EngineSpec, Session
 from flowforge.crash import crash_point
 from flowforge.errors import InternalError
 from flowforge.materialize.history import Past
+from flowforge.materialize.hooks import Hooks, run_statements
 from flowforge.materialize.steps import Audit, Publication, Published, Steps, Writer
 from flowforge.materialize.stepwise import publish_stepwise, refuse_what_is_not_atomic
 from flowforge.state.lease import Leases
@@ -90,16 +91,37 @@ class Publisher:
                 raise InternalError("no leases for an engine that cannot lock")
             with self.leases.hold(session, name, timeout=self.lock_timeout) as lease:
                 return publish_stepwise(self._steps, lease, session, publication, audit)
+        run_statements(session, self._hooks(session, publication).before, in_transaction=False)
         with session.transaction():
             session.lock(name, timeout=self.lock_timeout)
             crash_point("publish.locked")
-            published = self._in_transaction(session, publication, audit)
+            hooks = self._hooks(session, publication)
+            published, unfinished = self._in_transaction(session, publication, audit, hooks)
         crash_point("publish.committed")
+        if unfinished is not None:
+            self._finish(session, publication, published.row, unfinished, hooks)
         return published
 
     def spare(self, publication: Publication) -> Relation:
         """A relation of this run's own that a publication's writer may use beside the one that it is given."""
         return self._steps.spare(publication)
+
+    def _hooks(self, session: Session, publication: Publication) -> Hooks:
+        """What is to be run around this publication."""
+        growing = publication.growing_hooks
+        return growing if growing is not None and self._steps.grows(session, publication) else publication.hooks
+
+    def _finish(
+        self, session: Session, publication: Publication, row: MetaRow, unfinished: MetaRow, hooks: Hooks
+    ) -> None:
+        """Run what is to be run outside of the transaction, and only then note that all is done."""
+        run_statements(session, hooks.after, in_transaction=False)
+        with session.transaction():
+            session.lock(self.dialect.render(publication.target), timeout=self.lock_timeout)
+            now = self._steps.noted(session, publication.target)
+            if now is not None and (now.run_id, now.sequence) == (self.run_id, unfinished.sequence):
+                # else another run was here meanwhile
+                write_meta(session, self.dialect, self.meta_table, row)
 
     def cancel(self) -> None:
         """End all waiting for leases, now and from now on. Any thread."""
@@ -115,7 +137,7 @@ class Publisher:
             A new one; the one that published is lost.
         """
         row = self._steps.noted(session, publication.target)
-        if row is None or row.run_id != self.run_id:
+        if row is None or row.run_id != self.run_id or publication.outlasts:
             return False
         return row.data_id == publication.data_id or bool(
             publication.fingerprint and row.fingerprint == publication.fingerprint
@@ -125,34 +147,38 @@ class Publisher:
     def _steps(self) -> Steps:
         return Steps(self.engine, self.dialect, self.namespace, self.run_id, self.meta_table, self.clock)
 
-    def _in_transaction(self, session: Session, publication: Publication, audit: Audit | None) -> Published:
+    def _in_transaction(
+        self, session: Session, publication: Publication, audit: Audit | None, hooks: Hooks
+    ) -> tuple[Published, MetaRow | None]:
+        """What was published, and what was noted instead while hooks are to come: nobody can skip it by that."""
         steps = self._steps
         row = steps.noted(session, publication.target)
         publication = steps.alone(session, publication, row)
         if row is not None and steps.is_built(session, publication, row):
             if audit is not None:
                 audit(session, self.dialect.render(publication.target))
-            return Published(row, row.rows, kept=True)
+            return Published(row, row.rows, kept=True), None
         steps.refuse_to_lose_a_history(session, publication, row)
+        run_statements(session, hooks.before, in_transaction=True)
         past = steps.past(session, publication) if publication.history is not None else None
         if past is not None and publication.prunes:
-            pruned = self._pruned(session, publication, past, row)
-            if pruned.kept:
-                return pruned
-            published = pruned
+            published = self._pruned(session, publication, past, row)
+            if published.kept:
+                return published, None
         elif past is not None:
-            published = self._continued(session, publication, past, audit, row)
+            published = self._continued(session, publication, past, audit, row, hooks)
         elif steps.grows(session, publication):
-            published = self._grown(session, publication, audit, row)
+            published = self._grown(session, publication, audit, row, hooks)
         else:
-            published = self._replaced(session, publication, audit, row)
+            published = self._replaced(session, publication, audit, row, hooks)
         steps.note_windows(session, publication, published.rows)
-        write_meta(session, self.dialect, self.meta_table, published.row)
+        unfinished = attrs.evolve(published.row, fingerprint="", content="") if hooks.outlasts else None
+        write_meta(session, self.dialect, self.meta_table, unfinished or published.row)
         crash_point("publish.noted")
-        return published
+        return published, unfinished
 
     def _replaced(
-        self, session: Session, publication: Publication, audit: Audit | None, row: MetaRow | None
+        self, session: Session, publication: Publication, audit: Audit | None, row: MetaRow | None, hooks: Hooks
     ) -> Published:
         steps = self._steps
         staged = None if publication.is_query else steps.stage(session, publication)
@@ -163,17 +189,29 @@ class Publisher:
         if staged is not None:
             staged = steps.hashed(session, publication, staged)
             kept = steps.are_equal(session, publication, staged, row)
-        if staged is not None and row is not None and kept:
-            session.drop(staged.relation, RelationKind.TABLE)
-            noted = steps.kept_row(publication, row)
+        if staged is not None and kept:
+            session.drop(staged.relation, publication.staged_kind)
         else:
             steps.replace(session, publication, staged)
             crash_point("publish.replaced")
+        if self._after(session, hooks) and staged is not None:
+            content = steps.content(session, publication, publication.table)
+            kept = kept and content == staged.content
+            staged = attrs.evolve(staged, content=content)
+        if staged is not None and row is not None and kept:
+            noted = steps.kept_row(publication, row)
+        else:
             noted = steps.new_row(session, publication, staged, row)
         return Published(noted, staged.rows if staged else None, kept)
 
     def _continued(
-        self, session: Session, publication: Publication, past: Past, audit: Audit | None, row: MetaRow | None
+        self,
+        session: Session,
+        publication: Publication,
+        past: Past,
+        audit: Audit | None,
+        row: MetaRow | None,
+        hooks: Hooks,
     ) -> Published:
         """Add versions to a history; the audit sees all of its versions as they will be."""
         steps = self._steps
@@ -183,12 +221,14 @@ class Publisher:
             if not kept:
                 versions.write()
             versions.spares.drop(session)
+            steps.furnish(session, publication)
         else:
             steps.replace(session, publication, steps.stage_versions(session, publication, versions))
         crash_point("publish.versioned")
         if audit is not None:
             audit(session, self.dialect.render(publication.target))
-        if kept and row is not None:
+        hooked = self._after(session, hooks)
+        if kept and row is not None and not hooked:
             return Published(steps.kept_row(publication, row), 0, kept=True)
         return Published(steps.new_row(session, publication, None, row), versions.opened, kept=False)
 
@@ -204,22 +244,33 @@ class Publisher:
         crash_point("publish.pruned")
         return Published(steps.new_row(session, publication, None, row), count, kept=False)
 
-    def _grown(self, session: Session, publication: Publication, audit: Audit | None, row: MetaRow | None) -> Published:
+    def _after(self, session: Session, hooks: Hooks) -> bool:
+        """Run what belongs to the transaction when all else is done; was there anything?"""
+        found = any(one.in_transaction for one in hooks.after)
+        if found:
+            run_statements(session, hooks.after, in_transaction=True)
+            crash_point("publish.hooked")
+        return found
+
+    def _grown(
+        self, session: Session, publication: Publication, audit: Audit | None, row: MetaRow | None, hooks: Hooks
+    ) -> Published:
         """Add rows to the table; the audit sees all of its rows as they will be."""
         steps = self._steps
         growth = steps.growth(session, publication)
         known = publication.may_keep and row is not None and steps.stands(session, publication, row)
         kept = known and growth.is_nothing(steps.staging(publication))
-        if kept:
+        if kept or growth.can_write:
+            if not kept:
+                growth.write()
             session.drop(growth.batch, RelationKind.TABLE)
-        elif growth.can_write:
-            growth.write()
-            session.drop(growth.batch, RelationKind.TABLE)
+            steps.furnish(session, publication)
         else:
             steps.replace(session, publication, steps.stage_grown(session, publication, growth))
         crash_point("publish.grown")
         if audit is not None:
             audit(session, self.dialect.render(publication.target))
-        if kept and row is not None:
+        hooked = self._after(session, hooks)
+        if kept and row is not None and not hooked:  # nobody knows what hooks have done to the rows that stand
             return Published(steps.kept_row(publication, row), growth.rows, kept=True)
         return Published(steps.new_row(session, publication, None, row), growth.rows, kept=False)

@@ -14,12 +14,13 @@ import attrs
 from flowforge.contract import Capability, CreateKind, Dialect, EngineSpec, Session, TableOptions
 from flowforge.errors import ModelExecutionError
 from flowforge.materialize.history import NOTED, History, Past, refuse_what_is_no_history
+from flowforge.materialize.hooks import Hooks
 from flowforge.materialize.increments import Growth, Increment, refuse_bad_keys, refuse_outside, stage_new_rows
 from flowforge.materialize.noting import Noting
 from flowforge.materialize.pruning import kept_versions, old_versions
 from flowforge.materialize.staging import staging_name
 from flowforge.materialize.versions import Spares, Versions, first_versions
-from flowforge.state.fingerprint import parse_fingerprint
+from flowforge.state.fingerprint import digest, parse_fingerprint
 from flowforge.state.meta import MetaRow, read_meta_row, relation_key
 from flowforge.state.windows import data_id_of
 from flowforge.values import Namespace, Relation, RelationKind
@@ -63,6 +64,10 @@ class Publication:
         On an engine without transactions around DDL that has no atomic replacement either: replace all the same.
     noting:
         What to note of the windows that the rows belong to.
+    options:
+        What the relation should be like beside its rows; for a view made of rows, what the view should be like.
+    hooks, growing_hooks:
+        What is run before and after; the second, when rows are added to a table that stands.
     """
 
     node: str
@@ -82,6 +87,8 @@ class Publication:
     may_keep: bool = False
     allow_non_atomic: bool = False
     noting: Noting | None = None
+    hooks: Hooks = Hooks()
+    growing_hooks: Hooks | None = None
 
     @property
     def prunes(self) -> bool:
@@ -92,6 +99,17 @@ class Publication:
     def is_query(self) -> bool:
         """Whether it is a view over a query, so that no rows are written."""
         return self.kind is RelationKind.VIEW and self.select is not None
+
+    @property
+    def outlasts(self) -> bool:
+        """Whether something is to be run when all else is committed."""
+        return self.hooks.outlasts or (self.growing_hooks is not None and self.growing_hooks.outlasts)
+
+    @property
+    def staged_kind(self) -> RelationKind:
+        """What the new rows are staged as."""
+        materialized = self.kind is RelationKind.MATERIALIZED_VIEW
+        return RelationKind.MATERIALIZED_VIEW if materialized else RelationKind.TABLE
 
     @property
     def table(self) -> Relation:
@@ -188,8 +206,6 @@ class Steps:
         """Whether the staged rows are those that stand there already, under the same columns."""
         if not publication.may_keep or row is None or not staged.content or row.content != staged.content:
             return False
-        if publication.options != TableOptions():
-            return False  # nobody noted which options the standing table was made with
         standing = session.layout(publication.table)
         return session.layout(staged.relation) == standing and self.stands(session, publication, row)
 
@@ -215,18 +231,32 @@ class Steps:
 
     def stage(self, session: Session, publication: Publication) -> Staged:
         """Write the new rows."""
-        staged = self.staging(publication)
+        staged, kind = self.staging(publication), CreateKind[publication.staged_kind.name]
         if publication.history is not None:
             return self._first_versions(session, publication, publication.history)
         if publication.write is not None:
             rows = publication.write(session, staged)
         else:
             assert publication.select is not None
-            rows = session.create_as(staged, publication.select, CreateKind.TABLE, publication.options).rows
+            rows = session.create_as(staged, publication.select, kind, publication.options.at_creation).rows
+        self._index(session, publication, staged)
         if publication.increment is not None:
             refuse_bad_keys(session, self.dialect, staged, publication.increment, publication.node)
             refuse_outside(session, self.dialect, staged, publication.increment, publication.node)
         return Staged(staged, rows)
+
+    def _index(self, session: Session, publication: Publication, staged: Relation) -> None:
+        """Make indexes before the new rows take their place: nobody waits for them, and doubled rows show in time."""
+        if session.carries_indexes and publication.options.indexes and publication.backing is None:
+            session.apply_options(staged, TableOptions(indexes=publication.options.indexes))
+
+    def furnish(self, session: Session, publication: Publication) -> None:
+        """Give the relation that stands in its place what is not given to a staged one, or was not.
+
+        A table that grew may have been made with other options.
+        """
+        if publication.options.named or publication.increment is not None or publication.history is not None:
+            session.apply_options(publication.target, publication.options)
 
     def grows(self, session: Session, publication: Publication) -> bool:
         """Whether there is a table that the new rows are added to."""
@@ -262,8 +292,9 @@ class Steps:
     def stage_grown(self, session: Session, publication: Publication, growth: Growth) -> Staged:
         """Write all rows that the table is to have, old and new."""
         staged = self.staging(publication)
-        session.create_as(staged, growth.rewritten(), CreateKind.TABLE, publication.options)
+        session.create_as(staged, growth.rewritten(), CreateKind.TABLE, publication.options.at_creation)
         session.drop(growth.batch, RelationKind.TABLE)
+        self._index(session, publication, staged)
         return Staged(staged, growth.rows)
 
     def spare(self, publication: Publication, word: str = "new") -> Relation:
@@ -321,7 +352,10 @@ class Steps:
 
     def _first_versions(self, session: Session, publication: Publication, history: History) -> Staged:
         spares, staged = self._stage_rows(session, publication), self.staging(publication)
-        rows = first_versions(session, self.dialect, spares, history, publication.node, staged, publication.options)
+        rows = first_versions(
+            session, self.dialect, spares, history, publication.node, staged, publication.options.at_creation
+        )
+        self._index(session, publication, staged)
         return Staged(staged, rows)
 
     def versions(self, session: Session, publication: Publication, past: Past) -> Versions:
@@ -335,8 +369,9 @@ class Steps:
     def stage_versions(self, session: Session, publication: Publication, versions: Versions) -> Staged:
         """Write all versions that the history is to have."""
         staged = self.staging(publication)
-        versions.write_all(staged, publication.options)
+        versions.write_all(staged, publication.options.at_creation)
         versions.spares.drop(session)
+        self._index(session, publication, staged)
         return Staged(staged, versions.opened)
 
     def old_versions(self, session: Session, publication: Publication) -> int:
@@ -350,18 +385,22 @@ class Steps:
         staged = self.staging(publication)
         session.drop(staged, RelationKind.TABLE)
         select = kept_versions(self.dialect, publication.target, publication.history, past)
-        session.create_as(staged, select, CreateKind.TABLE, publication.options)
+        session.create_as(staged, select, CreateKind.TABLE, publication.options.at_creation)
+        self._index(session, publication, staged)
         return Staged(staged, None)
 
     def hashed(self, session: Session, publication: Publication, staged: Staged) -> Staged:
         """*staged* with the hash of its rows, where it is asked for and can be had."""
-        if (
-            publication.history is not None
-            or not publication.hash_rows
-            or not self.engine.support(Capability.CONTENT_HASH)
-        ):
-            return staged
-        return attrs.evolve(staged, content=session.content_hash(staged.relation) or "")
+        return attrs.evolve(staged, content=self.content(session, publication, staged.relation))
+
+    def content(self, session: Session, publication: Publication, relation: Relation) -> str:
+        """What tells the rows of *relation*, and the options of the publication, from others; empty: nobody knows."""
+        wanted = publication.hash_rows and publication.history is None and not publication.outlasts
+        if not wanted or not self.engine.support(Capability.CONTENT_HASH):
+            return ""
+        content = session.content_hash(relation) or ""
+        options = publication.options
+        return f"{content}+{digest(repr(options))}" if content and options.named else content
 
     def audit(self, session: Session, publication: Publication, staged: Staged | None, audit: Audit | None) -> None:
         """Let *audit* see the new rows: the staged ones, or those of a view's query."""
@@ -377,6 +416,7 @@ class Steps:
             session.replace(staged.relation, publication.table)
             if publication.backing is not None:
                 session.replace_view(publication.target, f"SELECT * FROM {self.dialect.render(publication.backing)}")
+        self.furnish(session, publication)
         if publication.retired is not None:
             session.drop(publication.retired, RelationKind.TABLE)
 

@@ -17,6 +17,7 @@ from flowforge.contract import Capability, Session
 from flowforge.crash import crash_point
 from flowforge.errors import EngineError, UnsupportedError
 from flowforge.materialize.history import Past
+from flowforge.materialize.hooks import Hooks, run_statements
 from flowforge.materialize.steps import Audit, Publication, Published, Staged, Steps
 from flowforge.state.lease import Lease
 from flowforge.state.meta import MetaRow, append_meta, forget
@@ -54,6 +55,9 @@ def publish_stepwise(
             audit(session, steps.dialect.render(publication.target))
         return Published(row, row.rows, kept=True)
     steps.refuse_to_lose_a_history(session, publication, row)
+    growing = publication.growing_hooks is not None and steps.grows(session, publication)
+    hooks = publication.growing_hooks if growing and publication.growing_hooks is not None else publication.hooks
+    run_statements(session, hooks.before)
     past = steps.past(session, publication) if publication.history is not None else None
     try:
         if past is not None:
@@ -76,16 +80,16 @@ def publish_stepwise(
         if row is not None and kept:
             lease.confirm(session)
             if staged is not None:
-                session.drop(staged.relation, RelationKind.TABLE)
+                session.drop(staged.relation, publication.staged_kind)
             steps.note_windows(session, publication, staged.rows if staged is not None else None)
-            noted = steps.kept_row(publication, row)
-            append_meta(session, steps.dialect, steps.meta_table, noted)
+            noted, kept = _keep(steps, lease, session, publication, staged, row, hooks)
         else:
-            noted = _replace(steps, lease, session, publication, staged, row)
+            noted = _replace(steps, lease, session, publication, staged, row, hooks)
         crash_point("open.noted")
     except BaseException:
         if not publication.is_query:
-            for spare in (steps.staging(publication), *_spares(steps, publication)):
+            _clear_away(session, steps.staging(publication), publication.staged_kind)
+            for spare in _spares(steps, publication):
                 _clear_away(session, spare)
         raise
     forget(session, steps.dialect, steps.meta_table, noted.relation, before=noted.sequence)
@@ -118,8 +122,43 @@ def _stage_history(
     return steps.stage_versions(session, publication, versions)
 
 
+def _keep(
+    steps: Steps,
+    lease: Lease,
+    session: Session,
+    publication: Publication,
+    staged: Staged | None,
+    row: MetaRow,
+    hooks: Hooks,
+) -> tuple[MetaRow, bool]:
+    """Note that equal rows stand there already; hooks are run all the same, and may change them."""
+    noted, kept = steps.kept_row(publication, row), True
+    if hooks.after:
+        announced = steps.unknown_row(publication, row)
+        append_meta(session, steps.dialect, steps.meta_table, announced)
+        changed = _after(steps, lease, session, publication, staged, hooks)
+        kept = staged is not None and changed is not None and bool(staged.content) and changed.content == staged.content
+        noted = steps.new_row(session, publication, changed, announced)
+        if kept:
+            noted = attrs.evolve(steps.kept_row(publication, row), sequence=noted.sequence)
+    append_meta(session, steps.dialect, steps.meta_table, noted)
+    return noted, kept
+
+
+def _after(
+    steps: Steps, lease: Lease, session: Session, publication: Publication, staged: Staged | None, hooks: Hooks
+) -> Staged | None:
+    """Run what is to be run when the relation stands, and look at its rows again."""
+    run_statements(session, hooks.after)
+    crash_point("open.hooked")
+    lease.confirm(session)
+    if staged is None:
+        return None
+    return attrs.evolve(staged, content=steps.content(session, publication, publication.table))
+
+
 def _stage(steps: Steps, session: Session, publication: Publication) -> Staged:
-    session.drop(steps.staging(publication), RelationKind.TABLE)  # of an attempt whose connection was lost
+    session.drop(steps.staging(publication), publication.staged_kind)  # of an attempt whose connection was lost
     if steps.grows(session, publication):
         return steps.stage_grown(session, publication, steps.growth(session, publication))
     return steps.stage(session, publication)
@@ -132,6 +171,7 @@ def _replace(
     publication: Publication,
     staged: Staged | None,
     row: MetaRow | None,
+    hooks: Hooks,
 ) -> MetaRow:
     lease.confirm(session)
     announced = steps.unknown_row(publication, row)
@@ -155,13 +195,15 @@ def _replace(
     if publication.noting is not None:
         steps.note_windows(session, publication, staged.rows if staged is not None else None)
         crash_point("open.windows")
+    if hooks.after:
+        staged = _after(steps, lease, session, publication, staged, hooks)
     noted = steps.new_row(session, publication, staged, announced)
     append_meta(session, steps.dialect, steps.meta_table, noted)
     return noted
 
 
-def _clear_away(session: Session, staged: Relation) -> None:
+def _clear_away(session: Session, staged: Relation, kind: RelationKind = RelationKind.TABLE) -> None:
     try:
-        session.drop(staged, RelationKind.TABLE)
+        session.drop(staged, kind)
     except Exception as error:  # noqa: BLE001 - it must not hide why it is cleared away; the next run finds it
         logger.debug("%s stays until the next run: %s", staged, error)

@@ -1,6 +1,6 @@
 """Brings the settings that stand beside models to the models: checks each layer once, and joins them.
 
-Nearest wins; tags are joined, and so are the keys of ``meta``.
+Nearest wins; tags and hooks are joined, and so are the keys of ``meta``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from flowforge.config.properties import ModelProps
 from flowforge.config.structure import nearest
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems
 from flowforge.project.asked import Answers
+from flowforge.project.hooks import SPELLINGS, Said, entries
 from flowforge.project.model_config import SETTINGS, check_settings
 from flowforge.values import Location
 
@@ -79,6 +80,25 @@ class Settings:
             return places[key].place(key) if key in places and key not in own else place(key)
 
         return values, where
+
+    def hooks(self, path: str, name: str, own: Mapping[str, Any], place: Place) -> Said:
+        """The hooks of one model from all layers, those of the most general first; an empty list drops the others."""
+        short = name.removesuffix(".ff")
+        found: dict[str, list[tuple[Any, Location]]] = {}
+        layers = (*self.layers.of(self._folders(path), short), *self.described.get(short, ()))
+        for layer in layers:
+            for key in layer.values.keys() & SPELLINGS.keys():
+                value = layer.values[key]
+                listed = isinstance(value, (list, tuple))
+                said = [
+                    (entry, layer.place(key, (number,) if listed else ()))
+                    for number, entry in enumerate(entries(value))
+                ]
+                found[SPELLINGS[key]] = [*found.get(SPELLINGS[key], ()), *said] if said else []
+        for key in own.keys() & SPELLINGS.keys():
+            said = [(entry, place(key)) for entry in entries(own[key])]
+            found[SPELLINGS[key]] = [*found.get(SPELLINGS[key], ()), *said] if said else []
+        return {key: tuple(said) for key, said in found.items() if said}
 
     def refuse_strays(self, nodes: Iterable[Named], problems: Problems) -> None:
         """Complain about settings for folders and models that do not exist."""
@@ -149,7 +169,7 @@ def _beside(described: Iterable[ModelProps]) -> dict[str, tuple[Layer, ...]]:
     return {entry.name.removesuffix(".ff"): entry.settings for entry in described if entry.settings}
 
 
-_PROSE = ("description", "meta", "delta_sql")
+_PROSE = ("description", "meta", "delta_sql", *SPELLINGS)
 """Settings that people read, or that are templates of their own; braces in them are not for us."""
 
 

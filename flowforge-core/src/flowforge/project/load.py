@@ -112,7 +112,7 @@ def load_manifest(
     for path in files.python:
         text = _read(root, path, problems)
         if text is not None:
-            nodes.extend(python_nodes(text, path, problems, settings, deltas))
+            nodes.extend(python_nodes(text, path, problems, settings, deltas, library))
     settings.refuse_strays(nodes, problems)
     seeds = find_seeds(problems, tuple(entry for entry in described if entry.kind == "seeds"), answers)
     nodes.extend(seeds.nodes)
@@ -249,13 +249,14 @@ def _link(
     for node in nodes.values():
         parents: set[str] = set()
         reads: set[str] = set()
-        for ref in (*node.refs, *(node.delta.refs if node.delta else ())):
+        beside = (*node.config.hooks, *((node.delta,) if node.delta else ()))
+        for ref in (*node.refs, *(ref for one in beside for ref in one.refs)):
             target = known.get(ref.name.removesuffix(".ff"))
             if target is None:
                 problems.add(_missing_ref(ref, known, sources, disabled))
             else:
                 parents.add(target)
-        for call in (*node.sources, *(node.delta.sources if node.delta else ())):
+        for call in (*node.sources, *(call for one in beside for call in one.sources)):
             source = sources.get(f"{call.source}.{call.table}")
             if source is None:
                 if all_sources:

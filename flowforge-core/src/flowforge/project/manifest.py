@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from flowforge.contract import Index, TableOptions
 from flowforge.errors import Note
 from flowforge.values import Location, Relation
 
 if TYPE_CHECKING:
     from flowforge.config.freshness import FreshnessRule
+    from flowforge.project.hooks import Hook
     from flowforge.project.macros import MacroLibrary
+    from flowforge.project.table_settings import Storage
 
 
 def _no_macros() -> MacroLibrary:
@@ -151,6 +154,14 @@ class ModelConfig:
         Files that it reads, as globs relative to the project; their content counts.
     event_time:
         The column that says when a row happened: who builds window by window reads only the rows of the window.
+    database:
+        Where it is written, if not in the profile's database.
+    group:
+        Models that belong together, to be selected.
+    storage, partition_by, cluster_by, indexes, grants:
+        See :class:`~flowforge.contract.TableOptions`.
+    pre_hook, post_hook:
+        Statements that run before and after it is built.
     """
 
     materialized: str = "table"
@@ -172,6 +183,34 @@ class ModelConfig:
     incremental: Incremental | None = None
     snapshot: Snapshot | None = None
     event_time: str | None = None
+    database: str | None = None
+    group: str | None = None
+    storage: Storage | None = None
+    partition_by: tuple[str, ...] = ()
+    cluster_by: tuple[str, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    grants: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    pre_hook: tuple[Hook, ...] = ()
+    post_hook: tuple[Hook, ...] = ()
+
+    @property
+    def hooks(self) -> tuple[Hook, ...]:
+        """All of its hooks."""
+        return (*self.pre_hook, *self.post_hook)
+
+    @property
+    def table_options(self) -> TableOptions:
+        """What its table should be like."""
+        storage = self.storage
+        return TableOptions(
+            partition_by=self.partition_by,
+            cluster_by=self.cluster_by,
+            indexes=self.indexes,
+            format=storage.format if storage else None,
+            location=storage.path if storage else None,
+            options=storage.options if storage else {},
+            grants=self.grants,
+        )
 
 
 @attrs.frozen
@@ -276,6 +315,8 @@ class Node:
         Ids of the sources that it reads (``group.table``), sorted, without doubles.
     profile:
         Name of the profile that it runs under, when it is not the run's; room for several engines in one run.
+    place_of:
+        Where a setting of it stands; the file itself, when nobody said it.
     """
 
     name: str
@@ -293,6 +334,11 @@ class Node:
     package: str = ""
     profile: str | None = None
     delta: Delta | None = None
+    place_of: Callable[[str], Location] | None = attrs.field(default=None, eq=False, repr=False)
+
+    def place(self, setting: str) -> Location:
+        """Where a setting stands, for errors."""
+        return self.place_of(setting) if self.place_of is not None else Location(self.path)
 
     @property
     def short_name(self) -> str:
@@ -312,7 +358,7 @@ class Node:
 
     @property
     def materialized(self) -> str:
-        """``table``, ``view``, ``ephemeral``, ``incremental``, ``snapshot`` or ``seed``."""
+        """How it is stored: ``table``, ``view``, ``materialized_view``, ``incremental``, ``snapshot`` ... or ``seed``."""
         return "seed" if self.kind is NodeKind.SEED else self.config.materialized
 
 

@@ -24,9 +24,11 @@ from flowforge.project.batching import (
     moment_text,
     not_negative,
 )
-from flowforge.project.manifest import Incremental, ModelConfig
-from flowforge.project.setting_fields import columns as _columns
-from flowforge.project.setting_fields import words as _words
+from flowforge.project.fitting import refuse_misfits
+from flowforge.project.hooks import HOOKS, Said, WrittenHooks, read_hooks, read_written
+from flowforge.project.macros import MacroLibrary
+from flowforge.project.manifest import Incremental, ModelConfig, NodeKind
+from flowforge.project.setting_fields import columns, words
 from flowforge.project.snapshot_settings import (
     SHARED,
     HardDeletes,
@@ -35,24 +37,26 @@ from flowforge.project.snapshot_settings import (
     is_snapshot,
     snapshot_of,
 )
+from flowforge.project.table_settings import (
+    Storage,
+    WrittenGrants,
+    WrittenIndexes,
+    not_blank,
+    read_grants,
+    read_indexes,
+)
 from flowforge.values import Location
 
-_LATER = (
-    "kind",
-    "pre_hook",
-    "post_hook",
-    "storage",
-    "http",
-    "api",
-    "database",
-    "group",
-    "cluster_by",
-    "grants",
-    "indexes",
-    "contract",
-    "checks",
-    "on_fail",
+_FETCH = (
+    "fetch the data in a Python model; `inputs=` names files that it reads, and `cache=False` builds it in every run"
 )
+_LATER: Mapping[str, str] = {
+    "http": _FETCH,
+    "api": _FETCH,
+    "contract": "declare checks in a YAML file below the models: `columns: [{name: id, checks: [not_null]}]`",
+    "checks": "declare them in a YAML file below the models: `checks:` of the model or of its columns",
+    "on_fail": "a check says `severity: warn` or `severity: error` for itself",
+}
 
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(ms|s|m|h|d)")
@@ -87,11 +91,6 @@ def _inside(instance: object, attribute: attrs.Attribute[Any], value: tuple[str,
             raise ValueError(f"'{pattern}' is outside the project")
 
 
-def _not_blank(instance: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
-    if value is not None and not value.strip():
-        raise ValueError("is empty")
-
-
 Strategy = Literal["append", "insert", "merge", "delete+insert", "insert_overwrite", "microbatch"]
 BatchSize = Literal["hour", "day", "month", "year"]
 OnSchemaChange = Literal["ignore", "none", "fail", "append_new_columns", "sync_all_columns"]
@@ -104,16 +103,16 @@ class _Growing:
 
     enabled: bool = True
     strategy: Strategy | None = None
-    unique_key: tuple[str, ...] = _columns("primary_key")
-    updated_at: tuple[str, ...] = _columns(*_WATERMARKS)
-    partition_by: tuple[str, ...] = _columns()
+    unique_key: tuple[str, ...] = columns("primary_key")
+    updated_at: tuple[str, ...] = columns(*_WATERMARKS)
+    partition_by: tuple[str, ...] = columns()
     on_schema_change: OnSchemaChange | None = attrs.field(default=None, metadata={"aliases": ("schema_sync",)})
     event_time: str | None = attrs.field(default=None, validator=is_name)
     begin: str | None = attrs.field(default=None, converter=moment_text, metadata={"accepts": str | None})
     batch_size: BatchSize | None = None
     lookback: int | None = attrs.field(default=None, validator=not_negative)
-    delta_sql: str | None = attrs.field(default=None, validator=_not_blank)
-    delta_python: str | None = attrs.field(default=None, validator=_not_blank)
+    delta_sql: str | None = attrs.field(default=None, validator=not_blank)
+    delta_python: str | None = attrs.field(default=None, validator=not_blank)
     delta: DeltaBlock | None = attrs.field(default=None, metadata={"aliases": ("delta_config",)})
 
 
@@ -121,43 +120,56 @@ class _Growing:
 class _Written:
     """What a model may say of itself in this version."""
 
-    later_keys: ClassVar[Mapping[str, str]] = dict.fromkeys(_LATER, "")
+    later_keys: ClassVar[Mapping[str, str]] = _LATER
 
-    materialized: Literal["table", "view", "ephemeral", "incremental", "snapshot"] | None = None
-    tags: tuple[str, ...] = attrs.field(default=(), converter=_words, metadata={"accepts": str | tuple[str, ...]})
+    materialized: Literal["table", "view", "materialized_view", "ephemeral", "incremental", "snapshot"] | None = None
+    kind: Literal["sql", "python"] | None = None
+    tags: tuple[str, ...] = attrs.field(default=(), converter=words, metadata={"accepts": str | tuple[str, ...]})
     meta: Mapping[str, Any] = attrs.field(factory=dict)
     description: str | None = None
     owner: str | None = None
-    alias: str | None = attrs.field(default=None, validator=_not_blank)
-    schema: str | None = attrs.field(default=None, validator=_not_blank)
+    alias: str | None = attrs.field(default=None, validator=not_blank)
+    schema: str | None = attrs.field(default=None, validator=not_blank)
+    database: str | None = attrs.field(default=None, validator=not_blank)
+    group: str | None = attrs.field(default=None, validator=not_blank)
     enabled: bool = True
-    engines: tuple[str, ...] = _columns()
+    engines: tuple[str, ...] = columns()
     env_match: Mapping[str, str] = attrs.field(factory=dict)
-    deps: tuple[str, ...] = attrs.field(default=(), converter=_words, metadata={"accepts": str | tuple[str, ...]})
-    frame: str = attrs.field(default="pandas", validator=_not_blank)
+    deps: tuple[str, ...] = attrs.field(default=(), converter=words, metadata={"accepts": str | tuple[str, ...]})
+    frame: str = attrs.field(default="pandas", validator=not_blank)
     dialect: str | None = attrs.field(default=None, validator=is_dialect)
     timeout: float | None = attrs.field(default=None, converter=_seconds, metadata={"accepts": float | str | None})
     cache: bool | None = None
     inputs: tuple[str, ...] = attrs.field(
-        default=(), converter=_words, validator=_inside, metadata={"accepts": str | tuple[str, ...]}
+        default=(), converter=words, validator=_inside, metadata={"accepts": str | tuple[str, ...]}
     )
     incremental: bool | _Growing | None = None
     incremental_strategy: Strategy | None = None
-    unique_key: tuple[str, ...] = _columns("primary_key")
-    updated_at: tuple[str, ...] = _columns(*_WATERMARKS)
-    partition_by: tuple[str, ...] = _columns()
+    unique_key: tuple[str, ...] = columns("primary_key")
+    updated_at: tuple[str, ...] = columns(*_WATERMARKS)
+    partition_by: tuple[str, ...] = columns()
     on_schema_change: OnSchemaChange | None = attrs.field(default=None, metadata={"aliases": ("schema_sync",)})
     snapshot: SnapshotBlock | None = None
     strategy: SnapshotStrategy | None = None
-    check_cols: tuple[str, ...] = _columns("check_columns")
+    check_cols: tuple[str, ...] = columns("check_columns")
     hard_deletes: HardDeletes | None = None
     event_time: str | None = attrs.field(default=None, validator=is_name)
     begin: str | None = attrs.field(default=None, converter=moment_text, metadata={"accepts": str | None})
     batch_size: BatchSize | None = None
     lookback: int | None = attrs.field(default=None, validator=not_negative)
-    delta_sql: str | None = attrs.field(default=None, validator=_not_blank)
-    delta_python: str | None = attrs.field(default=None, validator=_not_blank)
+    delta_sql: str | None = attrs.field(default=None, validator=not_blank)
+    delta_python: str | None = attrs.field(default=None, validator=not_blank)
     delta: DeltaBlock | None = attrs.field(default=None, metadata={"aliases": ("delta_config",)})
+    storage: Storage | None = None
+    cluster_by: tuple[str, ...] = columns()
+    indexes: Any = attrs.field(default=(), converter=read_indexes, metadata={"accepts": WrittenIndexes})
+    grants: Any = attrs.field(factory=dict, converter=read_grants, metadata={"accepts": WrittenGrants})
+    pre_hook: Any = attrs.field(
+        default=(), converter=read_written, metadata={"accepts": WrittenHooks, "aliases": ("pre-hook",)}
+    )
+    post_hook: Any = attrs.field(
+        default=(), converter=read_written, metadata={"accepts": WrittenHooks, "aliases": ("post-hook",)}
+    )
 
 
 MODEL_KEYS = _Written
@@ -181,7 +193,13 @@ def check_settings(layer: Layer, problems: Problems) -> bool:
 
 
 def structure_config(
-    raw: Mapping[str, Any], place: Callable[[str], Location], problems: Problems
+    raw: Mapping[str, Any],
+    place: Callable[[str], Location],
+    problems: Problems,
+    *,
+    kind: NodeKind = NodeKind.SQL,
+    hooks: Said | None = None,
+    library: MacroLibrary | None = None,
 ) -> ModelConfig | None:
     """Check a model's settings; ``None`` when something is wrong with them, which then is in *problems*.
 
@@ -191,6 +209,12 @@ def structure_config(
         Keys and literal values.
     place:
         Where a key stands in the model's file.
+    kind:
+        What the model's file is.
+    hooks:
+        What all layers say of hooks.
+    library:
+        The macros that hooks may use.
     """
     written = structure_plain(
         dict(raw),
@@ -203,14 +227,20 @@ def structure_config(
         return None
     before = len(problems)
     growing, kept = _incremental(written, place, problems), snapshot_of(written, place, problems)
-    if len(problems) > before:
-        return None
     plain = {name: getattr(written, name) for name in _PLAIN}
     if growing is not None:
-        plain["event_time"] = growing.event_time
-    implied = "incremental" if growing is not None else "snapshot" if kept is not None else "table"
-    materialized = "incremental" if growing is not None else written.materialized or implied
-    return ModelConfig(**{**plain, "materialized": materialized, "incremental": growing, "snapshot": kept})
+        plain.update(
+            materialized="incremental",
+            partition_by=growing.partition_by or written.partition_by,
+            event_time=growing.event_time,
+        )
+    else:
+        plain["materialized"] = written.materialized or ("snapshot" if kept is not None else "table")
+    found = read_hooks(hooks or {}, problems, library, computed="deps" in raw)
+    plain.update(found, incremental=growing, snapshot=kept)
+    config = ModelConfig(**plain)
+    refuse_misfits(config, kind, written.kind, place, problems)
+    return None if len(problems) > before else config
 
 
 _BESIDE = (
@@ -219,9 +249,8 @@ _BESIDE = (
     *DELTA_KEYS,
 )
 """What may stand inside of the block ``incremental`` or beside it."""
-_PLAIN = tuple(
-    field.name for field in attrs.fields(ModelConfig) if field.name not in ("materialized", "incremental", "snapshot")
-)
+_MADE = frozenset({"incremental", "snapshot", *HOOKS})
+_PLAIN = tuple(field.name for field in attrs.fields(ModelConfig) if field.name not in _MADE)
 
 
 def _incremental(written: _Written, place: Callable[[str], Location], problems: Problems) -> Incremental | None:
@@ -254,7 +283,7 @@ def _incremental(written: _Written, place: Callable[[str], Location], problems: 
         beside = {name: value for name, value in beside.items() if name not in SHARED}
     if not said and written.materialized != "incremental":
         for name, value in beside.items():
-            if value not in (None, ()) and name != "event_time" and not refused:
+            if value not in (None, ()) and name not in ("event_time", "partition_by") and not refused:
                 key = "incremental_strategy" if name == "strategy" else name
                 wrong(key, f"'{key}' means something only for incremental models", "say materialized='incremental'")
         return None

@@ -7,13 +7,21 @@ from collections.abc import Iterator
 from flowforge.errors import ModelConfigError, Problems
 from flowforge.project.deltas import DeltaReader
 from flowforge.project.layering import Settings
+from flowforge.project.macros import MacroLibrary
 from flowforge.project.manifest import Node, NodeKind
 from flowforge.project.model_config import structure_config
 from flowforge.project.python_model import PythonDraft, read_python_models
-from flowforge.values import Relation, relation_for
+from flowforge.values import Location, Relation, relation_for
 
 
-def python_nodes(text: str, path: str, problems: Problems, settings: Settings, deltas: DeltaReader) -> Iterator[Node]:
+def python_nodes(
+    text: str,
+    path: str,
+    problems: Problems,
+    settings: Settings,
+    deltas: DeltaReader,
+    library: MacroLibrary | None = None,
+) -> Iterator[Node]:
     """The nodes of all models in a Python file. Errors go to *problems*."""
     drafts = read_python_models(text, path, problems)
     stem = path.rsplit("/", 1)[-1].removesuffix(".py")
@@ -29,13 +37,19 @@ def python_nodes(text: str, path: str, problems: Problems, settings: Settings, d
                     )
                 )
     for draft in drafts:
-        node = _node(draft, draft.name or stem, path, problems, settings, deltas)
+        node = _node(draft, draft.name or stem, path, problems, settings, deltas, library)
         if node is not None:
             yield node
 
 
 def _node(
-    draft: PythonDraft, name: str, path: str, problems: Problems, settings: Settings, deltas: DeltaReader
+    draft: PythonDraft,
+    name: str,
+    path: str,
+    problems: Problems,
+    settings: Settings,
+    deltas: DeltaReader,
+    library: MacroLibrary | None,
 ) -> Node | None:
     if draft.config.get("dialect") is not None:
         problems.add(
@@ -46,8 +60,13 @@ def _node(
                 help="remove it",
             )
         )
-    raw, place = settings.joined(path, name, draft.config, lambda key: draft.places.get(key, draft.location))
-    config = structure_config(raw, place, problems)
+
+    def place_here(key: str) -> Location:
+        return draft.places.get(key, draft.location)
+
+    raw, place = settings.joined(path, name, draft.config, place_here)
+    hooks = settings.hooks(path, name, draft.config, place_here)
+    config = structure_config(raw, place, problems, kind=NodeKind.PYTHON, hooks=hooks, library=library)
     if config is None:
         return None
     if config.materialized == "ephemeral":
@@ -63,10 +82,11 @@ def _node(
         name=name,
         kind=NodeKind.PYTHON,
         path=path,
-        relation=Relation(config.alias or relation_for(name), config.schema),
+        relation=Relation(config.alias or relation_for(name), config.schema, config.database),
         config=config,
         body=draft.body,
         refs=draft.refs,
         description=config.description or (draft.docstring or "").split("\n\n")[0].strip() or None,
         delta=deltas.read(config.incremental, raw, place, len(draft.refs), problems),
+        place_of=place,
     )

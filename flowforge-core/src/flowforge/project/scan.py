@@ -238,6 +238,41 @@ def scan_sql(text: str, path: str) -> Scan:
     return found.finish(simple=simple, create=create)
 
 
+class _Elsewhere(Findings):
+    """Finds in a text that is a setting: everything is at the setting's place."""
+
+    def __init__(self, text: str, place: Location) -> None:
+        super().__init__(text, place.path)
+        self._place = place
+
+    def at(self, offset: int, length: int = 1) -> Location:
+        """The setting's place."""
+        return self._place
+
+
+def scan_statement(text: str, place: Location, *, computed: bool = False) -> Scan:
+    """Read the template of a statement that is a setting, such as a hook; it may be any statement.
+
+    Parameters
+    ----------
+    place:
+        Where the setting stands.
+    computed:
+        Names may be computed: it is said elsewhere what they can be.
+    """
+    text = normalize(text)
+    found: Findings = _Elsewhere(text, place)
+    simple = _read_simple(found, lex(text))
+    if not simple:
+        from flowforge.project.scan_jinja import read_tree
+
+        found = _Elsewhere(text, place)
+        read_tree(found)
+    if computed:
+        found.dynamic.clear()
+    return found.finish(simple=simple, create=None)
+
+
 # -- templates of literal calls ---------------------------------------------------------------------------------------
 
 _REF = re.compile(r"\{\{[-+]?\s*ref\s*\(\s*('[^'\\]*+'|\"[^\"\\]*+\")\s*\)\s*-?\}\}")

@@ -46,7 +46,8 @@ def sql_node(
         raw["materialized"] = own.get("materialized", created_kind)
         if created_name is not None:
             raw["alias"] = own.get("alias", created_name)
-    config = structure_config(raw, place, problems)
+    hooks = settings.hooks(path, name, own, place_here)
+    config = structure_config(raw, place, problems, kind=NodeKind.SQL, hooks=hooks, library=library)
     if config is None:
         return None
     if config.dialect is None and settings.dialect is not None:
@@ -63,13 +64,14 @@ def sql_node(
         name=name,
         kind=NodeKind.SQL,
         path=path,
-        relation=Relation(config.alias or relation_for(name), config.schema),
+        relation=Relation(config.alias or relation_for(name), config.schema, config.database),
         config=config,
         body=SqlBody(scan.template, scan.simple),
         refs=refs,
         sources=sources,
         description=config.description,
         delta=deltas.read(config.incremental, raw, place, len(inputs), problems),
+        place_of=place,
     )
 
 

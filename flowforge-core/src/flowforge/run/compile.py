@@ -18,6 +18,7 @@ from flowforge.errors import Note, RenderError
 from flowforge.graph.dag import Dag
 from flowforge.portable.model import is_foreign, translated
 from flowforge.portable.names import Placeholders
+from flowforge.project.hooks import Hook
 from flowforge.project.macros import PythonMacro
 from flowforge.project.manifest import Manifest, ModelConfig, Node, NodeKind, Source, SqlBody
 from flowforge.rendering.cte import with_ctes
@@ -29,6 +30,7 @@ from flowforge.rendering.source_map import SourceMap
 from flowforge.rendering.table import QueryTable
 from flowforge.run.asking import Ask
 from flowforge.run.batches import Batch, BatchBounds, event_time_of
+from flowforge.run.hooks import CompiledHook, Draft, compile_hooks
 from flowforge.run.plan import place
 from flowforge.run.source_text import SourceTexts, StandIn, before_put_in, put_in
 from flowforge.run.span import newest_window
@@ -194,6 +196,22 @@ class Compiler:
             return self.compile(name)
         return self.compile(name, batch=Batch(newest_window(node, dt.datetime.now(dt.UTC))))
 
+    def compile_hooks(self, name: str, *, incremental: bool = False) -> Mapping[str, tuple[CompiledHook, ...]]:
+        """The statements that a model has run before and after it is built, by key; empty ones are left out.
+
+        Raises
+        ------
+        RenderError
+            At the place of the hook.
+        """
+        node = self.manifest.nodes[name]
+
+        def render_hook(hook: Hook) -> Draft:
+            piece = self._render(node, incremental=incremental, statement=hook)
+            return Draft(piece.rendered.sql, piece.ephemeral, bool(piece.files))
+
+        return compile_hooks(node, render_hook, self._secrets)
+
     def compile_inline(self, sql: str, path: str) -> Compiled:
         """Compile a query that is no model, such as that of ``flowforge show --inline``."""
         from flowforge.project.scan import scan_sql
@@ -275,11 +293,19 @@ class Compiler:
         return piece
 
     def _render(
-        self, node: Node, *, inline: bool = False, incremental: bool = False, batch: Batch | None = None
+        self,
+        node: Node,
+        *,
+        inline: bool = False,
+        incremental: bool = False,
+        batch: Batch | None = None,
+        statement: Hook | None = None,
     ) -> _Piece:
         body, path = node.query, node.path
-        if incremental and node.delta is not None:
+        if incremental and node.delta is not None and statement is None:
             body, path = node.delta.query, node.delta.path
+        if statement is not None:
+            body, path = SqlBody(statement.template, statement.simple), statement.location.path
         assert body is not None
         ephemeral: dict[str, None] = {}
         filtered: dict[str, tuple[str, str]] = {}
@@ -295,7 +321,7 @@ class Compiler:
 
         inputs: dict[Relation, None] = {}
         written_in = node.config.dialect or self.manifest.dialect
-        foreign = is_foreign(written_in, self.dialect)
+        foreign = statement is None and is_foreign(written_in, self.dialect)
         placeholders = Placeholders()
 
         def said(relation: str) -> str:
@@ -359,12 +385,12 @@ class Compiler:
             inputs[relation] = None
             return said(in_time(entry.id, self.dialect.render(relation), event_time_of(entry, self.manifest)))
 
-        relation = self.relation(node)
+        own = self.relation(node)
         this = This(
-            relation=said(self.dialect.render(relation)),
-            name=relation.name,
-            schema=relation.schema,
-            database=relation.database,
+            relation=said(self.dialect.render(own)),
+            name=own.name,
+            schema=own.schema,
+            database=own.database,
             materialized=node.materialized,
         )
 
@@ -405,12 +431,13 @@ class Compiler:
             run_query=run_query if self._ask is not None else None,
         )
         rendered = render(body.template, context, path=path, model=node.short_name, simple=body.simple)
-        check_statement(rendered.sql, path, rendered.source_map)
+        if statement is None:
+            check_statement(rendered.sql, path, rendered.source_map)
         notes: tuple[Note, ...] = ()
         if foreign and written_in is not None:
             rendered, notes = translated(rendered, path, written_in, self.dialect, placeholders)
         if node.config.incremental is not None:
-            inputs[relation] = None  # it may read what it wrote before
+            inputs[own] = None  # it may read what it wrote before
         return _Piece(rendered, tuple(ephemeral), tuple(inputs), notes, tuple(files), tuple(filtered.values()))
 
     def _var(self, name: str, default: Any = _MISSING) -> Any:

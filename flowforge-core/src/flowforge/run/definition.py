@@ -117,7 +117,21 @@ class Definer:
             settings["loaded_columns"] = True
         if node.config.snapshot is not None:
             settings.update(attrs.asdict(node.config.snapshot))
+        options = node.config.table_options
+        settings.update({name: plain(getattr(options, name)) for name in options.named})
         return settings
+
+    def _hooks(self, node: Node) -> list[Any]:
+        """What the hooks of a node say; whether they are worth a build of their own is not asked."""
+        if not node.config.hooks:
+            return []
+        growing = (False, True) if node.config.incremental is not None else (False,)
+        return [
+            [key, one.unrevealed, one.hook.transaction]
+            for incremental in growing
+            for key, found in self._compiler.compile_hooks(node.name, incremental=incremental).items()
+            for one in found
+        ]
 
     def _sql(self, node: Node) -> Definition:
         compiled = self._compiler.compile(node.name)
@@ -132,7 +146,7 @@ class Definer:
             promised = {one.path for one in self._inlined(node) if one.config.cache}
             dialect = self._compiler.dialect
             notes = sql_notes(increment or compiled, dialect, files_declared=declared, promised=promised)
-        more = [increment.unrevealed] if increment is not None else []
+        more = [*([increment.unrevealed] if increment is not None else []), *self._hooks(node)]
         delta, delta_notes = self._delta(node)
         files, notes, more = {**files, **delta}, (*notes, *delta_notes), [*more, *delta]
         return Definition(
@@ -191,7 +205,7 @@ class Definer:
             silent = bool(declared) and not unmatched
             notes = python_notes(self._root, node, closure, files_declared=silent)
         return Definition(
-            digest=digest([self._around, closure.digest, config, ephemeral, files]),
+            digest=digest([self._around, closure.digest, config, ephemeral, files, *self._hooks(node)]),
             config=config,
             files=files,
             volatile=_reasons(node, (*notes, *delta_notes)),
@@ -243,6 +257,17 @@ def _written(options: Any) -> dict[str, Any]:
             name: value if isinstance(value, bool | int | str | None) else repr(value) for name, value in said.items()
         }
     }
+
+
+def plain(value: Any) -> Any:
+    """A setting as nested lists, mappings and scalars, whatever it was made of."""
+    if attrs.has(type(value)):
+        return plain(attrs.asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
 def _hash(path: Path) -> str:

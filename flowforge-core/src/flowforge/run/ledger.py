@@ -387,7 +387,8 @@ def _is_query(node: Node) -> bool:
 
 def kind_of(node: Node) -> RelationKind:
     """What a node becomes in the database."""
-    return RelationKind.VIEW if node.materialized == "view" else RelationKind.TABLE
+    views = {"view": RelationKind.VIEW, "materialized_view": RelationKind.MATERIALIZED_VIEW}
+    return views.get(node.materialized, RelationKind.TABLE)
 
 
 def backing_of(node: Node, relation: Relation) -> Relation | None:

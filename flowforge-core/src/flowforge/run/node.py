@@ -29,6 +29,8 @@ from flowforge.run.batches import Batch, event_time_of
 from flowforge.run.compile import Compiled, Compiler
 from flowforge.run.growing import compile_increment, increment_of
 from flowforge.run.histories import history_of
+from flowforge.run.hooks import CompiledHook, hooks_of
+from flowforge.run.lacking import table_options
 from flowforge.run.ledger import Decision, Ledger, backing_of, kind_of
 from flowforge.run.modules import ProjectModules
 from flowforge.run.plan import Action, PlanNode
@@ -88,6 +90,7 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
     growing: list[Compiled] = []
     pruned: Published | None = None
     built: Built | None = None
+    hooks: list[CompiledHook | None] = [None]
     try:
         decision = bench.ledger.decide(node.name)
         if decision.action is Action.SKIP:
@@ -106,6 +109,8 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
                 if increment is not None and publication.increment is not None:
                     begun = functools.partial(growing.append, increment)
                     publication = attrs.evolve(publication, increment=attrs.evolve(publication.increment, begun=begun))
+                if node.config.hooks:
+                    publication = _with_hooks(publication, node, bench, hooks.append)
                 published = _publish(step, bench, sessions, publication)
         if error is None:
             bench.ledger.settled(decision, node, published.row if published else None)
@@ -114,7 +119,7 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
             if not pruned.kept:
                 bench.ledger.settled(decision, node, pruned.row)
     except BaseException as problem:  # noqa: BLE001 - a worker reports everything, whatever a driver raises
-        error = explain(problem, step, bench, growing[-1] if growing else compiled)
+        error = explain(problem, step, bench, growing[-1] if growing else compiled, hooks[-1])
     skipped = decision is not None and decision.action is Action.SKIP
     standing = decision.row if decision is not None and skipped else None
     return NodeResult(
@@ -150,6 +155,16 @@ def _workshop(
         writer=lambda batch, incremental: _writer(node, bench, batch, incremental=incremental),
         publication=publication,
     )
+
+
+def _with_hooks(
+    publication: Publication, node: Node, bench: Bench, begun: Callable[[CompiledHook | None], None]
+) -> Publication:
+    whole = hooks_of(bench.compiler.compile_hooks(node.name), begun)
+    if publication.increment is None:
+        return attrs.evolve(publication, hooks=whole)
+    growing = hooks_of(bench.compiler.compile_hooks(node.name, incremental=True), begun)
+    return attrs.evolve(publication, hooks=whole, growing_hooks=growing)
 
 
 def _publish(step: PlanNode, bench: Bench, sessions: Sessions, publication: Publication) -> Published:
@@ -255,6 +270,7 @@ def _publication(
         write=write,
         backing=backing_of(node, target),
         retired=bench.ledger.retired(node),
+        options=table_options(node, bench.engine),
         increment=increment_of(node, increment, _writer(node, bench, incremental=True) if node.delta else None),
         history=history_of(node, bench.publisher.moment),
         from_scratch=policy.from_scratch,
@@ -271,6 +287,7 @@ def _pruned(step: PlanNode, bench: Bench, sessions: Sessions) -> Published:
         kind=RelationKind.TABLE,
         fingerprint="",
         data_id=uuid.uuid4().hex,
+        options=table_options(step.node, bench.engine),
         history=history_of(step.node, bench.publisher.moment, keep_last=bench.keep_last),
     )
     return _publish(step, bench, sessions, publication)
@@ -296,7 +313,8 @@ def _writer(node: Node, bench: Bench, batch: Batch | None = None, *, incremental
     def write(session: Session, staged: Relation) -> int | None:
         frame = call_model(node, bench.root, bench.modules, session, bench.dialect, inputs)
         try:
-            return write_frame(session, staged, frame, node=node.name, path=node.path)
+            options = table_options(node, bench.engine).at_creation
+            return write_frame(session, staged, frame, node=node.name, path=node.path, options=options)
         except Exception as error:
             if isinstance(error, FlowForgeError) or bench.error(error) is not None:
                 raise
@@ -364,8 +382,10 @@ def _hint(error: EngineError, node: Node, bench: Bench) -> str | None:
     return f"{listed} was never built: `flowforge build -s +{node.short_name}` builds what it needs"
 
 
-def explain(problem: BaseException, step: PlanNode, bench: Bench, compiled: Compiled | None) -> FlowForgeError:
-    """*problem* as an error that names the model and, where it is known, the line."""
+def explain(
+    problem: BaseException, step: PlanNode, bench: Bench, compiled: Compiled | None, hook: CompiledHook | None = None
+) -> FlowForgeError:
+    """*problem* as an error that names the model and, where it is known, the line; *hook* is the one that ran."""
     node = step.node
     where = Location(node.path)
     if isinstance(problem, EngineError):
@@ -384,7 +404,12 @@ def explain(problem: BaseException, step: PlanNode, bench: Bench, compiled: Comp
         )
         internal.__cause__ = problem
         return internal
-    if compiled is not None and engine_error.position is not None:
+    notes = list(engine_error.notes)
+    if hook is not None:
+        where = hook.location
+        first, *more = hook.sql.splitlines()
+        notes.append(f"in the {hook.hook.when} `{first}{' ...' if more else ''}`")
+    elif compiled is not None and engine_error.position is not None:
         where = compiled.locate(engine_error.position) or where
     error = ModelExecutionError(
         bench.redact(engine_error.message),
@@ -393,7 +418,7 @@ def explain(problem: BaseException, step: PlanNode, bench: Bench, compiled: Comp
         code=engine_error.code,
         location=where,
         help=bench.redact(engine_error.help) if engine_error.help else _hint(engine_error, node, bench),
-        notes=[bench.redact(note) for note in engine_error.notes],
+        notes=[bench.redact(note) for note in notes],
     )
     error.__cause__ = engine_error
     engine_error.__cause__ = problem if problem is not engine_error else None

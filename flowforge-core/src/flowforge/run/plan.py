@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import attrs
 
-from flowforge.contract import Capability, Dialect, EngineSpec
-from flowforge.errors import ModelConfigError, Problems
+from flowforge.contract import Dialect, EngineSpec
+from flowforge.errors import Problems
 from flowforge.graph.dag import Dag
 from flowforge.project.manifest import Manifest, Node
 from flowforge.project.names import check_lengths
 from flowforge.project.windows import Window
+from flowforge.run.lacking import refuse_what_is_lacking
 from flowforge.values import Location, Namespace, Relation
 
 
@@ -68,8 +69,14 @@ def make_plan(
     dialect: Dialect,
     namespace: Namespace,
     profile: str,
+    databases: Collection[str] | None = None,
 ) -> Plan:
     """Plan to build *names*, given in topological order. Ephemeral models are no steps; what they read counts.
+
+    Parameters
+    ----------
+    databases:
+        Those that models may name; ``None``: nobody knows.
 
     Raises
     ------
@@ -81,24 +88,7 @@ def make_plan(
     steps = {}
     for name in chosen:
         node = manifest.nodes[name]
-        if node.relation.schema is not None and not engine.support(Capability.SCHEMAS):
-            problems.add(
-                ModelConfigError(
-                    f"{engine.name} has no schemas, but {node.short_name!r} asks for {node.relation.schema!r}",
-                    code="FF1108",
-                    location=Location(node.path),
-                    help="remove `schema` from its config",
-                )
-            )
-        if node.materialized == "view" and not engine.support(Capability.VIEWS):
-            problems.add(
-                ModelConfigError(
-                    f"{engine.name} has no views, but {node.short_name!r} asks for one",
-                    code="FF1108",
-                    location=Location(node.path),
-                    help="use materialized='table'",
-                )
-            )
+        refuse_what_is_lacking(node, engine, dialect, databases, problems)
         steps[name] = PlanNode(node, place(node, namespace), node.profile or profile, "selected")
     check_lengths(
         {name: (step.relation, Location(step.node.path)) for name, step in steps.items()},

@@ -13,7 +13,10 @@ _LOGGED = {
     "query": lambda sql: sql,
     "create_as": lambda relation, select, kind, options=None: f"create {kind.value} {relation} as\n{select}",
     "insert": lambda relation, select, columns: f"insert into {relation} ({', '.join(columns)})\n{select}",
-    "load": lambda relation, reader, mode: f"load {relation} ({', '.join(reader.schema.names)}) [{mode.value}]",
+    "load": lambda relation, reader, mode, options=None: (
+        f"load {relation} ({', '.join(reader.schema.names)}) [{mode.value}]"
+    ),
+    "apply_options": lambda relation, options: f"give {relation} its {', '.join(options.named) or 'bare form'}",
     "replace": lambda staged, target: f"replace {target} by {staged}",
     "drop": lambda relation, kind: f"drop {kind.value} {relation}",
 }

@@ -25,7 +25,8 @@ from flowforge.seeds.types import normal_word
 from flowforge.values import Location
 
 SHARED = frozenset(
-    "schema alias tags meta description owner enabled engines env_match timeout cache dialect event_time".split()  # noqa: SIM905
+    "schema database alias tags meta description owner group enabled engines env_match timeout cache dialect event_time"  # noqa: SIM905
+    " storage partition_by cluster_by indexes grants".split()
 )
 """Settings that mean the same for models and seeds."""
 
@@ -35,7 +36,6 @@ class SeedOnly:
     """Settings that only seeds have."""
 
     later_keys: ClassVar[Mapping[str, str]] = {
-        "storage": "",
         "escape": "write a quote inside of quotes twice",
         "quote_columns": "remove it: names of columns are always quoted",
         "full_refresh": "remove it: a seed is always loaded as a whole",
@@ -56,6 +56,7 @@ class Told:
     options: Any = None
     types: Mapping[str, str] = attrs.field(factory=dict)
     loaded_columns: bool = False
+    place: Place | None = attrs.field(default=None, eq=False, repr=False)
 
 
 class SeedSettings:
@@ -143,7 +144,7 @@ class SeedSettings:
         if config is None or len(self._problems) > before:
             return Told()
         config = attrs.evolve(config, materialized="seed")
-        return Told(config, options, types, bool(values.get("loaded_columns", False)))
+        return Told(config, options, types, bool(values.get("loaded_columns", False)), where)
 
     def _read_options(self, path: str, format_: SeedFormat | None, values: Mapping[str, Any], where: Place) -> Any:
         mine = option_names([format_]) if format_ is not None else frozenset()

@@ -72,7 +72,8 @@ def sql_seed(
         name=name,
         kind=NodeKind.SEED,
         path=path,
-        relation=Relation(told.config.alias or relation_for(name), told.config.schema),
+        relation=Relation(told.config.alias or relation_for(name), told.config.schema, told.config.database),
+        place_of=told.place,
         config=told.config,
         body=SeedBody(
             SQL,

@@ -58,3 +58,15 @@ AFTER = Version(
         "below": _rows("n newest", (4, 3)),
     },
 )
+
+HOOK = "delete from {{ this }} where 1 = 0"
+"""Changes nothing, so that rows can be told from those that it was not run on."""
+
+
+def _hooked(version: Version) -> Version:
+    """The same project, with something that is run before and after each of its models."""
+    hooks = f'models:\n  +pre_hook: "select 1 as one"\n  +post_hook: "{HOOK}"\n'
+    return Version({**version.files, "project.yml": version.files["project.yml"] + hooks}, version.relations)
+
+
+HOOKED_BEFORE, HOOKED_AFTER = _hooked(BEFORE), _hooked(AFTER)

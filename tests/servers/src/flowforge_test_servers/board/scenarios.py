@@ -9,7 +9,7 @@ import attrs
 from flowforge_test_servers.board import histories
 from flowforge_test_servers.board.arena import Arena, Place
 from flowforge_test_servers.board.batches import ANEW, NEW_WINDOWS, OLD_WINDOWS
-from flowforge_test_servers.board.growing import AFTER, BEFORE
+from flowforge_test_servers.board.growing import AFTER, BEFORE, HOOKED_AFTER, HOOKED_BEFORE
 from flowforge_test_servers.board.process import run
 from flowforge_test_servers.board.world import EMPTY, NEW, OLD, REFUSED, SEEDED, Version
 
@@ -84,7 +84,9 @@ class Scenario:
         growing = {"publish.grown"} if self.grows and arena.transactional else set()
         keeping = {"publish.versioned" if arena.transactional else "open.versioned"} if self.keeps else set()
         windows = {"open.windows"} if self.windows and not arena.transactional else set()
-        return branch | RUN | SEED | self.special | leases | growing | keeping | windows
+        other = "open." if arena.transactional else "publish."
+        special = {point for point in self.special if not point.startswith(other)}
+        return branch | RUN | SEED | special | leases | growing | keeping | windows
 
 
 def _older_meta(place: Place) -> None:
@@ -145,5 +147,13 @@ SCENARIOS = (
         windows=True,
     ),
     Scenario("windows anew", OLD_WINDOWS, ANEW, command=("build", "--full-refresh"), windows=True),
+    Scenario(
+        "hooked",
+        HOOKED_BEFORE,
+        HOOKED_AFTER,
+        special=frozenset({"publish.hooked", "open.hooked"}),
+        grows=True,
+        like_another=True,
+    ),
     Scenario("refused", OLD, REFUSED, code=2, settles=False),
 )

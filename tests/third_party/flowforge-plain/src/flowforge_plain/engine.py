@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from flowforge.contract import LoadMode, Session
+from flowforge.contract import LoadMode, Session, TableOptions
 from flowforge.errors import UnsupportedError
 from flowforge_plain.settings import PlainSettings
 from flowforge_sqlite.dialect import SQLiteDialect
 from flowforge_sqlite.executor import SQLiteExecutor
-from flowforge_sqlite.session import SQLiteSession
+from flowforge_sqlite.session import SQLiteSession, check_options
 from flowforge_sqlite.settings import SQLiteSettings
 
 if TYPE_CHECKING:
@@ -40,12 +40,15 @@ class PlainSession(SQLiteSession):
     def _atomically(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext() if self._inside else super().transaction()
 
-    def load(self, relation: Relation, reader: pa.RecordBatchReader, mode: LoadMode) -> int:
+    def load(
+        self, relation: Relation, reader: pa.RecordBatchReader, mode: LoadMode, options: TableOptions = TableOptions()
+    ) -> int:
         """First the table, then its rows: who dies in between leaves an empty table."""
+        check_options(options)
         if mode is LoadMode.CREATE:
             types = [self._dialect.type_name(field.type) for field in reader.schema]
             self._create_table(relation, list(zip(reader.schema.names, types, strict=True)))
-        return super().load(relation, reader, LoadMode.APPEND)
+        return super().load(relation, reader, LoadMode.APPEND, options)
 
     def content_hash(self, relation: Relation) -> str | None:
         """Every row as text, in order: slow, but the tables of tests are small."""

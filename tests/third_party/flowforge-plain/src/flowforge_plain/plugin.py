@@ -23,6 +23,7 @@ SPEC = EngineSpec(
     settings=PlainSettings,
     load=load,
     family="sqlite",
+    table_options={"indexes": frozenset()},
     testkit_settings={"path": "{tmp}/conformance.db"},
     capabilities={
         Capability.ATOMIC_REPLACE: FULL,

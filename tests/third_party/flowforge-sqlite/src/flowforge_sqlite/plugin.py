@@ -23,6 +23,7 @@ SPEC = EngineSpec(
     settings=SQLiteSettings,
     load=load,
     abbreviation="LITE",
+    table_options={"indexes": frozenset()},
     testkit_settings={"path": "{tmp}/conformance.db"},
     capabilities={
         Capability.TRANSACTIONAL_DDL: FULL,

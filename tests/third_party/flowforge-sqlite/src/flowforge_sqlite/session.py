@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowforge.contract import CreateKind, LoadMode, Session, Stats, TableOptions
+from flowforge.contract import CreateKind, LoadMode, Session, Stats, TableOptions, is_our_index
 from flowforge.errors import EngineError, ErrorKind, UnsupportedError
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 from flowforge_sqlite.dialect import STORED_AS, SQLiteDialect
@@ -108,8 +108,11 @@ class SQLiteSession(Session):
 
     # writing
 
-    def load(self, relation: Relation, reader: pa.RecordBatchReader, mode: LoadMode) -> int:
+    def load(
+        self, relation: Relation, reader: pa.RecordBatchReader, mode: LoadMode, options: TableOptions = TableOptions()
+    ) -> int:
         """One INSERT for many rows; SQLite has no bulk path."""
+        check_options(options)
         quote, rows = self._dialect.quote, 0
         types = [self._dialect.type_name(field.type) for field in reader.schema]
         marks = ", ".join("?" for _ in types)
@@ -122,6 +125,7 @@ class SQLiteSession(Session):
                 columns = [_storable(column, declared) for column, declared in zip(batch.columns, types, strict=True)]
                 self._run(sql, zip(*columns, strict=True))
                 rows += batch.num_rows
+            self.apply_options(relation, options)
         return rows
 
     def _create_table(self, relation: Relation, columns: Sequence[tuple[str, str]], word: str = "TABLE") -> None:
@@ -136,15 +140,31 @@ class SQLiteSession(Session):
         self, relation: Relation, select: str, kind: CreateKind, options: TableOptions = TableOptions()
     ) -> Stats:
         """SQLite's own CREATE TABLE AS forgets the types of the columns, so the table is made first."""
-        if options != TableOptions():
-            raise UnsupportedError("SQLite tables have no options")
+        check_options(options, CreateKind.TABLE if kind is CreateKind.TEMP else kind)
         if kind is CreateKind.VIEW:
             self._run(f"CREATE VIEW {self._dialect.render(relation)} AS SELECT * FROM (\n{select}\n)")
             return Stats()
         with self._atomically():
             columns = self._columns_of(select)
             self._create_table(relation, columns, "TEMP TABLE" if kind is CreateKind.TEMP else "TABLE")
-            return Stats(self._run(f"INSERT INTO {self._dialect.render(relation)} SELECT * FROM (\n{select}\n)"))
+            rows = self._run(f"INSERT INTO {self._dialect.render(relation)} SELECT * FROM (\n{select}\n)")
+            self.apply_options(relation, options)
+            return Stats(rows)
+
+    def apply_options(self, relation: Relation, options: TableOptions) -> None:
+        """Indexes, and nothing else."""
+        check_options(options, CreateKind.VIEW if self.kind_of(relation) is RelationKind.VIEW else CreateKind.TABLE)
+        quote, limit = self._dialect.quote, self._dialect.max_identifier_bytes
+        wanted = {index.name_on(relation.name, limit): index for index in options.indexes}
+        found = self._rows("SELECT name FROM pragma_index_list(?)", relation.name)
+        standing = {name for (name,) in found if is_our_index(name)}
+        with self._atomically():
+            for name in sorted(standing - wanted.keys()):
+                self._run(f"DROP INDEX {quote(name)}")
+            for name, index in wanted.items():
+                if name not in standing:
+                    columns, word = ", ".join(map(quote, index.columns)), "UNIQUE INDEX" if index.unique else "INDEX"
+                    self._run(f"CREATE {word} {quote(name)} ON {quote(relation.name)} ({columns})")
 
     def insert(self, relation: Relation, select: str, columns: Sequence[str]) -> Stats:
         """Append by name."""
@@ -263,6 +283,18 @@ class SQLiteSession(Session):
     def close(self) -> None:
         """An open transaction is rolled back by SQLite."""
         self._connection.close()
+
+
+def check_options(options: TableOptions, kind: CreateKind = CreateKind.TABLE) -> None:
+    """Refuse what SQLite has not."""
+    if kind is CreateKind.MATERIALIZED_VIEW:
+        raise UnsupportedError("SQLite has no materialized views")
+    for name in options.named:
+        if name != "indexes" or kind is CreateKind.VIEW:
+            raise UnsupportedError(f"a {kind.value} of SQLite has no {name}")
+    for index in options.indexes:
+        if index.type is not None:
+            raise UnsupportedError("SQLite has one type of indexes, without a name")
 
 
 def _arrow_type(declared: str) -> pa.DataType:
