@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from flowforge.contract import Capability, Session, TableOptions, unsupported
+from flowforge.contract import Capability, Index, Session, TableOptions, unsupported
 from flowforge.errors import AuditFailedError, EngineError, ErrorKind, InternalError, UnsupportedError
 from flowforge.materialize.publish import Published
 from flowforge.values import Relation, RelationKind
@@ -193,11 +193,14 @@ def test_a_cancelled_publisher_waits_for_nobody(plain: Place) -> None:
     assert set(plain.rows("a")) == {(1,)}
 
 
-def test_rows_made_with_options_are_never_taken_for_equal(place: Place) -> None:
-    """Nobody noted with which options the standing table was made."""
+def test_rows_made_with_other_options_are_never_taken_for_equal(place: Place) -> None:
+    """What is noted of rows says with which options their table was made."""
     place.ensure_meta()
     publisher, session = place.publisher("run1"), place.session()
     made = place.publication("a", 1, may_keep=True)
     publisher.publish(session, made, None)
-    other = attrs.evolve(made, fingerprint="", options=TableOptions(comment="x"))
+    other = attrs.evolve(made, fingerprint="", options=TableOptions(indexes=(Index(("x",)),)))
     assert not publisher.publish(session, other, None).kept
+    again = publisher.publish(session, other, None)
+    assert again.kept == bool(place.spec.support(Capability.CONTENT_HASH))
+    assert not publisher.publish(session, attrs.evolve(made, fingerprint=""), None).kept
