@@ -88,6 +88,39 @@ def test_views_show_new_seed_rows_and_a_view_can_become_a_table(copy_example: Co
     assert example.query("select count(*) from customer_totals") == [(4,)]
 
 
+def test_portable_functions(copy_example: CopyExample) -> None:
+    example = copy_example("portable_functions")
+    example.build()
+    assert example.query(
+        "select order_id, cast(ordered_at as varchar), cast(amount as varchar), is_paid from orders"
+    ) == [
+        (1, "2024-01-31 18:30:00", "10.00", True),
+        (2, "2024-01-15 00:00:00", "0.00", False),
+        (3, "2024-02-29 09:00:00", "7.26", True),
+        (4, None, "1.00", True),
+        (5, "2024-03-04 00:00:00.5", "25.00", True),
+        (None, "2024-03-03 23:59:59", "3.10", False),
+        (7, "2023-12-31 23:59:59", "99.99", True),
+        (8, "2024-03-31 00:00:00", "5.00", False),
+    ]
+    columns = "month, last_day, orders, cast(amount as varchar), all_paid, listed, weeks"
+    assert example.query(f"select {columns} from months order by month") == [
+        ("2024-01-01", "2024-01-31", 2, "10.00", False, "1:10.00, 2:0.00", 2),
+        ("2024-02-01", "2024-02-29", 1, "7.26", True, "3:7.26", 0),
+        ("2024-03-01", "2024-03-31", 2, "28.10", False, "5:25.00", 1),
+    ]
+    assert example.query("select cast(post as varchar), cast(shop as varchar), orders from channels") == [
+        ("5.00", "103.09", 8)
+    ]
+    assert example.query("select monday, paid from weeks order by monday limit 2") == [
+        ("2023-12-25", 1),
+        ("2024-01-15", 0),
+    ]
+    outcome = example.flowforge("build", "portable_functions", "--vars", "from=2024-02-01", "channels=[web]")
+    assert outcome.code == 0
+    assert example.query("select month, orders from months order by month") == [("2024-02-01", 1), ("2024-03-01", 1)]
+
+
 def test_tables_that_grow(copy_example: CopyExample) -> None:
     example = copy_example("growing_tables")
     example.build()

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-SMALL = {"ephemeral_and_views": 4, "one_sql_many_engines": 4, "python_models": 7, "simple_duckdb": 7}
+SMALL = {
+    "ephemeral_and_views": 4,
+    "one_sql_many_engines": 4,
+    "portable_functions": 5,
+    "python_models": 7,
+    "simple_duckdb": 7,
+}
 """How many relations each of them has."""
 
 

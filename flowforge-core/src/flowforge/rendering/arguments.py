@@ -151,8 +151,11 @@ def _parts() -> str:
     return f"the parts are {', '.join(PARTS)}"
 
 
-def ordering(value: Any) -> str:
-    """What an aggregate is ordered by: expressions, each with ``asc`` or ``desc`` behind it or not."""
+def ordering(value: Any, say: Callable[[str], str]) -> str:
+    """What an aggregate is ordered by: expressions, each with ``asc`` or ``desc`` behind it or not.
+
+    *say* gives an expression in the SQL of the engine.
+    """
     items = value if isinstance(value, (list, tuple)) else [value]
     if not items:
         raise WrongArgument("order_by is empty", "an order is needed: without one, each run may give another text")
@@ -162,7 +165,7 @@ def ordering(value: Any) -> str:
         down = len(words) == 2 and words[1].lower() == "desc"
         if len(words) == 2 and words[1].lower() in ("asc", "desc"):
             item = words[0]
-        written.append(f"{expression(item, 'order_by')} {'DESC' if down else 'ASC'} NULLS LAST")
+        written.append(f"{say(expression(item, 'order_by'))} {'DESC' if down else 'ASC'} NULLS LAST")
     return ", ".join(written)
 
 

@@ -24,9 +24,23 @@ from flowforge.rendering.arguments import (
 )
 
 
-def portable_functions(dialect: Dialect) -> dict[str, Callable[..., Any]]:
-    """The functions by their names, for one engine."""
-    writer = _Writer(dialect)
+def _same(sql: str) -> str:
+    return sql
+
+
+def portable_functions(
+    dialect: Dialect, say: Callable[[str], str] = _same, put: Callable[[str], str] = _same
+) -> dict[str, Callable[..., Any]]:
+    """The functions by their names, for one engine.
+
+    Parameters
+    ----------
+    say:
+        Called with each expression of a template; gives it in the SQL of the engine.
+    put:
+        Called with what a function has written; gives what to put into the template's text for it.
+    """
+    writer = _Writer(dialect, say)
     functions: dict[str, Callable[..., Any]] = {
         "ff_date_trunc": writer.date_trunc,
         "ff_date_add": writer.date_add,
@@ -43,14 +57,22 @@ def portable_functions(dialect: Dialect) -> dict[str, Callable[..., Any]]:
         "ff_partition_filter": writer.partition_filter,
         "ff_partition_in": writer.partition_in,
     }
-    return {name: checked(name, function) for name, function in functions.items()}
+
+    def written(function: Callable[..., str]) -> Callable[..., str]:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> str:
+            return put(function(*args, **kwargs))
+
+        return call
+
+    return {name: checked(name, written(function)) for name, function in functions.items()}
 
 
-def literal_filter(dialect: Dialect) -> Callable[[Any], str]:
-    """``value | sql_literal``."""
+def literal_filter(dialect: Dialect, put: Callable[[str], str] = _same) -> Callable[[Any], str]:
+    """``value | sql_literal``; *put* as for :func:`portable_functions`."""
 
     def sql_literal(value: Any) -> str:
-        return literal(dialect, value)
+        return put(literal(dialect, value))
 
     return checked("sql_literal", sql_literal)
 
@@ -58,24 +80,28 @@ def literal_filter(dialect: Dialect) -> Callable[[Any], str]:
 class _Writer:
     """Writes functions for one engine. Parameters have the names that templates may use."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, say: Callable[[str], str]) -> None:
         self._dialect = dialect
         self._write = dialect.function
+        self._say = say
+
+    def _expr(self, value: Any, what: str = "the expression") -> str:
+        return self._say(expression(value, what))
 
     # moments
 
     def date_trunc(self, expr: str, part: str = "day") -> str:
-        return self._of_part("date_trunc", part, expr=expression(expr))
+        return self._of_part("date_trunc", part, expr=self._expr(expr))
 
     def date_add(self, expr: str, part: str, amount: int | str) -> str:
         if isinstance(amount, int) and not isinstance(amount, bool):
             count = str(amount) if amount >= 0 else f"({amount})"
         else:
-            count = expression(amount, "amount")
-        return self._of_part("date_add", part, expr=expression(expr), amount=count)
+            count = self._expr(amount, "amount")
+        return self._of_part("date_add", part, expr=self._expr(expr), amount=count)
 
     def date_diff(self, start: str, end: str, part: str) -> str:
-        return self._of_part("date_diff", part, start=expression(start, "start"), end=expression(end, "end"))
+        return self._of_part("date_diff", part, start=self._expr(start, "start"), end=self._expr(end, "end"))
 
     def _of_part(self, name: str, word: str, **fields: str) -> str:
         chosen = part(word)
@@ -91,7 +117,7 @@ class _Writer:
 
     def text(self, expr: str, type: str | None = None) -> str:
         if type is None:
-            return self._write("text", expr=expression(expr))
+            return self._write("text", expr=self._expr(expr))
         wanted = sql_type(self._dialect, type)
         if wanted.word in ("", "double"):
             raise WrongArgument(
@@ -99,13 +125,13 @@ class _Writer:
                 "give a portable type, such as timestamp or numeric(18, 4)",
             )
         if wanted.word in ("string", "integer", "bigint"):
-            return self._write("text", expr=expression(expr))
-        return self._write(f"text.{wanted.word}", expr=expression(expr), **wanted.fields)
+            return self._write("text", expr=self._expr(expr))
+        return self._write(f"text.{wanted.word}", expr=self._expr(expr), **wanted.fields)
 
     def safe_cast(self, expr: str, type: str, default: Any = None) -> str:
         wanted = sql_type(self._dialect, type)
         key = f"safe_cast.{wanted.word}" if wanted.word else "safe_cast"
-        cast = self._write(key, expr=expression(expr), **wanted.fields)
+        cast = self._write(key, expr=self._expr(expr), **wanted.fields)
         if default is None:
             return cast
         value = default_of(wanted, default) if wanted.word else default
@@ -114,14 +140,14 @@ class _Writer:
     # texts
 
     def concat(self, *exprs: str) -> str:
-        texts = [self._write("text", expr=one) for one in expressions(exprs)]
+        texts = [self._write("text", expr=one) for one in map(self._say, expressions(exprs))]
         return functools.reduce(lambda left, right: self._write("concat", left=left, right=right), texts)
 
     def hash(self, *exprs: str) -> str:
         """Each text is written so that none of its characters can be a separator, and NULL so that no text can be it."""
         text = functools.partial(literal, self._dialect)
         told = []
-        for one in expressions(exprs):
+        for one in map(self._say, expressions(exprs)):
             escaped = self._write("text", expr=one)
             for old, new in (("~", "~~"), ("|", "~1")):
                 escaped = self._write("replace", expr=escaped, old=text(old), new=text(new))
@@ -136,18 +162,20 @@ class _Writer:
         if not isinstance(sep, str):
             raise WrongArgument("the separator is no text", "for example ff_string_agg('name', ', ', order_by='id')")
         separator = literal(self._dialect, sep)
-        return self._write("string_agg", expr=expression(expr), separator=separator, order_by=ordering(order_by))
+        return self._write(
+            "string_agg", expr=self._expr(expr), separator=separator, order_by=ordering(order_by, self._say)
+        )
 
     def bool_or(self, expr: str) -> str:
-        return self._write("bool_or", expr=expression(expr))
+        return self._write("bool_or", expr=self._expr(expr))
 
     def bool_and(self, expr: str) -> str:
-        return self._write("bool_and", expr=expression(expr))
+        return self._write("bool_and", expr=self._expr(expr))
 
     # partitions
 
     def partition_filter(self, col: str, start: Any = None, end: Any = None) -> str:
-        column = expression(col, "the column")
+        column = self._expr(col, "the column")
         first, last = (None if one is None else literal(self._dialect, one) for one in (start, end))
         if first is not None and last is not None:
             return f"({column} BETWEEN {first} AND {last})"
@@ -156,7 +184,7 @@ class _Writer:
         return f"({column} <= {last})" if last is not None else "(1 = 1)"
 
     def partition_in(self, col: str, values: Any) -> str:
-        column = expression(col, "the column")
+        column = self._expr(col, "the column")
         if values is None or isinstance(values, Mapping):
             raise WrongArgument("values is no list", "for example ff_partition_in('day', ['2024-01-01', '2024-01-02'])")
         many = not isinstance(values, (str, bytes)) and hasattr(values, "__iter__")

@@ -16,6 +16,7 @@ from flowforge.config.structure import nearest
 from flowforge.contract import Dialect, EngineSpec
 from flowforge.errors import Note, RenderError
 from flowforge.graph.dag import Dag
+from flowforge.portable.calls import translating_functions
 from flowforge.portable.model import is_foreign, translated
 from flowforge.portable.names import Placeholders
 from flowforge.project.hooks import Hook
@@ -415,6 +416,10 @@ class Compiler:
         if self.manifest.macros.python and self._function is not None and not body.simple:
             needed = self.manifest.macros.python_of(words_of(body.template))
             functions = {macro.name: self._function(macro) for macro in needed}
+        helpers, filters, doubts = self._helpers, self._filters, list[Note]()
+        if foreign and written_in is not None and self.dialect.sqlglot is not None:
+            own, filters = translating_functions(self.dialect, written_in, path, placeholders, doubts)
+            helpers = {**helpers, **own}
         context = RenderContext(
             ref=ref,
             source=source,
@@ -426,8 +431,8 @@ class Compiler:
             extra={**self._macros, "batch": BatchBounds.of(batch)},
             library=self.manifest.macros,
             functions=functions,
-            helpers=self._helpers,
-            filters=self._filters,
+            helpers=helpers,
+            filters=filters,
             run_query=run_query if self._ask is not None else None,
         )
         rendered = render(body.template, context, path=path, model=node.short_name, simple=body.simple)
@@ -436,6 +441,7 @@ class Compiler:
         notes: tuple[Note, ...] = ()
         if foreign and written_in is not None:
             rendered, notes = translated(rendered, path, written_in, self.dialect, placeholders)
+            notes = (*doubts, *notes)
         if node.config.incremental is not None:
             inputs[own] = None  # it may read what it wrote before
         return _Piece(rendered, tuple(ephemeral), tuple(inputs), notes, tuple(files), tuple(filtered.values()))
