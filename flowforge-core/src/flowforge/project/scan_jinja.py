@@ -14,6 +14,7 @@ from jinja2 import nodes
 from flowforge.errors import RenderError
 from flowforge.project.asked import Asked
 from flowforge.project.calls import RESERVED, bind_ref, bind_source, reserved_name
+from flowforge.project.elsewhere import replacement
 from flowforge.project.jinja_source import TemplateProblem, parse, parser_environment, start_offset, walk
 from flowforge.project.lexer import Kind, lex
 from flowforge.project.literals import NotLiteral
@@ -61,11 +62,12 @@ def syntax_error(text: str, problem: TemplateProblem, found: Findings) -> Render
         token.kind is Kind.COMMENT and ("{%" in text[token.start : token.end] or "{{" in text[token.start : token.end])
         for token in lex(text)
     )
+    tag = re.search(r"unknown tag '(\w+)'", problem.message)
     return RenderError(
         f"the template cannot be read: {problem.message[:1].lower()}{problem.message[1:].rstrip('.')}",
         code="FF1401",
         location=found.at(problem.offset),
-        help="correct the Jinja tag",
+        help=(replacement("tags", tag[1]) if tag else None) or "correct the Jinja tag",
         notes=("Jinja inside SQL comments is not evaluated; use {# ... #} around tags",) if hidden else (),
     )
 

@@ -16,6 +16,7 @@ from jinja2.compiler import generate
 from jinja2.exceptions import SecurityError
 
 from flowforge.errors import FlowForgeError, RenderError
+from flowforge.project.elsewhere import replacement
 from flowforge.project.jinja_source import TemplateProblem, parse, start_offset, unshield, walk
 from flowforge.project.lexer import Token
 from flowforge.project.macros import MacroFile
@@ -226,14 +227,15 @@ class _Rendering:
                 f"{type(error.owner).__name__} has no {name!r}",
                 code="FF1410",
                 location=where,
-                help="check the spelling, or test it with `is defined`",
+                help=replacement("parts", name) or "check the spelling, or test it with `is defined`",
             )
         near = difflib.get_close_matches(name, sorted(self._names), n=1)
         return RenderError(
             f"{name!r} is not defined",
             code="FF1410",
             location=where,
-            help=f"did you mean {near[0]!r}?" if near else "set it in the template, or read it by var() or env()",
+            help=replacement("names", name)
+            or (f"did you mean {near[0]!r}?" if near else "set it in the template, or read it by var() or env()"),
         )
 
     def _not_compiled(self, error: TemplateSyntaxError) -> RenderError:
@@ -247,7 +249,8 @@ class _Rendering:
             f"there is no {kind} {name!r}",
             code="FF1410",
             location=self._word_at(name, error.lineno - 1),
-            help=f"did you mean {near[0]!r}?" if near else f"write it without this {kind}",
+            help=replacement("filters", name)
+            or (f"did you mean {near[0]!r}?" if near else f"write it without this {kind}"),
         )
 
 
