@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from flowforge.contract.functions import FUNCTIONS
 from flowforge.errors import SeedError
 from flowforge.seeds.load import open_seed
 
@@ -96,9 +97,12 @@ def test_the_seed_format_of_the_plugin_page_reads_its_files(repository: Path, re
 
 def test_the_engine_of_the_plugin_page_is_declared_without_its_driver(repository: Path, read_page) -> None:
     page = read_page(repository / "docs/plugins/write-an-engine.md")
-    (module,) = [block for block in page.blocks if block.language == "python"]
+    module, dialect = [block for block in page.blocks if block.language == "python"]
     names: dict[str, object] = {"__name__": "flowforge_acme.plugin"}
     exec(compile(module.text, "write-an-engine.md", "exec"), names)
     (spec,) = names["flowforge_engines"]()  # type: ignore[operator]
     assert spec.name == "acme"
     assert not any(name.startswith("flowforge_acme") for name in sys.modules)
+    exec(compile(dialect.text, "write-an-engine.md", "exec"), names)
+    functions = names["AcmeDialect"].functions  # type: ignore[attr-defined]
+    assert {key.partition(".")[0] for key in functions} <= FUNCTIONS.keys()
