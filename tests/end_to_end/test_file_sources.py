@@ -482,3 +482,42 @@ def test_show_reads_files(make: Make) -> None:
     project = make({"sources.yml": sources(c="location: data/c.csv"), "data/c.csv": "id\n7\n", **reading("c")})
     assert project.show("m_c").to_pylist() == [{"id": 7}]
     assert project.show(inline="select * from {{ source('lake', 'c') }}").to_pylist() == [{"id": 7}]
+
+
+def test_a_unit_test_puts_rows_in_the_place_of_files(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    project = make(
+        {
+            "sources.yml": sources(c="location: data/gone.csv"),
+            **reading("c"),
+            "tests/unit/m_c.yml": "model: m_c\ncases:\n  - name: one\n    inputs: {lake.c: {rows: [{id: 1}]}}\n"
+            "    expect: {rows: [{id: 1}]}\n",
+        }
+    )
+    project.close()
+    assert run(["utest", str(project.root)]) == 0, capsys.readouterr().err
+
+
+def test_a_model_in_another_dialect_reads_files(make: Make, rows: Rows) -> None:
+    project = make(
+        {
+            "sources.yml": sources(c="location: data/c.csv"),
+            "data/c.csv": "id,v\n1,x\n2,y\n",
+            "models/m.ff.sql": "{{ config(dialect='postgres') }}\n"
+            "select t.id::text as id, t.v from {{ source('lake', 'c') }} as t where t.v ilike 'X'\n",
+        }
+    )
+    assert "read_csv('data/c.csv'" in project.compile()["m.ff"].sql
+    assert built(project.build()) == {"m": True}
+    assert rows(project, "m") == [("1", "x")]
+    assert built(project.build()) == {"m": False}
+
+
+def test_a_python_model_is_told_how_to_read_a_source(make: Make) -> None:
+    with pytest.raises(FlowForgeError) as caught:
+        make(
+            {
+                "sources.yml": sources(c="location: data/c.csv"),
+                "models/m.ff.py": "from flowforge import model\n\n@model(deps=['lake.c'])\ndef m(c):\n    return c\n",
+            }
+        )
+    assert "let a SQL model read source('lake', 'c')" in (caught.value.help or "")

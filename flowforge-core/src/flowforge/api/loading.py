@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +110,7 @@ class Surroundings:
         self.known = known
         self._problems = problems
         self._names: frozenset[str] | None = None
+        self._near: dict[str, str | None] = {}
 
     def fit(self, node: Node) -> bool:
         """Whether *node* is part of the project here."""
@@ -118,24 +119,26 @@ class Surroundings:
             return False
         if not config.engines:
             return True
-        self._check({name: Location(node.path) for name in config.engines})
+        self._check(config.engines, lambda name: Location(node.path))
         return not self.own().isdisjoint(config.engines)
 
     def names_for(self, declared: Declared) -> frozenset[str]:
         """All names of the engine, after a look at what *declared* calls engines."""
-        self._check(declared.engines)
+        self._check(declared.engines, declared.place_of)
         for flaw in declared.clashes(self.own()):
             self._problems.add(flaw)
         return self.own()
 
-    def _check(self, engines: Mapping[str, Location]) -> None:
+    def _check(self, engines: Iterable[str], place: Callable[[str], Location]) -> None:
         """Report names that are like an engine's and are none; one that nobody knows may be installed elsewhere."""
-        known = set(self.known()) | self.own()
-        for name, location in engines.items():
-            near = nearest(name, known) if name not in known else None
+        for name in engines:
+            if name not in self._near:
+                known = set(self.known()) | self.own()
+                self._near[name] = nearest(name, known) if name not in known else None
+            near = self._near[name]
             if near is not None:
                 self._problems.add(
-                    ModelConfigError(f"there is no engine {name!r}", code="FF4003", location=location, help=near)
+                    ModelConfigError(f"there is no engine {name!r}", code="FF4003", location=place(name), help=near)
                 )
 
     def own(self) -> frozenset[str]:

@@ -151,14 +151,14 @@ class Declared:
     own_overrides: Overrides = attrs.field(factory=dict)
 
     @property
-    def engines(self) -> Mapping[str, Location]:
-        """The engines that it has words of its own for, and where they stand."""
-        return {
-            name: layer.doc.locate(layer.at, key=True)
-            for each in (self.group_overrides, self.own_overrides)
-            for name, layer in each.items()
-            if name not in WILDCARDS
-        }
+    def engines(self) -> frozenset[str]:
+        """The engines that it has words of its own for."""
+        return frozenset((*self.group_overrides, *self.own_overrides)).difference(WILDCARDS)
+
+    def place_of(self, engine: str) -> Location:
+        """Where the words for *engine* stand."""
+        layer = self.own_overrides.get(engine) or self.group_overrides[engine]
+        return layer.doc.locate(layer.at, key=True)
 
     @property
     def has_overrides(self) -> bool:

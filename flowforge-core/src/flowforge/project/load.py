@@ -279,8 +279,10 @@ def _missing_ref(
         )
     hint = nearest(name, known)
     for source in sources.values():
-        if hint is None and name in (source.table, source.relation.name):
+        if hint is None and name in (source.id, source.table, source.relation.name):
             hint = f"it is a source: write source({source.group!r}, {source.table!r})"
+            if ref.location.path.endswith(".py"):
+                hint = f"it is a source: let a SQL model read source({source.group!r}, {source.table!r}), and name that"
     return DependencyNotFoundError(
         f"unknown model {ref.name!r}",
         location=ref.location,
