@@ -418,8 +418,8 @@ class Compiler:
             functions = {macro.name: self._function(macro) for macro in needed}
         helpers, filters, doubts = self._helpers, self._filters, list[Note]()
         if foreign and written_in is not None and self.dialect.sqlglot is not None:
-            own, filters = translating_functions(self.dialect, written_in, path, placeholders, doubts)
-            helpers = {**helpers, **own}
+            more, filters = translating_functions(self.dialect, written_in, path, placeholders, doubts)
+            helpers = {**helpers, **more}
         context = RenderContext(
             ref=ref,
             source=source,
