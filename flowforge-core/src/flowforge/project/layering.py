@@ -71,7 +71,7 @@ class Settings:
         places: dict[str, Layer] = {}
         for layer in (*self.layers.of(self._folders(path), short), *self.described.get(short, ())):
             _lay_over(values, layer.values)
-            places.update(dict.fromkeys(layer.values, layer))
+            places.update(dict.fromkeys((*layer.values, *(SPELLINGS.get(key, key) for key in layer.values)), layer))
         if not values:
             return dict(own), place
         _lay_over(values, own)
@@ -186,7 +186,8 @@ def _filled(layer: Layer, answers: Answers, problems: Problems) -> Layer | None:
 
 
 def _lay_over(values: dict[str, Any], more: Mapping[str, Any]) -> None:
-    for key, value in more.items():
+    for spelling, value in more.items():
+        key = SPELLINGS.get(spelling, spelling)
         below = values.get(key)
         if key == "tags" and key in values:
             value = tuple(dict.fromkeys((*_words(below), *_words(value))))
