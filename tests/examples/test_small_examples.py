@@ -324,3 +324,28 @@ def test_history(copy_example: CopyExample) -> None:
     assert "2 old versions would go" in dry.out
     assert example.flowforge("snapshot", "run", "history", "--prune", "--keep-last", "1").code == 0
     assert example.query("select count(*) from price_history") == [(3,)]
+
+
+def test_settings_of_models(copy_example: CopyExample) -> None:
+    example = copy_example("model_settings")
+    example.build()
+    assert example.query("select model, rows_now from build_log order by model") == [
+        ("revenue", 2),
+        ("top_customers", 1),
+    ]
+    assert example.query("select customer, cents::bigint from top_customers") == [("ada", 1700)]
+    indexes = "select table_name, is_unique from duckdb_indexes() order by 1, 2"
+    assert example.query(indexes) == [("customers", False), ("customers", True), ("top_customers", False)]
+    assert example.query("select comment from duckdb_tables() where table_name = 'revenue'") == [
+        ("What came in, by customer.",)
+    ]
+    example.build()
+    assert example.query("select count(*) from build_log") == [(2,)]
+    with (example.path / "seeds" / "payments.csv").open("a", encoding="utf-8") as seed:
+        seed.write("4,bob,2000\n")
+    example.build()
+    assert example.query("select customer, cents::bigint from top_customers") == [("bob", 2250)]
+    assert example.query("select count(*) from build_log") == [(4,)]
+    assert example.query(indexes) == [("customers", False), ("customers", True), ("top_customers", False)]
+    outcome = example.flowforge("ls", "model_settings", "-s", "group:finance")
+    assert outcome.out.split() == ["revenue", "top_customers"], outcome.text

@@ -22,10 +22,10 @@ class Table:
         self.rows: list[dict[str, Any]] = []
         self.alive = 0
 
-    def load_frame(self, relation: Relation, frame: Any) -> None:
+    def load_frame(self, relation: Relation, frame: Any, options: object = None) -> None:
         """Knows no frames of its own."""
 
-    def load(self, relation: Relation, reader: Any, mode: object) -> int:
+    def load(self, relation: Relation, reader: Any, mode: object, options: object = None) -> int:
         for batch in reader:
             self.rows += batch.to_pylist()
         return len(self.rows)
