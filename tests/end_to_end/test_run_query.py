@@ -106,8 +106,11 @@ def test_a_plan_asks_only_when_the_answer_is_known(shop: Shop) -> None:
             steps = project.plan(command="build").steps
             return {name.removesuffix(".ff"): (step.action, step.reason or "") for name, step in steps.items()}
 
-    assert actions()["pivot"][0] is Action.BUILD
+    assert actions()["pivot"] == (Action.BUILD, "was never built here")
     shop.build()
+    shop.write("seeds/raw.csv", "kind,n\na,1\nb,2\na,3\nd,4\n")
+    assert actions()["pivot"] == (Action.MAYBE, "asks the database while it is compiled, after raw is built")
+    shop.write("seeds/raw.csv", "kind,n\na,1\nb,2\na,3\n")
     assert [action for action, _ in actions().values()] == [Action.SKIP, Action.SKIP]
     shop.write("models/raw2.ff.sql", "select * from {{ ref('raw') }} where n > {{ var('n', 0) }}")
     shop.write("models/pivot.ff.sql", PIVOT.replace("'raw'", "'raw2'"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from typing import Any
 
 import attrs
@@ -15,8 +16,10 @@ from flowforge.errors import FlowForgeError, RenderError
 from flowforge.project.calls import ENGINE_QUESTIONS, PORTABLE
 from flowforge.project.scan import scan_sql
 from flowforge.rendering.engines import engine_functions, find_among
+from flowforge.rendering.limits import MAX_SECONDS
 from flowforge.rendering.portable import literal_filter, portable_functions
 from flowforge.rendering.render import RenderContext, render
+from flowforge.rendering.table import QueryTable
 
 
 class Acme(Dialect):
@@ -217,3 +220,26 @@ def test_every_text_of_the_contract_uses_the_fields_that_there_are() -> None:
 def test_dates_of_python_are_literals_too(rendered: Any, recorder: Any) -> None:
     recorder.vars["day"] = dt.date(2024, 1, 31)
     assert rendered("{{ ff_partition_filter('d', var('day')) }}") == "(d >= CAST('2024-01-31' AS DATE))"
+
+
+@pytest.mark.parametrize(
+    "part", ["t._rows", "t.rows.__class__", "t[0]._values", "t.column.__self__", "t.columns[0]._values"]
+)
+def test_an_answer_shows_nothing_behind_it(recorder: Any, part: str) -> None:
+    context = attrs.evolve(recorder.context(), run_query=lambda sql: QueryTable(["a"], [(1,)]))
+    template = "{% set t = run_query('select 1') %}{{ " + part + " }}"
+    with pytest.raises(RenderError) as caught:
+        render(template, context, path="m", model="m", simple=False)
+    assert caught.value.code == "FF1411"
+
+
+def test_the_time_of_a_database_does_not_count(recorder: Any) -> None:
+    def slow(sql: str) -> QueryTable:
+        until = time.thread_time() + 1.2 * MAX_SECONDS
+        while time.thread_time() < until:
+            pass
+        return QueryTable(["a"], [(1,)])
+
+    context = attrs.evolve(recorder.context(), run_query=slow)
+    template = "{% for i in range(3) %}{% if i == 1 %}{% set t = run_query('select 1') %}{% endif %}{{ i }}{% endfor %}"
+    assert render(template, context, path="m", model="m", simple=False).sql == "012"

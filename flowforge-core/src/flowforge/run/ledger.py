@@ -154,6 +154,7 @@ class Ledger:
         self._rows: dict[str, MetaRow] = {}
         self._states: dict[str, str | None] = {}
         self._state_locks: dict[str, threading.Lock] = {}
+        self._unbuilt: set[str] = set()
 
     def key(self, node: Node) -> str:
         """The key of a node's relation in ``_ff_meta``."""
@@ -184,7 +185,8 @@ class Ledger:
             return Decision(Action.BUILD, Because.CACHE_OFF, definition, None, Identity(None))
         inputs = {parent: self.identity(parent) for parent in node.depends_on}
         waits = [parent for parent, one in inputs.items() if one == _PENDING]
-        asking = bool(waits) and asks(node, self._manifest)
+        unbuilt = self._unbuilt_below(node)
+        asking = bool(unbuilt) and asks(node, self._manifest)
         definition = Definition(None) if asking else self.definer.of(name)
         states = {source.id: self._state(source) for source in self._sources(node)}
         stands_on = combine(inputs, states)
@@ -214,7 +216,7 @@ class Ledger:
         if before is None:
             return decision(Because.NOT_NOTED)
         if asking:
-            return decision(Because.ASKS, waits, Action.MAYBE)
+            return decision(Because.ASKS, unbuilt, Action.MAYBE)
         if before.definition != definition.digest:
             return decision(Because.DEFINITION)
         unknown = [parent for parent, one in inputs.items() if one.nodes is None]
@@ -232,6 +234,22 @@ class Ledger:
         if stands_on.sources is None:
             return decision(Because.UNKNOWN_SOURCE, self._unknown_sources(states, inputs))
         return decision(Because.SOURCES, states or inputs)
+
+    def _unbuilt_below(self, node: Node) -> list[str]:
+        """What *node* reads, itself or by views and ephemeral models, that a plan does not carry out."""
+        if not self._unbuilt:
+            return []
+        found, todo, seen = list[str](), list(node.depends_on), set[str]()
+        while todo:
+            name = todo.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            if name in self._unbuilt:
+                found.append(name)
+            elif _is_query(self._manifest.nodes[name]):
+                todo.extend(self._manifest.nodes[name].depends_on)
+        return sorted(found)
 
     def _wrong(self, node: Node, row: MetaRow | None) -> Because | None:
         """What is wrong with what stands there, apart from its age."""
@@ -301,6 +319,7 @@ class Ledger:
         if decision.action is Action.SKIP:
             self.settled(decision, node, None)
             return
+        self._unbuilt.add(node.name)
         identity = _PENDING
         if decision.definition.content is not None:
             identity = Identity(decision.definition.content)
