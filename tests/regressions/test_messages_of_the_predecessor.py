@@ -74,6 +74,12 @@ def test_an_undefined_variable_of_a_template_has_its_line(place: Place) -> None:
     place("run", ok=False).told(1, "models/a.ff.sql:2:", "no_such_name")
 
 
+def test_a_wrong_key_of_a_unit_test_is_told_with_its_line(place: Place) -> None:
+    unit = "model: a\ncases:\n  - name: one\n    inptus: {}\n    expect: {rows: [{x: 1}]}\n"
+    place.write({"models/a.ff.sql": "select 1 as x", "tests/unit/a.yml": unit})
+    place("utest", ok=False).told(1, "error[FF1004]", "tests/unit/a.yml:4:5", "did you mean 'inputs'?")
+
+
 def test_two_models_of_one_name_are_both_named_in_a_few_lines(place: Place) -> None:
     place.write({"models/one/a.ff.sql": "select 1 as x", "models/two/a.ff.sql": "select 2 as x"})
     place("run", ok=False).told(1, "error[FF1201]", "models/one/a.ff.sql", "models/two/a.ff.sql")

@@ -5,10 +5,8 @@ Known faults of it that have no test yet, because what they are about is not bui
 ==================================================  ==================================================================
 fault                                               why there is no test
 ==================================================  ==================================================================
-a snapshot with doubled keys has two current rows   there are no snapshots
 a contract drops columns, or is not looked at       there are no contracts
 hooks are given passwords, and not told of a fault  there are no hooks
-a wrong key of a unit test ends in a traceback      there are no unit tests
 byte limits and row budgets never hold              there are no budgets
 nobody tells of tables whose models were renamed    no command looks for them
 ==================================================  ==================================================================
@@ -134,3 +132,14 @@ def test_a_check_that_cannot_run_does_not_keep_the_others_from_it(place: Place) 
     assert ended.code == 1
     for word in ("a.ghost", "no_such_table.x", "a.y", "a.x", "passed: 1"):
         assert word in ended.out
+
+
+@pytest.mark.parametrize("words", ["strategy='check', check_cols='all'", "strategy='timestamp', updated_at='u'"])
+def test_a_history_never_has_two_current_rows_of_one_key(place: Place, words: str) -> None:
+    place.sql("create table raw as select 1 as k, 1 as v, timestamp '2024-01-01' as u")
+    history = f"{{{{ config(materialized='snapshot', unique_key='k', {words}) }}}}"
+    place.write({**SOURCE, "models/h.ff.sql": history + " select * from {{ source('crm', 'raw') }}"})
+    place("run")
+    place.sql("insert into raw values (2, 1, timestamp '2024-01-02'), (2, 2, timestamp '2024-01-03')")
+    place("run", ok=False).told(1, "models/h.ff.sql")
+    assert place.sql("select k, v, _ff_is_current from h") == [(1, 1, True)]
