@@ -42,12 +42,14 @@ def values(rows: tuple[tuple[Any, ...], ...]) -> str:
     return ", ".join("(" + ", ".join("NULL" if cell is None else str(cell) for cell in row) + ")" for row in rows)
 
 
-_FORMS = ("table", "view", "table", "incremental", "incremental")
+_FORMS = ("table", "view", "table", "incremental", "incremental", "snapshot")
 _ON_CHANGE = ("ignore", "ignore", "append_new_columns", "sync_all_columns", "fail")
 
 
 def _possible(model: Model) -> Model:
-    """*model* with a way to grow that is no mistake by itself."""
+    """*model* with a way to grow that is no mistake by itself, or as a snapshot with columns that stay."""
+    if model.materialized == "snapshot":
+        return attrs.evolve(model, shape="plain" if model.shape == "star" else model.shape, extra=None, alias=None)
     if model.strategy == "append" and not model.watermark:
         model = attrs.evolve(model, watermark="k")
     if model.strategy == "insert_overwrite" and model.watermark == "v":
@@ -91,7 +93,8 @@ class Edits:
             add=data.draw(small),
         )
         if model.materialized == "incremental":
-            model = _possible(attrs.evolve(model, **self._growth(data)))
+            model = attrs.evolve(model, **self._growth(data))
+        model = _possible(model)
         self.world.models[key] = attrs.evolve(model, **self._number(data, language))
 
     def _growth(self, data: st.DataObject) -> dict[str, Any]:
@@ -150,7 +153,7 @@ class Edits:
             self.space.write(f"remove {model.name}")
 
     def rename_model(self, data: st.DataObject) -> None:
-        model = self._model(data)
+        model = self._model(data, lambda one: one.materialized != "snapshot")
         if model is not None:
             names = [f"m{model.key}", f"M{model.key}", *SPARE_NAMES]
             name = data.draw(st.sampled_from(names), label="new name")
@@ -199,7 +202,7 @@ class Edits:
             self._change("number", model, **self._number(data, model.language))
 
     def edit_config(self, data: st.DataObject) -> None:
-        model = self._model(data)
+        model = self._model(data, lambda one: one.materialized != "snapshot")  # it would only be refused, for ever
         if model is None:
             return
         field = data.draw(st.sampled_from(["materialized", "materialized", "alias", "schema", "tags"]))
@@ -237,7 +240,7 @@ class Edits:
         )
         if model is not None:
             other = "sql" if model.language == "python" else "python"
-            fails = model.fails and model.materialized in ("table", "incremental")
+            fails = model.fails and model.materialized in ("table", "incremental", "snapshot")
             self._change("language", model, language=other, add_from="literal", helpers=(), fails=fails)
 
     def edit_volatile(self, data: st.DataObject) -> None:
@@ -388,7 +391,7 @@ class Edits:
         relation, standing = own
         kind = "view" if standing.kind == "table" else "table"
         rows = Rows(KV, ((3, 33),))
-        if standing.rows == rows:
+        if standing.rows == rows or standing.history:
             return  # the first kind again, with other rows: nobody can tell, and nobody promises to
         self.space.outside(
             f"{relation} becomes a {kind}",
@@ -401,7 +404,7 @@ class Edits:
     def alter_own(self, data: st.DataObject) -> None:
         drop = data.draw(st.booleans(), label="drop")
         own = self._own(data)
-        if own is None or own[1].rows is None or own[1].kind != "table":
+        if own is None or own[1].rows is None or own[1].kind != "table" or own[1].history:
             return
         relation, rows = own[0], own[1].rows
         if "w" in rows.names:

@@ -37,11 +37,12 @@ class Query:
 
 @attrs.frozen
 class Standing:
-    """What stands under a name: rows of a table, or the query of a view."""
+    """What stands under a name: rows of a table, or the query of a view; *history*: of a snapshot."""
 
     kind: str
     rows: Rows | None = None
     query: Query | None = None
+    history: bool = False
 
 
 def query_of(world: Description, model: Model) -> Query:

@@ -27,8 +27,9 @@ class Rows:
 
     def picked(self, *names: str) -> list[Row]:
         """These columns of all rows; ``KeyError`` when there is no such column."""
-        places = {name: place for place, name in enumerate(self.names)}
-        return [tuple(row[places[name]] for name in names) for row in self.rows]
+        known = {name: place for place, name in enumerate(self.names)}
+        places = [known[name] for name in names]
+        return [tuple(row[place] for place in places) for row in self.rows]
 
 
 KV = (("k", "BIGINT"), ("v", "BIGINT"))
@@ -114,7 +115,7 @@ class Model:
     @property
     def holds_rows(self) -> bool:
         """Whether rows are stored for it; a view over a Python model's rows has a table behind it."""
-        return self.materialized in ("table", "incremental") or (
+        return self.materialized in ("table", "incremental", "snapshot") or (
             self.materialized == "view" and self.language == "python"
         )
 

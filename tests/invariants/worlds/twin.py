@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 from worlds.growing import begun, grown
+from worlds.histories import continued
 from worlds.meaning import CannotBuildError, Standing, evaluate, query_of, rows_of
 from worlds.nodes import SCHEMA, Description, Model, Rows
 from worlds.writing import says
@@ -249,7 +250,7 @@ class Twin:
             raise WrongError(f"{line}\nit was built, but could not be")
         if reason is None:
             raise WrongError(f"{line}\nit was built, though nothing changed")
-        grows = self._grows(model) and not order.full_refresh
+        grows = self._grows(model) and (model.materialized == "snapshot" or not order.full_refresh)
         may_keep = order.reads and model.name not in order.forced and model.relation not in self._uncertain
         if grows and quiet and may_keep and not outcome.kept and self._touched(model) is None:
             raise WrongError(f"{line}\nnone of its rows is new, but it says that it wrote some")
@@ -261,7 +262,8 @@ class Twin:
     def _grows(self, model: Model) -> bool:
         """Whether there is a table that rows of *model* are added to."""
         standing = self.standing.get(model.relation)
-        return model.materialized == "incremental" and standing is not None and standing.kind == "table"
+        stored = model.materialized in ("incremental", "snapshot")
+        return stored and standing is not None and standing.kind == "table"
 
     def _rows(self, world: Description, model: Model, *, from_nothing: bool = False) -> tuple[Rows, bool]:
         """What the relation has to hold after a build, and whether that changes nothing.
@@ -272,6 +274,13 @@ class Twin:
             When a build has to fail.
         """
         whole = evaluate(query_of(world, model), self.standing)
+        before = self.standing.get(model.relation)
+        history = before is not None and before.history
+        if history is (model.materialized != "snapshot") and before is not None:
+            raise CannotBuildError("nothing takes the place of a history, and none takes the place of something else")
+        if model.materialized == "snapshot":
+            after = continued(model, before.rows if before is not None else None, whole)
+            return after.rows, after.quiet
         if model.materialized != "incremental":
             return whole, False
         if from_nothing or not self._grows(model):
@@ -310,7 +319,7 @@ class Twin:
             raise WrongError(f"{line}\nits rows stood there already, but were replaced")
 
     def _publish(self, world: Description, model: Model, order: Order, below: Identity, rows: Rows, kept: bool) -> None:
-        grew = self._grows(model) and not order.full_refresh
+        grew = model.materialized == "snapshot" or (self._grows(model) and not order.full_refresh)
         if not kept:
             self._count += 1
             by_content = model.language == "seed" and order.mode != "off"
@@ -318,7 +327,8 @@ class Twin:
             if model.kind == "view" and model.language == "sql":
                 self.standing[model.relation] = Standing("view", query=query_of(world, model))
             else:
-                self.standing[model.relation] = Standing(model.kind, rows=rows)
+                history = model.materialized == "snapshot"
+                self.standing[model.relation] = Standing(model.kind, rows=rows, history=history)
         self._uncertain.discard(model.relation)
         definition = self._definition(world, model)
         knowable = order.writes and definition is not None and below.nodes is not None
@@ -394,7 +404,8 @@ class Twin:
         except CannotBuildError:
             return None
         is_query = model.kind == "view" and model.language == "sql"
-        return Standing("view", query=query) if is_query else Standing(model.kind, rows=rows)
+        history = model.materialized == "snapshot"
+        return Standing("view", query=query) if is_query else Standing(model.kind, rows=rows, history=history)
 
     def _looks_like(self, standing: Standing | None, found: tuple[str, Any] | None) -> bool:
         if standing is None or found is None:

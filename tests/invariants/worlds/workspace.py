@@ -13,6 +13,7 @@ from pathlib import Path
 
 import attrs
 import duckdb
+from worlds.histories import TIMES
 from worlds.journal import Journal
 from worlds.meaning import CannotBuildError, Standing, rows_of
 from worlds.nodes import EXTRA, SCHEMA, Description, Rows
@@ -166,8 +167,11 @@ class Workspace:
                 rows = None
                 with contextlib.suppress(duckdb.Error):  # a view over what is no longer there
                     read = connection.sql(f'select * from "{schema}"."{name}"')
-                    columns = tuple(zip(read.columns, map(str, read.types), strict=True))
-                    rows = Rows(columns, tuple(read.fetchall()))
+                    types = zip(read.columns, map(str, read.types), strict=True)
+                    columns = tuple(column for column in types if column[0] not in TIMES)
+                    names = ", ".join(f'"{column}"' for column, _ in columns)
+                    shown = connection.sql(f'select {names} from "{schema}"."{name}"')
+                    rows = Rows(columns, tuple(shown.fetchall()))
                 found[f"{schema}.{name}".lower()] = ("view" if kind == "VIEW" else "table", rows)
             return found
         finally:

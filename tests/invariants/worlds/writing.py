@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 import attrs
+from worlds.histories import deletes_of
 from worlds.nodes import EXTRA, RAW, SCHEMA, SEEDS, SOURCES, Description, Helper, Input, Model
 
 DATABASE = "world.duckdb"
@@ -95,6 +96,8 @@ def _config(model: Model) -> str:
             words.append("partition_by='k'" if model.strategy == "insert_overwrite" else "unique_key='k'")
         if model.watermark:
             words.append(f"updated_at='{model.watermark}'")
+    if model.materialized == "snapshot":
+        words.append(f"strategy='check', unique_key='k', check_cols='all', hard_deletes='{deletes_of(model)}'")
     if model.alias is not None:
         words.append(f"alias='{model.alias}'")
     if model.schema:
