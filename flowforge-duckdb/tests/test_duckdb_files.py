@@ -66,7 +66,17 @@ def test_only_the_location_is_a_pattern() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"header": 1}, {"skip": True}, {"types": {"a": 1}}, {"names": "a"}, {"nullstr": 5}, {"columns": None}]
+    "options",
+    [
+        {"header": 1},
+        {"skip": True},
+        {"types": {"a": 1}},
+        {"names": "a"},
+        {"nullstr": 5},
+        {"columns": None},
+        {"skip": float("inf")},
+        {"nullstr": float("nan")},
+    ],
 )
 def test_values_of_another_kind(options: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedError):

@@ -142,6 +142,10 @@ SOURCES = corpus(
     "version: 1\nsources:\n  - name: crm\n    schema: raw\n    description: text\n    tables:\n"
     "      - name: users\n        identifier: t\n        columns:\n          - {name: id, description: x}\n",
     "version: 2\nsources:\n  - {name: crm, tables: [{name: users}]}\n",
+    "version: 1\nsources:\n  - name: crm\n    tags: [raw]\n    overrides: {any: {dataset: a}, duckdb: {catalog: b}}\n"
+    "    tables:\n      - name: users\n        location: 'data/{name}.csv'\n        format: csv\n"
+    "        options: {sep: ';', types: {id: BIGINT}, names: [id], skip: 1}\n        overrides: {duckdb: {location: x/}}\n"
+    "        checks: [{row_count_between: {min_rows: 1}}]\n        columns: [{name: id, tests: [unique]}]\n",
 )
 PROPERTIES = corpus(
     "version: 1\nmodels:\n  - name: a\n    description: text\n    tags: [x]\n    columns:\n      - name: x\n        tests:\n"

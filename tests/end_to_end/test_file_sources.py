@@ -305,6 +305,34 @@ def test_what_the_engine_does_not_know(make: Make, keys: str, code: str, words: 
         assert str(error.location) == "sources.yml:5:19"
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        f"location: {'x' * 300}.csv",
+        f"location: {'x/' * 3000}y.csv",
+        "location: data.csv/a.csv",
+        "location: '[.csv'",
+        "location: 'data/**'",
+        "location: c.csv, options: {sample_size: .inf}",
+        "location: c.csv, options: {sep: 2024-01-01}",
+        'location: c.csv, options: {sep: "\\0"}',
+        "location: c.csv, options: {columns: {}}",
+        "location: c.csv, options: {names: []}",
+        "location: c.csv, options: {types: {nothing: INTEGER}}",
+        "location: c.csv, options: {types: {id: 'INT); DROP TABLE x; --'}}",
+    ],
+)
+def test_nonsense_is_told_and_no_defect(make: Make, keys: str) -> None:
+    project = make({"sources.yml": sources(c=keys), "c.csv": "id\n1\n", "data.csv": "id\n1\n", **reading("c")})
+    try:
+        result = project.build()
+    except FlowForgeError as error:
+        assert error.exit_code == 1
+        return
+    assert result.exit_code in (0, 1)
+    assert [error.code for error in result.errors if error.code.startswith("FF99")] == []
+
+
 def test_values_of_options_are_never_sql(make: Make, rows: Rows) -> None:
     hostile = "x'); DROP TABLE keep; --"
     project = make(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -175,7 +176,7 @@ def _fits(kind: str, value: Any) -> bool:
     if kind == _FLAG:
         return isinstance(value, bool)
     if kind == _NUMBER:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if kind == _TEXT:
         return isinstance(value, str)
     texts = isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)

@@ -8,6 +8,7 @@ machine.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -44,7 +45,7 @@ def files_of(source: Source, root: Path) -> FileSource:
     files, local = source.files, FileSource(source.files.location)
     base = "" if local.remote or Path(files.location).is_absolute() else root.as_posix()
     location = files.location
-    if not local.remote and not location.endswith("/") and (root / location).is_dir():
+    if not local.remote and not location.endswith("/") and os.path.isdir(root / location):
         location += "/"
     return FileSource(location, base, files.format, files.options)
 
@@ -96,7 +97,7 @@ class SourceTexts:
                 location=source.files.written,
                 help=error.help,
             ) from error
-        digest = hashlib.blake2b(shown.encode(), digest_size=8).hexdigest()
+        digest = hashlib.blake2b(shown.encode(errors="surrogatepass"), digest_size=8).hexdigest()
         relation = Relation(f"__ff_source__{source.id}__{digest}")
         return StandIn(relation, self._dialect.render(relation), shown, executable)
 
