@@ -43,14 +43,19 @@ class Span:
         settings = node.config.incremental
         if settings is None or not settings.in_windows:
             return False
-        return node.name in self.only or self.start is not None or self.end is not None
+        if node.name in self.only:
+            return bool(self.named(node))
+        return self.start is not None or self.end is not None
 
     def named(self, node: Node) -> tuple[Window, ...]:
         """The windows of *node* that were named, those that it has; ascending."""
         windows = all_windows(node, self.now)
         if node.name in self.only:
             chosen = frozenset(self.only[node.name])
-            return tuple(window for window in windows if window in chosen)
+            strange = chosen.difference(windows)  # of another size than now
+            return tuple(
+                window for window in windows if window in chosen or any(window.overlaps(other) for other in strange)
+            )
         return tuple(
             window
             for window in windows

@@ -77,7 +77,8 @@ def due(node: Node, relation: Relation, survey: Survey, policy: Policy) -> Due:
     """
     span = policy.span
     windows = all_windows(node, span.now)
-    only, named = node.name in span.only, span.names_windows(node)
+    named = span.names_windows(node)
+    only = named and node.name in span.only
     if survey.stands and (survey.generation is None or (policy.from_scratch and not only)):
         if named and not only:
             raise ModelExecutionError(

@@ -177,9 +177,10 @@ class Workshop:
         self, windows: Sequence[Window], todo: Sequence[Window], survey: Survey, kinds: Mapping[str, TimeKind]
     ) -> Built:
         generation, last_id, stands = survey.generation or new_generation(), survey.last_id, survey.stands
-        notes = dict(survey.notes)
+        notes = survey.notes
         made_of = self.publication.fingerprint
         late = is_late(self.node, tuple(windows), notes)
+        missing = {one for one in windows if one not in notes or (notes[one].fingerprint != made_of and late(one))}
         done: list[Window] = []
         problems: dict[Window, FlowForgeError] = {}
         published: Published | None = None
@@ -189,10 +190,7 @@ class Workshop:
             compiled = None
             batch = Batch(window, kinds)
             note = WindowNote(window, self.bench.run_id, self.bench.ledger.policy.span.now, None, made_of)
-            whole = not problems and all(
-                one == window or (one in notes and (notes[one].fingerprint == made_of or not late(one)))
-                for one in windows
-            )
+            whole = not problems and (not missing or (len(missing) == 1 and window in missing))
             try:
                 compiled = self._compiled(batch, incremental=stands)
                 publication = attrs.evolve(
@@ -223,7 +221,7 @@ class Workshop:
                     break
                 continue
             stands, last_id = True, published.row.data_id
-            notes[window] = note
+            missing.discard(window)
             kept = kept and published.kept
             rows = None if rows is None or published.rows is None else rows + published.rows
             done.append(window)
