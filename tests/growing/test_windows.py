@@ -57,15 +57,15 @@ class Act:
     span: tuple[int, int]
 
 
-moments = st.integers(0, 12 * 24 * 2).map(
-    lambda half: dt.datetime(2024, 2, 25, 12, tzinfo=dt.UTC) + dt.timedelta(minutes=30 * half)
+moments = st.tuples(st.integers(-1, 4), st.sampled_from([0, 12 * 60, 24 * 60 - 1])).map(
+    lambda at: dt.datetime(2024, 2, 26, tzinfo=dt.UTC) + dt.timedelta(days=at[0], minutes=at[1])
 )
-happened = st.tuples(st.integers(1, 4), st.sampled_from([1, 2, 3, 4, 5, 6, 7, -1]), moments)
+happened = st.tuples(st.integers(1, 4), st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 9, -1]), moments)
 acts = st.builds(
     Act,
     st.sampled_from(["run", "run", "run", "run", "named", "retry", "full", "drop"]),
-    st.sampled_from([0, 1, 5, 24, 24, 30, 72]),
-    st.lists(happened, max_size=6).map(tuple),
+    st.sampled_from([0, 1, 5, 24, 24, 30, 48]),
+    st.lists(happened, max_size=8).map(tuple),
     st.tuples(st.integers(0, 8), st.integers(1, 3)),
 )
 
