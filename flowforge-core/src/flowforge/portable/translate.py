@@ -16,7 +16,8 @@ from flowforge.contract import Dialect
 from flowforge.portable.names import Names, Placeholders, clashes, is_placeholder
 from flowforge.portable.positions import Origin, Positions, mark, positions
 from flowforge.portable.promises import constructs, promised
-from flowforge.portable.rules import Refused, correct
+from flowforge.portable.refusal import Refused
+from flowforge.portable.rules import correct
 from flowforge.portable.traits import Pair
 
 if TYPE_CHECKING:
