@@ -19,7 +19,7 @@ from flowforge.contract import (
 from flowforge.hookspecs import hookimpl
 from flowforge.values import Namespace
 from flowforge_duckdb.indexes import OPTIONS
-from flowforge_duckdb.settings import MEMORY, DuckDBSettings, database_name
+from flowforge_duckdb.settings import FRAME, MEMORY, DuckDBSettings, database_name
 
 if TYPE_CHECKING:
     from flowforge.contract import Support
@@ -90,6 +90,7 @@ ENGINE = EngineSpec(
     load=_load,
     capabilities=CAPABILITIES,
     zero_config=True,
+    frames=(FRAME,),
     table_options=OPTIONS,
     databases=_databases,
     offline=_offline,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from flowforge.values import Relation, RelationKind
 from flowforge_duckdb import arrow, driver, indexes
 from flowforge_duckdb.errors import Attempt, translating
 from flowforge_duckdb.reader import DuckDBReader
+from flowforge_duckdb.settings import FRAME
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -203,6 +205,29 @@ class DuckDBSession(DuckDBReader):
         self._run(f"COMMENT ON {kind.name} {rendered} IS {self._dialect.literal(text)}")
         for name, words in columns.items():
             self._run(f"COMMENT ON COLUMN {rendered}.{self._dialect.quote(name)} IS {self._dialect.literal(words)}")
+
+    # frames
+
+    def frame(self, relation: Relation, columns: Sequence[str] | None, kind: str, select: str) -> Any:
+        """A relation of DuckDB's own: nothing is read before somebody asks for rows, on this connection."""
+        if kind != FRAME:
+            return super().frame(relation, columns, kind, select)
+        with self._attempt(select) as cursor:
+            return cursor.sql(select)
+
+    def load_frame(self, relation: Relation, frame: Any, options: TableOptions = TableOptions()) -> int | None:
+        """Let DuckDB compute a relation into a table. One of another connection is read as any other stream."""
+        if not isinstance(frame, duckdb.DuckDBPyRelation):
+            return None
+        name = f"ff__frame_{uuid.uuid4().hex}"
+        with self._atomically():
+            with self._attempt(name):
+                frame.create_view(name)
+            if not self._rows(f"SELECT 1 FROM duckdb_views() WHERE view_name = '{name}'"):
+                return None
+            rows = self.create_as(relation, f"SELECT * FROM {name}", CreateKind.TABLE, options).rows
+            self._run(f"DROP VIEW {name}")
+        return rows or 0
 
     # control
 

@@ -9,6 +9,8 @@ import attrs
 from flowforge.contract import setting
 
 MEMORY = ":memory:"
+FRAME = "duckdb"
+"""What a Python model calls DuckDB's own kind of frames."""
 
 
 def _positive(instance: object, attribute: attrs.Attribute[Any], value: int | None) -> None:
