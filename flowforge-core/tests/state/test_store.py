@@ -63,6 +63,7 @@ def test_a_run_is_remembered_as_it_was_and_by_another_process_too(tmp_path: Path
         node("raw", rows=3),
         node("report.ff", Status.SKIPPED, 0.0, message="blocked by orders"),
         node("orders.ff", Status.ERROR, 0.5, message="no such column", code="FF2101"),
+        node("days.ff", Status.ERROR, windows=((MOMENT, MOMENT + dt.timedelta(days=1)),)),
     ]
     store.begin_run(run())
     for one in nodes:
@@ -80,7 +81,7 @@ def test_a_run_is_remembered_as_it_was_and_by_another_process_too(tmp_path: Path
         found = other.last_run("dev")
     assert found == expected
     assert found is not None
-    assert list(found.nodes) == ["raw", "report.ff", "orders.ff"]
+    assert list(found.nodes) == ["raw", "report.ff", "orders.ff", "days.ff"]
 
 
 def test_what_a_killed_run_had_done_is_known_and_what_it_had_not(store: StateStore) -> None:
