@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -18,7 +19,7 @@ from flowforge.materialize.history import Deletes, History
 from flowforge.materialize.publish import Publication, Published
 from flowforge.state.meta import ensure_meta
 from flowforge.values import Relation, RelationKind
-from flowforge_plain.place import Place
+from flowforge_plain.place import Place, open_place
 
 DAY = dt.datetime(2024, 1, 1)  # noqa: DTZ001 - columns without a time zone
 TYPES = {"id": "int64", "part": "string", "v": "int64", "ts": "timestamp", "w": "int32", "x": "string"}
@@ -377,3 +378,27 @@ def test_columns_get_wider_and_keep_their_values() -> None:
         (pa.date32(), pa.timestamp("us")),
     ]:
         assert not widens(narrow, wide)
+
+
+def test_many_rows_get_new_columns_and_are_pruned(tmp_path: Path) -> None:
+    """So many that an engine writes them in parts; what its own transaction sees of them has to be all of them."""
+    place = open_place("duckdb", tmp_path)
+    place.ensure_meta()
+    session, publisher = place.session(), place.publisher()
+    size, moment = 150_000, DAY.replace(tzinfo=dt.UTC)
+    history = History(("id",), moment, deletes=Deletes.NEW_RECORD)
+
+    def publish(select: str, number: int, keep: int | None = None) -> Published:
+        made = place.publication("many", 0, write=None, select=select, data_id=str(number), fingerprint="")
+        moved = attrs.evolve(history, moment=moment + dt.timedelta(days=number), keep_last=keep)
+        return publisher.publish(session, attrs.evolve(made, history=moved), None)
+
+    publish(f"SELECT range AS id, 1 AS v FROM range({size})", 1)
+    assert publish(f"SELECT range AS id, range % 2 AS v FROM range({size})", 2).rows == size // 2
+    assert place.rows("SELECT COUNT(*) FROM many") == [(size * 3 // 2,)]
+    assert publish(f"SELECT range AS id, range % 2 AS v, 5 AS w FROM range(10, {size})", 3).rows == size
+    counts = "SELECT COUNT(*), COUNT(DISTINCT id), COUNT(*) FILTER (_ff_is_current), COUNT(w) FROM many"
+    assert place.rows(counts) == [(size * 5 // 2, size, size, size - 10)]
+    assert publish("", 4, keep=1).rows == size * 3 // 2
+    assert place.rows(counts) == [(size, size, size, size - 10)]
+    place.close()

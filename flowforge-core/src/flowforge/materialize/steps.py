@@ -369,7 +369,7 @@ class Steps:
     def stage_versions(self, session: Session, publication: Publication, versions: Versions) -> Staged:
         """Write all versions that the history is to have."""
         staged = self.staging(publication)
-        versions.write_all(staged, publication.options.at_creation)
+        session.create_as(staged, versions.rewritten(), CreateKind.TABLE, publication.options.at_creation)
         versions.spares.drop(session)
         self._index(session, publication, staged)
         return Staged(staged, versions.opened)

@@ -274,7 +274,7 @@ class Versions:
             words.updated("ff_new", new.types[new.find(history.updated_at) or history.updated_at])
         made = cls(session, words, target, spares, past, new, fitted(past, new, node))
         session.create_as(spares.changed, made._changed(), CreateKind.TABLE)
-        made._stage()
+        session.create_as(spares.versions, made._versions(), CreateKind.TABLE)
         table = words.of(spares.versions)
         is_open = dialect.count_if(f"{words.q(_OPEN)} = {words.yes()}")
         found = session.query(f"SELECT COUNT(*) AS n, {is_open} AS opened FROM {table}").read_all()
@@ -332,47 +332,30 @@ class Versions:
             holds += f" AND ({deleted} IS NULL OR {deleted} = {words.yes(False)})"
         return holds
 
-    def _stage(self) -> None:
-        """Write one row for each key that is touched: its new version, or where its last one ends."""
-        words, versions = self.words, self.spares.versions
-        self.session.create_as(versions, self._layout(IS_DELETED, _OPEN), CreateKind.TABLE)
+    def _versions(self) -> str:
+        """The query of one row for each key that is touched: its new version, or where its last one ends."""
+        words = self.words
         began = words.q(_FROM, "ff_new")
         own = {
             UPDATED_AT: self._updated(),
             VALID_FROM: began,
+            VALID_TO: words.q(VALID_TO, "ff_none"),
             IS_CURRENT: words.yes(),
-            **({HASH: name} if (name := words.hash_of("ff_new", began)) is not None else {}),
+            HASH: words.hash_of("ff_new", began) or words.q(HASH, "ff_none"),
             IS_DELETED: words.yes(False),
             _OPEN: words.yes(),
         }
-        known = [name for name in self.fit.order if name not in self.fit.missing]
-        new = {**{name: words.q(self.fit.shared.get(name, name), "ff_new") for name in known}, **own}
-        self.session.insert(versions, f"SELECT {self._listed(new)} FROM {self._dated()} AS ff_new", [*new])
+        missing = {name: words.q(name, "ff_none") for name in self.fit.missing}
+        new = {name: words.q(self.fit.shared.get(name, name), "ff_new") for name in self.fit.order} | missing
+        nothing = f"(SELECT * FROM {words.of(self.target)} WHERE 1 = 0) AS ff_none ON 1 = 0"
+        query = f"SELECT {self._listed({**new, **own})} FROM {self._dated()} AS ff_new LEFT JOIN {nothing}"
         if words.history.deletes is Deletes.IGNORE:
-            return
+            return query
         marks = words.history.deletes is Deletes.NEW_RECORD
         own.update({UPDATED_AT: began, IS_DELETED: words.yes(), _OPEN: words.yes(marks)})
-        known = [name for name in self.fit.order if name not in self.fit.added]
-        old = {**{name: words.q(name, "ff_new") for name in known}, **own}
-        self.session.insert(versions, f"SELECT {self._listed(old)} FROM {self._gone()} AS ff_new", [*old])
-
-    def _layout(self, *flags: str) -> str:
-        """A query of no rows under the columns that the history is to have, with *flags* behind them.
-
-        Each is a column of a table, so that it has exactly its type; an expression would have none on some engines.
-        """
-        words = self.words
-        wider = {*self.fit.added, *self.fit.retyped}
-        values = {
-            name: words.q(self.fit.shared.get(name, name), "ff_new") if name in wider else words.q(name, "ff_old")
-            for name in self.fit.order
-        }
-        values.update({name: words.q(name, "ff_old") for name in OWN})
-        values.update({name: words.q(IS_CURRENT, "ff_old") for name in flags})
-        return (
-            f"SELECT {self._listed(values)} FROM {words.of(self.target)} AS ff_old"
-            f" LEFT JOIN {words.of(self.spares.batch)} AS ff_new ON 1 = 0 WHERE 1 = 0"
-        )
+        old = {name: words.q(name, "ff_new") for name in self.fit.order} | dict.fromkeys(self.fit.added, "NULL")
+        gone = f"SELECT {self._listed({**old, **own})} FROM {self._gone()} AS ff_new LEFT JOIN {nothing}"
+        return f"{query} UNION ALL {gone}"
 
     def _updated(self) -> str:
         words = self.words
@@ -439,27 +422,29 @@ class Versions:
         )
         self.session.insert(self.target, self._opened(columns), columns)
 
-    def write_all(self, staged: Relation, options: TableOptions) -> None:
-        """Write all versions that the history is to have, under the columns that it is to have, to *staged*."""
+    def rewritten(self) -> str:
+        """The query of all versions that the history is to have, under the columns that it is to have."""
         words = self.words
+        table, versions = words.of(self.target), words.of(self.spares.versions)
         marked = IS_DELETED in self.past or words.history.deletes is Deletes.NEW_RECORD
         columns = [*self.fit.order, *OWN, *([IS_DELETED] if marked else [])]
-        self.session.create_as(staged, self._layout(*([IS_DELETED] if marked else [])), CreateKind.TABLE, options)
         untouched = f"{words.q(words.history.key[0], 'ff_version')} IS NULL"
         ended, current = words.q(VALID_TO, "ff_old"), words.q(IS_CURRENT, "ff_old")
-        old = {name: words.q(name, "ff_old") for name in columns if name not in self.fit.added}
+        old = {name: words.q(name, "ff_old") for name in columns}
+        for name in self.fit.retyped:
+            wider = self.new.types[self.fit.shared[name]]
+            old[name] = f"CAST({old[name]} AS {words.dialect.type_name(wider)})"
+        old.update({name: words.q(name, "ff_none") for name in self.fit.added})
         old[VALID_TO] = f"CASE WHEN {untouched} THEN {ended} ELSE {words.q(VALID_FROM, 'ff_version')} END"
         old[IS_CURRENT] = f"CASE WHEN {untouched} THEN {current} ELSE {words.yes(False)} END"
         if marked and IS_DELETED not in self.past:
             old[IS_DELETED] = words.yes(False)
-        self.session.insert(
-            staged,
-            f"SELECT {self._listed(old)} FROM {words.of(self.target)} AS ff_old"
-            f" LEFT JOIN {words.of(self.spares.versions)} AS ff_version"
-            f" ON {words.same_key('ff_version', 'ff_old')} AND {current} = {words.yes()}",
-            [*old],
+        return (
+            f"SELECT {self._listed(old)} FROM {table} AS ff_old LEFT JOIN {versions} AS ff_version"
+            f" ON {words.same_key('ff_version', 'ff_old')} AND {current} = {words.yes()}"
+            f" LEFT JOIN (SELECT * FROM {versions} WHERE 1 = 0) AS ff_none ON 1 = 0"
+            f" UNION ALL {self._opened(columns)}"
         )
-        self.session.insert(staged, self._opened(columns), columns)
 
     def _opened(self, columns: Sequence[str]) -> str:
         words = self.words
