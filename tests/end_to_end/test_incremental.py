@@ -20,6 +20,9 @@ from flowforge.run.runner import RunOptions
 
 Make = Callable[..., Project]
 Rows = Callable[[Project, str], list[tuple[Any, ...]]]
+
+GROWING = "{{{{ config(materialized='incremental', unique_key='k'{}) }}}} select {} from {{{{ ref('raw') }}}}"
+"""An incremental model of the seed raw: more settings, and columns."""
 DAY_1 = "id,v,day\n1,10,2024-01-01\n2,20,2024-01-02\n"
 DAY_2 = "id,v,day\n1,99,2024-01-01\n2,21,2024-01-02\n3,30,2024-01-03\n"
 SQL = "{{{{ config(materialized='incremental', {}) }}}}\nselect id, v, day from {{{{ ref('raw') }}}}\n"
@@ -270,3 +273,36 @@ def test_readers_see_columns_that_others_removed_even_where_no_row_is_new(make: 
     assert project.build().ok
     assert rows(project, "m") == rows(project, "b") == [(1,)]
     assert {node.status.value for node in project.build().nodes} == {"cached"}
+
+
+def test_a_changed_rule_for_columns_counts(make: Make, rows: Rows) -> None:
+    files = {"seeds/raw.csv": "k,v\n1,10\n", "models/m.ff.sql": GROWING.format("", "k")}
+    assert make(files).build().ok
+    files["models/m.ff.sql"] = GROWING.format("", "k, v")
+    assert make(files).build().ok
+    files["models/m.ff.sql"] = GROWING.format(", on_schema_change='append_new_columns'", "k, v")
+    project = make(files)
+    assert project.build().ok
+    assert rows(project, "m") == [(1, 10)]
+
+
+def test_a_changed_query_for_later_runs_counts(make: Make, rows: Rows) -> None:
+    later = "k, {{% if is_incremental() %}}{}{{% else %}}0{{% endif %}} as v"
+    files = {"seeds/raw.csv": "k\n1\n", "models/m.ff.sql": GROWING.format("", later.format(1))}
+    assert make(files).build().ok
+    files["models/m.ff.sql"] = GROWING.format("", later.format(2))
+    project = make(files)
+    assert project.build().ok
+    assert rows(project, "m") == [(1, 2)]
+
+
+def test_old_rows_get_the_new_type_of_a_column(make: Make) -> None:
+    sync = ", on_schema_change='sync_all_columns'"
+    files = {"seeds/raw.csv": "k\n1\n", "models/m.ff.sql": GROWING.format(sync, "k, cast(7 as bigint) as v")}
+    assert make(files).build().ok
+    files["models/m.ff.sql"] = GROWING.format(sync, "k + 1 as k, cast(8 as integer) as v")
+    project = make(files)
+    assert project.build().ok
+    with project.executor.session(label="test") as session:
+        types = session.query("select distinct typeof(v) as t, count(*) over () as n from m").read_all().to_pylist()
+    assert types == [{"t": "INTEGER", "n": 2}]
