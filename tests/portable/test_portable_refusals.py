@@ -48,3 +48,18 @@ def test_all_flaws_are_told_at_once(dialects: dict[str, Dialect]) -> None:
 def test_warned_of(sql: str, source: str, target: str, code: str, says: str, dialects: dict[str, Dialect]) -> None:
     warnings = translate(sql, source, dialects[target], Placeholders()).warnings
     assert [says in one.text for one in warnings if one.code == code] == [True]
+
+
+DEEP = ["select " + "(" * 900 + "1" + ")" * 900, f"select ({' + '.join(['v'] * 5000)}) / 2 from t"]
+
+
+@pytest.mark.parametrize("sql", DEEP, ids=["parentheses", "sum"])
+def test_what_is_nested_too_deeply(sql: str, dialects: dict[str, Dialect]) -> None:
+    with pytest.raises(Untranslatable, match="nested too deeply") as caught:
+        translate(sql, "postgres", dialects["duckdb"], Placeholders())
+    assert caught.value.remarks[0].code == "FF1145"
+
+
+def test_long_chains_are_not_deep(dialects: dict[str, Dialect]) -> None:
+    sql = "select 1 as a from t where " + " or ".join(f"v = {number}" for number in range(1500))
+    assert "v = 1499" in translate(sql, "duckdb", dialects["postgres"], Placeholders()).sql

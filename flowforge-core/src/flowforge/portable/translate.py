@@ -82,10 +82,15 @@ def translate(sql: str, source: str, dialect: Dialect, placeholders: Placeholder
     """
     assert dialect.sqlglot is not None
     pair = Pair(source, dialect.sqlglot)
-    tree = _parsed(sql, pair)
-    warnings = _beyond(tree, pair)
-    _corrected(tree, pair, dialect, placeholders, warnings)
-    bare = _generated(tree, pair)
+    try:
+        tree = _parsed(sql, pair)
+        warnings = _beyond(tree, pair)
+        _corrected(tree, pair, dialect, placeholders, warnings)
+        bare = _generated(tree, pair)
+    except RecursionError as error:
+        text = "the query is nested too deeply to be translated"
+        help = "divide it into several models"
+        raise Untranslatable([Remark(UNSUPPORTED, text, None, help)]) from error
 
     @functools.cache
     def found() -> Positions | None:
@@ -117,9 +122,8 @@ def _parsed(sql: str, pair: Pair) -> exp.Expr:
         text = str(first.get("description") or error).splitlines()[0].rstrip(".")
         offset = _offset(sql, first.get("line"), first.get("col"), first.get("highlight") or "")
         raise Untranslatable([_no_sql(pair, text, offset)]) from error
-    except (TokenError, RecursionError) as error:
-        text = str(error).splitlines()[0] if str(error) else "it is nested too deeply"
-        raise Untranslatable([_no_sql(pair, text, None)]) from error
+    except TokenError as error:
+        raise Untranslatable([_no_sql(pair, str(error).splitlines()[0], None)]) from error
     tree = next((one for one in trees if one is not None), None)
     if not isinstance(tree, exp.Query):
         raise Untranslatable([_no_sql(pair, "this is no query that the translator knows", 0)])
@@ -272,6 +276,6 @@ def _positions(sql: str, pair: Pair, dialect: Dialect, placeholders: Placeholder
                 node.set("this", f"{node.this}{mark(node.meta['start'])}")
         marked = _write(tree, pair)
         starts = [token.start for token in sqlglot.tokenize(sql, read=pair.source)]
-    except (SqlglotError, ValueError, TypeError, AttributeError, LookupError):
+    except (SqlglotError, ValueError, TypeError, AttributeError, LookupError, RecursionError):
         return None  # a generator that reckons with literals cannot do so with marks
     return positions(bare, marked, sql, starts)
