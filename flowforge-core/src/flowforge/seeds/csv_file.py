@@ -119,11 +119,9 @@ class CsvFile:
         import pyarrow as pa
 
         content = self.source.content
-        blank = _BLANK_LINE.search(content, max(self.body - 1, 0)) or content[self.body : self.body + 1] in (
-            b"\r",
-            b"\n",
-        )
-        if len(self.names) == 1 and blank:
+        if len(self.names) == 1 and (
+            content[self.body : self.body + 1] in (b"\r", b"\n") or _BLANK_LINE.search(content, max(self.body - 1, 0))
+        ):
             csv_places.refuse_blank_lines(self.source, self.body)
         if _SOMETHING.search(content, self.body) is None:
             return
