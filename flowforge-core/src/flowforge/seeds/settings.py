@@ -39,6 +39,9 @@ class SeedOnly:
         "escape": "write a quote inside of quotes twice",
         "quote_columns": "remove it: names of columns are always quoted",
         "full_refresh": "remove it: a seed is always loaded as a whole",
+        **dict.fromkeys(
+            ("pre_hook", "post_hook", "pre-hook", "post-hook"), "give the hook to a model that reads the seed"
+        ),
     }
 
     column_types: Mapping[str, str] = attrs.field(factory=dict)
