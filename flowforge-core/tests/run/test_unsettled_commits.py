@@ -75,7 +75,7 @@ def publish(monkeypatch: pytest.MonkeyPatch) -> Callable[[Database], Any]:
         )
         node = SimpleNamespace(short_name="n", config=SimpleNamespace(timeout=None))
         step: Any = SimpleNamespace(node=node)
-        return room._publish(step, bench, Sessions(), None)  # type: ignore[arg-type]
+        return room._publish(step, bench, Sessions(), SimpleNamespace(prunes=False))  # type: ignore[arg-type]
 
     return run
 
