@@ -170,7 +170,7 @@ def test_settings_may_ask_for_variables(tmp_path: Path) -> None:
         ("\n  +loaded_columns: 'yes'\n", "FF1005 project.yml:2:20"),
         ("\n  +enabled: maybe\n", "FF1005 project.yml:2:13"),
         ("\n  +header: false\n", "FF1005 project.yml:2:12"),
-        ("\n  +storage: {pth: x}\n", "FF1004 project.yml:2:13"),
+        ("\n  +storage: {path: 5}\n", "FF1005 project.yml:2:20"),
         ("\n  +quote_columns: true\n", "FF1007 project.yml:2:3"),
         ("\n  +materialized: table\n", "FF1004 project.yml:2:3"),
         ("\n  +schema: \"{{ var('nope') }}\"\n", "FF1403 project.yml:2:12"),
