@@ -20,6 +20,7 @@ from flowforge.config.project import ProjectConfig
 from flowforge.config.properties import ColumnProps, ModelProps
 from flowforge.config.sources import SourceDecl
 from flowforge.project import manifest
+from flowforge.seeds.csv_options import CsvOptions
 from flowforge_duckdb.settings import DuckDBSettings
 from flowforge_postgres.settings import PostgresSettings
 
@@ -28,6 +29,9 @@ ENGINES = tuple(Path(str(package.__file__)).parent for package in (flowforge_duc
 CLASSES: Mapping[type, Looks] = {
     manifest.ModelConfig: Looks(("config", "settings"), ("model_config", "layering")),
     manifest.Incremental: Looks(("settings", "incremental", "growing", "growth"), ("model_config",)),
+    manifest.Snapshot: Looks(("settings", "snapshot", "kept"), ("model_config", "snapshot_settings")),
+    manifest.SourceFiles: Looks(("files", "source"), ("sources",)),
+    CsvOptions: Looks(("options",), ("csv_options",)),
     manifest.PythonBody: Looks(("body", "python")),
     manifest.SeedBody: Looks(("body", "seed")),
     manifest.Source: Looks(("source", "found", "declared", "entry", "sources"), ("sources",)),

@@ -29,8 +29,6 @@ class Row:
         What is seen with the key, and without it.
     refused:
         Code and place of the error, when the key is refused; *help* are words of its message or help.
-    wrong:
-        Known to be ignored, and by whom that is being cured: the row has to fail until then.
     """
 
     key: str
@@ -45,7 +43,6 @@ class Row:
     otherwise: Any = None
     refused: str | None = None
     help: str = ""
-    wrong: str = ""
 
     def project(self, text: str) -> dict[str, str]:
         """The files, with *text* in the place of the key."""
