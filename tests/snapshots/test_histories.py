@@ -402,3 +402,27 @@ def test_many_rows_get_new_columns_and_are_pruned(tmp_path: Path) -> None:
     assert publish("", 4, keep=1).rows == size * 3 // 2
     assert place.rows(counts) == [(size, size, size, size - 10)]
     place.close()
+
+
+def _seen(*rows: tuple[int, int, int]) -> Batch:
+    """Rows of an id, a value and the hour of their last change."""
+    types = {"id": "int64", "v": "int64", "ts": "timestamp"}
+    return Batch(types, tuple({"id": one, "v": v, "ts": DAY + dt.timedelta(hours=hour)} for one, v, hour in rows))
+
+
+@pytest.mark.parametrize("deletes", [one.value for one in Deletes])
+@pytest.mark.parametrize("column", ["ts", None], ids=["timestamp", "check"])
+def test_clocks_that_go_back_and_rows_that_come_back(place: Place, column: str | None, deletes: str) -> None:
+    rules = Rules(("id",), column, () if column else ("v",), deletes)
+    story = [
+        (10, _seen((1, 1, 1), (2, 1, 1))),
+        (5, _seen((1, 2, 2), (2, 1, 1))),  # the clock went back
+        (4, _seen((1, 2, 2))),  # and again, and a row is gone
+        (30, _seen((1, 3, 3), (2, 1, 1))),  # it is back, and says that it never changed
+        (40, _seen((1, 3, 3), (2, 5, 2))),  # it changed before it came back
+        (41, _seen((2, 5, 2))),
+        (50, _seen((1, 3, 45), (2, 5, 2))),  # back, and changed since it was gone
+    ]
+    place.ensure_meta()
+    steps = [Step(batch, rules, DAY + dt.timedelta(hours=hour)) for hour, batch in story]
+    play(place, place.session(), f"story{next(NAMES)}", steps)
