@@ -250,7 +250,8 @@ def test_notes_count_only_for_the_table_they_were_written_for(make: Make, rows: 
     with project.executor.session(label="test") as session:
         session.execute("DROP TABLE m")
         session.execute("CREATE TABLE m AS SELECT 9 AS id")
-    result = build(project, "2024-01-03 14:00")
+    assert not build(project, "2024-01-03 14:00").ok
+    result = build(project, "2024-01-03 14:00", full_refresh=True)
     assert done(result) == ["2024-01-01", "2024-01-02", "2024-01-03"]
     assert values(project, rows) == [(1, 10), (2, 20), (3, 30)]
     project.close()
@@ -394,3 +395,19 @@ def test_first_only_some_windows(make: Make, rows: Rows) -> None:
     assert values(project, rows) == [(2, 20)]
     assert done(build(project, "2024-01-03 12:00")) == ["2024-01-01", "2024-01-02", "2024-01-03"]
     assert values(project, rows) == [(1, 10), (2, 20), (3, 30)]
+
+
+def test_a_table_that_others_changed_is_not_built_anew_unasked(make: Make, rows: Rows) -> None:
+    """Its old windows might no longer be to be had: their sources forget."""
+    project = make(files())
+    build(project, "2024-01-03 12:00")
+    with project.session("somebody else") as session:
+        session.execute("ALTER TABLE m ADD COLUMN remark VARCHAR")
+    standing = rows(project, "m")
+    refused = build(project, "2024-01-05 12:00")
+    error = node(refused).error
+    assert error is not None
+    assert (error.code, "--full-refresh" in (error.help or "")) == ("FF2042", True)
+    assert rows(project, "m") == standing
+    assert node(build(project, "2024-01-05 12:00", full_refresh=True)).status is Status.SUCCESS
+    assert len(rows(project, "m")[0]) == 3

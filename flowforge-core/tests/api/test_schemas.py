@@ -16,7 +16,14 @@ from flowforge.plugins import load_plugins
 
 jsonschema = pytest.importorskip("jsonschema")
 REPOSITORY = Path(__file__).parents[3]
-KINDS = {"project.yml": "project", "profiles.yml": "profiles", "sources.yml": "sources", "schema.yml": "seeds"}
+KINDS = {"project.yml": "project", "profiles.yml": "profiles", "sources.yml": "sources"}
+
+
+def kind_of(file: Path) -> str:
+    """Which schema a file of a project has."""
+    if file.name == "schema.yml" and file.parent.name == "seeds":
+        return "seeds"
+    return "unit_tests" if file.parent.parts[-2:] == ("tests", "unit") else KINDS.get(file.name, "models")
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +51,7 @@ def _files() -> list[Path]:
 
 @pytest.mark.parametrize("file", _files(), ids=lambda file: str(file.relative_to(REPOSITORY)))
 def test_the_files_of_projects_fit(made: Mapping[str, Any], file: Path) -> None:
-    kind = KINDS.get(file.name, "models")
-    assert errors(made[kind], parse_yaml(file.read_bytes(), file.name).data) == []
+    assert errors(made[kind_of(file)], parse_yaml(file.read_bytes(), file.name).data) == []
 
 
 def test_the_files_of_a_new_project_fit(made: Mapping[str, Any], tmp_path: Path) -> None:
@@ -53,10 +59,10 @@ def test_the_files_of_a_new_project_fit(made: Mapping[str, Any], tmp_path: Path)
     files = sorted((tmp_path / "new").rglob("*.yml"))
     assert {"project.yml", "profiles.yml"} <= {file.name for file in files}
     for file in files:
-        assert errors(made[KINDS.get(file.name, "models")], parse_yaml(file.read_bytes(), file.name).data) == []
+        assert errors(made[kind_of(file)], parse_yaml(file.read_bytes(), file.name).data) == []
         modeline = file.read_text("utf-8").splitlines()[0]
         schema = file.parent / modeline.removeprefix("# yaml-language-server: $schema=")
-        assert schema.name.removesuffix(".schema.json") == KINDS.get(file.name, "models")
+        assert schema.name.removesuffix(".schema.json") == kind_of(file)
         assert json.loads(schema.read_text("utf-8"))["type" if file.name != "sources.yml" else "if"]
 
 

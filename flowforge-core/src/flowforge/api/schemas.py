@@ -15,6 +15,7 @@ from flowforge.project.model_config import MODEL_KEYS
 from flowforge.seeds import schema_file
 from flowforge.seeds import settings as seed_settings
 from flowforge.seeds.csv_options import CsvOptions
+from flowforge.utest import files as unit_files
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -48,6 +49,7 @@ def schemas(engines: Mapping[str, EngineSpec]) -> dict[str, Schema]:
         "sources": _sources(),
         "models": class_schema(properties_file.FILE),
         "seeds": class_schema(schema_file.FILE),
+        "unit_tests": _unit_tests(),
     }
     return {
         f"{name}.schema.json": {"$schema": _DRAFT, "title": f"FlowForge: {name}", **schema}
@@ -73,6 +75,14 @@ def _project() -> Schema:
     seeds = _folder(of_seeds, "folder_of_seeds")
     schema["properties"]["seeds"] = seeds
     return {**schema, "$defs": {"folder": folder, "folder_of_seeds": seeds}}
+
+
+def _unit_tests() -> Schema:
+    """A file of ``tests/unit``; what a case does not say may stand under ``defaults``."""
+    schema, case = class_schema(unit_files.FILE), class_schema(unit_files.CASE)
+    case["required"] = ["name"]
+    schema["properties"]["cases"] = {"type": "array", "items": case}
+    return schema
 
 
 def _folder(settings: Mapping[str, Schema], name: str) -> Schema:

@@ -27,12 +27,15 @@ class Survey:
         That of the table, if it is the one for which windows were noted.
     last_id:
         The data id in ``_ff_meta``.
+    altered:
+        Somebody else gave it other columns since.
     """
 
     stands: bool
     generation: str | None
     last_id: str | None
     notes: Mapping[Window, WindowNote]
+    altered: bool = False
 
 
 @attrs.frozen
@@ -56,15 +59,15 @@ def survey_of(session: Session, dialect: Dialect, home: Namespace, node: Node, r
     meta, windows = meta_table(home), windows_table(home)
     row = read_meta_row(session, dialect, meta, key) if session.kind_of(meta) is not None else None
     kind = session.kind_of(relation)
-    generation = None
+    generation, altered = None, False
     if row is not None and kind is RelationKind.TABLE and row.node_name == node.name:
         layout = session.layout(relation)
-        if not row.layout or layout is None or layout == row.layout:
-            generation = generation_of(row.data_id)
+        generation = generation_of(row.data_id)
+        altered = bool(generation is not None and row.layout and layout is not None and layout != row.layout)
     notes: Mapping[Window, WindowNote] = {}
     if generation is not None and session.kind_of(windows) is not None:
         notes = read_windows(session, dialect, windows, key, generation)
-    return Survey(kind is not None, generation, row.data_id if row is not None else None, notes)
+    return Survey(kind is not None, generation, row.data_id if row is not None else None, notes, altered)
 
 
 def due(node: Node, relation: Relation, survey: Survey, policy: Policy) -> Due:
@@ -79,6 +82,15 @@ def due(node: Node, relation: Relation, survey: Survey, policy: Policy) -> Due:
     windows = all_windows(node, span.now)
     named = span.names_windows(node)
     only = named and node.name in span.only
+    if survey.altered and not policy.from_scratch:
+        # Building all windows anew would lose those whose sources no longer have their rows.
+        raise ModelExecutionError(
+            f"{relation} has other columns than its windows were built with: somebody changed the table",
+            node=node.name,
+            code="FF2042",
+            location=Location(node.path),
+            help="undo that change, or build all windows anew with --full-refresh",
+        )
     if survey.stands and (survey.generation is None or (policy.from_scratch and not only)):
         if named and not only:
             raise ModelExecutionError(
