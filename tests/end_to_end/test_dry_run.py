@@ -68,6 +68,21 @@ def test_a_changed_line_is_named_where_it_was_written(shop) -> None:
     assert "models/b.ff.sql:3: +     v + 1 as v\n" in detailed
 
 
+def test_settings_that_stayed_are_not_called_changed(shop) -> None:
+    """Lists of columns are lists in the memory of builds, and whatever the settings hold."""
+    grown = "{{{{ config(materialized='incremental', unique_key=['id'], indexes=['id']) }}}}\nselect id, v + {} as v from {{{{ ref('raw') }}}}\n"
+    kept = "{{{{ config(materialized='snapshot', strategy='check', unique_key='id', check_cols='all') }}}}\nselect id, v + {} as v from {{{{ ref('raw') }}}}\n"
+    for number in (1, 2):
+        if number == 2:
+            shop("build")
+        shop.write("models/grown.ff.sql", grown.format(number))
+        shop.write("models/kept.ff.sql", kept.format(number))
+    found = reasons(shop)
+    assert found["grown"] == "its SQL changed at models/grown.ff.sql:2"
+    assert found["kept"].startswith("its SQL changed at models/kept.ff.sql:2")
+    assert "changed from" not in found["kept"]
+
+
 def test_what_others_did_to_a_table_is_told(shop) -> None:
     shop("build")
     with Project.load(shop.root) as project, project.session("test") as session:

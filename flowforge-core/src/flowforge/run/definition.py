@@ -119,7 +119,9 @@ class Definer:
             settings.update(attrs.asdict(node.config.snapshot))
         options = node.config.table_options
         settings.update({name: plain(getattr(options, name)) for name in options.named})
-        return settings
+        # As they come back from the memory of builds, which is what they are compared with.
+        known: dict[str, Any] = plain(settings)
+        return known
 
     def _hooks(self, node: Node) -> list[Any]:
         """What the hooks of a node say; whether they are worth a build of their own is not asked."""
