@@ -47,6 +47,7 @@ ELSEWHERE = {"bench", "docs", "examples", "hostile", "scaffold", "servers", "thi
 # What tests that take minutes are marked with; only the full lane runs them.
 FULL = ["-m", "full"]
 WORKERS = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "worksteal"]
+SLOWEST = ["--durations=25", "--durations-min=3"]
 
 
 def fill(session: nox.Session, *requirements: str) -> None:
@@ -115,7 +116,7 @@ def unit(session: nox.Session) -> None:
     """The tests of each distribution, of whole projects, and of the house itself."""
     places = [*ROOT.glob("flowforge-*/tests"), *(path for path in ROOT.glob("tests/*/") if path.name not in ELSEWHERE)]
     folders = [str(path.relative_to(ROOT)) for path in sorted(places) if any(path.rglob("test_*.py"))]
-    in_house(session, "pytest", *(session.posargs or [*WORKERS, *folders]), **recorded(session, "quick"))
+    in_house(session, "pytest", *(session.posargs or [*WORKERS, *SLOWEST, *folders]), **recorded(session, "quick"))
 
 
 @nox.session(venv_backend="none", requires=["house"], tags=["full"], default=False)
