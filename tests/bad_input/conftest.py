@@ -72,7 +72,7 @@ def in_process(args: Iterable[str], folder: Path, environ: Mapping[str, str] | N
     err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace", write_through=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("FF_", "FLOWFORGE_"))}
     before = dict(os.environ)
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         os.environ.clear()
         os.environ.update({**kept, **(environ or {})})
@@ -81,7 +81,7 @@ def in_process(args: Iterable[str], folder: Path, environ: Mapping[str, str] | N
     finally:
         os.environ.clear()
         os.environ.update(before)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     texts = [stream.buffer.getvalue().decode("utf-8") for stream in (out, err)]  # type: ignore[attr-defined]
     return Outcome(code, *texts, seconds)
 

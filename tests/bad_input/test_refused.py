@@ -245,8 +245,8 @@ PATHS = [
          ("relative to the project",)),
     Case("no-models-folder", {"project.yml": "name: a\nversion: 1\nmodels_dir: modells\n"}, "FF1022", "project.yml", ("modells",)),
     Case("no-such-profile", {}, "FF1302", "profiles.yml", ("'prod'", "dev"), command=("build", "--env", "prod")),
-    Case("vars-without-value", {}, "", "", ("KEY=VALUE",), command=("build", "--vars", "x"), exit=64),
-    Case("vars-no-yaml", {}, "FF1002", "", ("--vars x",), command=("build", "--vars", "x=[1"), exit=1),
+    Case("vars-without-value", {}, "FF6426", "", ("NAME=VALUE",), command=("build", "--vars", "x"), exit=64),
+    Case("vars-no-yaml", {}, "FF6426", "--vars:1:5", ("'x' cannot be read",), command=("build", "--vars", "x=[1"), exit=64),
 ]  # fmt: skip
 
 

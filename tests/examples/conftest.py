@@ -91,15 +91,20 @@ class Example:
 
     def relations(self) -> dict[str, str]:
         """Name to kind (``table`` or ``view``) of all that stands in the database, but for FlowForge's own."""
-        rows = self.query("select table_name, table_type from information_schema.tables")
+        return {name: kind for (_, name), kind in self._relations().items()}
+
+    def _relations(self) -> dict[tuple[str, str], str]:
+        """As :meth:`relations`, by schema and name."""
+        rows = self.query("select table_schema, table_name, table_type from information_schema.tables")
         kinds = {"BASE TABLE": "table", "VIEW": "view"}
-        return {name: kinds[kind] for name, kind in rows if not name.startswith("_ff_")}
+        return {(schema, name): kinds[kind] for schema, name, kind in rows if not name.startswith("_ff_")}
 
     def fingerprints(self) -> dict[str, tuple[int, int]]:
         """Of each relation its number of rows and a sum over its rows' hashes, whatever their order."""
         found = {}
-        for name in self.relations():
-            ((rows, digest),) = self.query(f'select count(*), sum(cast(hash(t) as hugeint)) from "{name}" as t')
+        for schema, name in self._relations():
+            table = f'"{schema}"."{name}"'
+            ((rows, digest),) = self.query(f"select count(*), sum(cast(hash(t) as hugeint)) from {table} as t")
             found[name] = (rows, digest)
         return found
 

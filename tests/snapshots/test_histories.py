@@ -151,7 +151,7 @@ def content_of(session: Session, relation: str) -> Any:
     return tuple(names), collections.Counter(tuple(shown(row[name]) for name in names) for row in rows)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(steps=histories())
 def test_every_history_is_that_of_the_reference(place: Place, steps: list[Step]) -> None:
     with place.executor.session(label="flowforge/test") as session:

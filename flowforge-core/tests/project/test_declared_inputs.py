@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowforge.errors import Problems, ProjectError
+from flowforge.project.deltas import DeltaReader
 from flowforge.project.inputs import input_files
 from flowforge.project.layering import Settings
 from flowforge.project.macros import MacroLibrary
@@ -84,9 +85,10 @@ def test_both_kinds_of_models_take_the_keys() -> None:
         problems,
         Settings(),
         MacroLibrary(),
+        DeltaReader(Path()),
     )
     text = "from flowforge import model\n@model(timeout='2m', cache=True, inputs=['data/*.csv'])\ndef f():\n    pass\n"
-    (python,) = python_nodes(text, "models/b.ff.py", problems, Settings())
+    (python,) = python_nodes(text, "models/b.ff.py", problems, Settings(), DeltaReader(Path()))
     assert not len(problems)
     assert sql is not None
     for node in (sql, python):

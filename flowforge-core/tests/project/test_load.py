@@ -85,8 +85,15 @@ def test_all_problems_of_all_files_come_in_one_report(load: Load) -> None:
         },
     )
     assert [place.split(":")[0] for _, place in found] == [
-        *["models/a.ff.sql"] * 2,
-        *["models/b.ff.sql", "models/c.ff.py", "models/d.ff.sql", "models/e.ff.sql", "models/m.yml", "sources.yml"],
+        *[
+            "models/a.ff.sql",
+            "models/b.ff.sql",
+            "models/c.ff.py",
+            "models/d.ff.sql",
+            "models/e.ff.sql",
+            "models/m.yml",
+            "sources.yml",
+        ],
     ]
     assert ("FF1203", "models/a.ff.sql:2:14") in found
 

@@ -97,9 +97,6 @@ WRONG = {
     "materialized='snapshot', unique_key='id', strategy='check', check_cols='v', incremental=True": [
         "cannot be incremental"
     ],
-    "materialized='snapshot', unique_key='id', strategy='check', check_cols='v', partition_by='v'": [
-        "'partition_by' means something only for incremental models"
-    ],
     "materialized='snapshot', unique_key='id', strategy='check', check_cols='v', on_schema_change='fail'": [
         "'on_schema_change' means something only for incremental models"
     ],

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import attrs
-import yaml
+from ruamel.yaml import YAML
 
 import flowforge
 from flowforge.config import profiles, project, properties, sources
@@ -171,5 +171,5 @@ def _classes(type_: Any) -> Iterator[type]:
 
 def promised() -> set[str]:
     """The keys that users of the interface were promised: each acts, or is refused by name."""
-    listed: Mapping[str, str] = yaml.safe_load((FOLDER / "promised.yml").read_text("utf-8"))
+    listed: Mapping[str, str] = YAML(typ="safe").load((FOLDER / "promised.yml").read_text("utf-8"))
     return {f"{area}/{key}" for area, words in listed.items() for key in words.split()}

@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any
 
 import attrs
-import yaml
 from key_board.inventory import FOLDER
+from ruamel.yaml import YAML
 
 
 @attrs.frozen(kw_only=True)
@@ -65,7 +65,7 @@ def rows() -> Mapping[str, Row]:
     """
     found: dict[str, Row] = {}
     for path in sorted((FOLDER / "rows").glob("*.yml")):
-        for entry in yaml.safe_load(path.read_text("utf-8")):
+        for entry in YAML(typ="safe").load(path.read_text("utf-8")):
             for row in _entry(entry):
                 if row.key in found:
                     raise ValueError(f"{path.name}: {row.key} has two rows")
