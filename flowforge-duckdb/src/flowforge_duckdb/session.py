@@ -90,6 +90,8 @@ class DuckDBSession(DuckDBReader):
                 cursor.register(_INCOMING, pa.RecordBatchReader.from_batches(schema, batches()))
                 rows = driver.run(cursor, sql)
                 cursor.unregister(_INCOMING)
+            if mode is LoadMode.CREATE and rows == 0:
+                self._begin_rows(relation)
         except EngineError:
             with contextlib.suppress(
                 duckdb.Error
@@ -109,6 +111,8 @@ class DuckDBSession(DuckDBReader):
         head = f"CREATE {word} {self._dialect.render(relation)} AS\n"
         with self._atomically():
             stats = self._run(head + select, offset=len(head))
+            if kind is not CreateKind.VIEW and stats.rows == 0:
+                self._begin_rows(relation)
             if kind is not CreateKind.VIEW and driver.KEEPS_UNTYPED_COLUMNS:
                 self._settle_untyped(relation)
             if options.named:
@@ -130,6 +134,16 @@ class DuckDBSession(DuckDBReader):
     def _indexes(self, relation: Relation) -> list[str]:
         """The names of a table's indexes."""
         return [str(name) for (name,) in self._rows(indexes.of_table(relation, self._dialect))]
+
+    def _begin_rows(self, relation: Relation) -> None:
+        """Let rows be added to a new table of none in the transaction that made it.
+
+        DuckDB 2.0.0 loses sight of all rows of such a table when 122,880 or more are inserted at once and others after
+        them: whatever the transaction then makes of the table is made of nothing. A table that had a row is spared.
+        """
+        if self._in_transaction:
+            self._run(f"INSERT INTO {self._dialect.render(relation)} DEFAULT VALUES")
+            self._run(f"DELETE FROM {self._dialect.render(relation)}")
 
     def _settle_untyped(self, relation: Relation) -> None:
         """Make columns of type "NULL", which could never hold a value, what DuckDB 1.5 makes of them."""

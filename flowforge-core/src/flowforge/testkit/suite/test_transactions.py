@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from flowforge.contract import Capability, CreateKind
+import pytest
+
+from flowforge.contract import Capability, CreateKind, LoadMode
 from flowforge.errors import ErrorKind
-from flowforge.testkit.lab import Lab
+from flowforge.testkit.lab import Lab, arrow_table
 from flowforge.testkit.marks import requires
 from flowforge.values import RelationKind
 
@@ -115,3 +117,22 @@ def test_others_see_nothing_before_the_commit(lab: Lab) -> None:
     assert lab.rows(other, target) == [(1,), (2,)]
     assert lab.rows(other, lab.relation("fresh")) == [(2,)]
     assert lab.rows(session, independent) == [(3,)]
+
+
+@pytest.mark.parametrize("made", ["query", "load"])
+def test_many_rows_are_added_to_a_table_that_was_made_without_any(lab: Lab, made: str) -> None:
+    """More than an engine puts into one block, then a few, and all of them are read before the commit."""
+    session, many = lab.session(), 130_000
+    source = lab.table(session, "source", {"id": list(range(many)), "v": [number % 10 for number in range(many)]})
+    target, copy, names = lab.relation("target"), lab.relation("copy"), lab.names("id", "v")
+    with session.transaction():
+        if made == "query":
+            session.create_as(target, f"SELECT {names} FROM {lab.sql(source)} WHERE 1 = 0", CreateKind.TABLE)
+        else:
+            session.load(target, arrow_table({"id": [1], "v": [1]}).slice(0, 0).to_reader(), LoadMode.CREATE)
+        session.insert(target, f"SELECT {names} FROM {lab.sql(source)}", ["id", "v"])
+        few = f"SELECT {names} FROM {lab.sql(source)} WHERE {lab.names('id')} < 3"
+        session.insert(target, few, ["id", "v"])
+        assert lab.count(session, target) == many + 3
+        session.create_as(copy, f"SELECT {names} FROM {lab.sql(target)}", CreateKind.TABLE)
+    assert (lab.count(session, target), lab.count(session, copy)) == (many + 3, many + 3)
