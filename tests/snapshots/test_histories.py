@@ -160,7 +160,7 @@ def test_every_history_is_that_of_the_reference(place: Place, steps: list[Step])
 
 
 @pytest.mark.full
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=histories())
 def test_very_many_histories_are_those_of_the_reference(place: Place, steps: list[Step]) -> None:
     with place.executor.session(label="flowforge/test") as session:
@@ -187,10 +187,10 @@ def play(place: Place, session: Session, name: str, steps: list[Step]) -> None:
                 after = begin(step.batch, step.rules, step.now)
             else:
                 after = go_on(expected, step.batch, step.rules, step.now)
-        except RefusedError:
+        except RefusedError as refused:
+            if not typed and str(refused) in ("type", "no time", "other times"):
+                continue
             after = None
-        if not typed and after is None and _is_about_types(expected, step):
-            continue
         seen: list[Any] = []
 
         def audit(session: Session, relation: str, seen: list[Any] = seen, refuse: bool = step.refuse) -> None:
@@ -223,12 +223,6 @@ def play(place: Place, session: Session, name: str, steps: list[Step]) -> None:
             assert overlaps(rows, step.rules.key) == []
         else:
             assert session.kind_of(place.relation(name)) is None
-
-
-def _is_about_types(expected: Kept | None, step: Step) -> bool:
-    return expected is not None and any(
-        expected.types.get(name, type_) != type_ for name, type_ in step.batch.types.items()
-    )
 
 
 def _steps(*batches: Batch, rules: Rules) -> list[Step]:

@@ -267,11 +267,15 @@ class Versions:
                     code="FF2035",
                     help="correct 'unique_key', or keep the new key in a history of another name",
                 )
-        words = Words(dialect, history, past.time, node)
+        time = past.time
+        if history.updated_at is not None:
+            found = new.types[new.find(history.updated_at) or history.updated_at]
+            time = found if str(time) == "null" else time  # a column without a type, on an engine that has such
+        words = Words(dialect, history, time, node)
         words.refuse_times_that_are_none()
         refuse_several_current(session, dialect, target, history, node)
         if history.updated_at is not None:
-            words.updated("ff_new", new.types[new.find(history.updated_at) or history.updated_at])
+            words.updated("ff_new", found)
         made = cls(session, words, target, spares, past, new, fitted(past, new, node))
         session.create_as(spares.changed, made._changed(), CreateKind.TABLE)
         session.create_as(spares.versions, made._versions(), CreateKind.TABLE)
