@@ -6,7 +6,7 @@ Known faults of it that have no test yet, because what they are about is not bui
 fault                                               why there is no test
 ==================================================  ==================================================================
 a contract drops columns, or is not looked at       there are no contracts
-hooks are given passwords, and not told of a fault  there are no hooks
+hooks are given passwords, and not told of a fault  there are no hooks of whole runs
 byte limits and row budgets never hold              there are no budgets
 nobody tells of tables whose models were renamed    no command looks for them
 ==================================================  ==================================================================
