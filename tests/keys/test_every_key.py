@@ -77,7 +77,8 @@ def test_a_key_acts(row: Row, tmp_path: Path) -> None:
 def test_a_key_is_refused(row: Row, tmp_path: Path) -> None:
     errors = Stage(tmp_path / "with", row.project(row.written), row.environ).refusal(row.do)
     places = [f"{error.code} {error.location}" for error in errors]
-    assert row.refused in places, errors
+    codes, _, place = str(row.refused).partition(" ")  # an engine's distribution may be there, without its engine
+    assert {f"{code} {place}" for code in codes.split("|")} & set(places), errors
     assert row.help in "\n".join(str(error) for error in errors)
     rest = Stage(tmp_path / "without", row.project(row.without), row.otherwise_environ or row.environ)
     assert rest.refusal(row.do) == [], "without the key it has to be sound"

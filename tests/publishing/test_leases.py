@@ -304,3 +304,16 @@ def test_many_runs_that_make_the_table_at_once(plain: Place) -> None:
             pass
 
     together(6, work)
+
+
+def test_another_run_that_will_step_back_costs_nobody_the_lease(plain: Place) -> None:
+    """Two rows of one name and epoch stand there for a moment, when two runs begin at once: the second sees the first."""
+    one, session = plain.leases("run1"), plain.session()
+    with one.hold(session, NAME, timeout=0) as lease:
+        other = attrs.evolve(lease.mine, holder="other", run_id="run2", until_ms=lease.mine.until_ms + 60_000)
+        one._insert(session, NAME)
+        one.update(session, NAME, Holder(), other)
+        lease.confirm(session)
+        one.update(session, NAME, other, attrs.evolve(other, epoch=other.epoch + 1))
+        with pytest.raises(EngineError, match="taken over"):
+            lease.confirm(session)
