@@ -245,6 +245,8 @@ PATHS = [
          ("relative to the project",)),
     Case("no-models-folder", {"project.yml": "name: a\nversion: 1\nmodels_dir: modells\n"}, "FF1022", "project.yml", ("modells",)),
     Case("no-such-profile", {}, "FF1302", "profiles.yml", ("'prod'", "dev"), command=("build", "--env", "prod")),
+    Case("nested-too-deeply", {"models/m.ff.sql": "select " + "{'a': " * 3000 + "1" + "}" * 3000}, "FF1405", "models/m.ff.sql",
+         ("nested too deeply", "--no-syntax"), command=("validate",), seconds=60.0),
     Case("vars-without-value", {}, "FF6426", "", ("NAME=VALUE",), command=("build", "--vars", "x"), exit=64),
     Case("vars-no-yaml", {}, "FF6426", "--vars:1:5", ("'x' cannot be read",), command=("build", "--vars", "x=[1"), exit=64),
 ]  # fmt: skip

@@ -93,6 +93,13 @@ def check_syntax(compiled: Compiled, dialect: str, path: str) -> None:
             location=(compiled.locate(offset) if offset is not None else None) or Location(path),
             help="if the engine knows better than this parser, use `flowforge validate --no-syntax`",
         ) from error
+    except RecursionError as error:
+        raise RenderError(
+            "this SQL is nested too deeply to be parsed here",
+            code="FF1405",
+            location=Location(path),
+            help="if the engine takes it, use `flowforge validate --no-syntax`",
+        ) from error
     except TokenError as error:
         raise RenderError(
             f"this is no {dialect} SQL: {str(error).splitlines()[0]}", code="FF1405", location=Location(path)
