@@ -38,6 +38,10 @@ ENGINES = {
 }
 SERVERS = dict.fromkeys(("postgres", "postgres-system"), "flowforge_test_servers.postgres")
 
+# Where a distribution keeps tests that need its driver, if the environment of `house` does not have it: they run behind
+# the conformance suite, in the engine's environment and beside its server.
+DRIVEN = Path("tests/driven")
+
 # One engine of each kind is enough for every change; the full lane runs all rows.
 QUICK = dict.fromkeys(("duckdb-2", "plain", "postgres"), ("quick",))
 
@@ -116,7 +120,9 @@ def unit(session: nox.Session) -> None:
     """The tests of each distribution, of whole projects, and of the house itself."""
     places = [*ROOT.glob("flowforge-*/tests"), *(path for path in ROOT.glob("tests/*/") if path.name not in ELSEWHERE)]
     folders = [str(path.relative_to(ROOT)) for path in sorted(places) if any(path.rglob("test_*.py"))]
-    in_house(session, "pytest", *(session.posargs or [*WORKERS, *SLOWEST, *folders]), **recorded(session, "quick"))
+    without = [f"--ignore={path.relative_to(ROOT)}" for path in ROOT.glob(f"flowforge-*/{DRIVEN}")]
+    chosen = session.posargs or [*WORKERS, *SLOWEST, *without, *folders]
+    in_house(session, "pytest", *chosen, **recorded(session, "quick"))
 
 
 @nox.session(venv_backend="none", requires=["house"], tags=["full"], default=False)
@@ -155,6 +161,9 @@ def conformance(session: nox.Session, engine: str) -> None:
     suite = ["-p", "flowforge.testkit.plugin", f"--ff-engine={name}", "--pyargs", "flowforge.testkit.suite"]
     beside = ["python", "-m", SERVERS[engine], "--"] if engine in SERVERS else []
     session.run(*beside, "pytest", *suite, *session.posargs)
+    own = Path(requirements[0]) / DRIVEN
+    if own.is_dir():
+        session.run(*beside, "pytest", str(own), *session.posargs)
 
 
 @nox.session(tags=["quick", "full"])
