@@ -256,6 +256,21 @@ def run_options(function: F) -> F:
     )
 
 
+def junit_option(function: F) -> F:
+    """Add ``--junit``."""
+    return _with(
+        function,
+        click.option(
+            "--junit",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            envvar=["FLOWFORGE_JUNIT"],
+            show_envvar=True,
+            help="Write the results into this file as JUnit XML, for CI systems.",
+        ),
+    )
+
+
 def window_options(function: F) -> F:
     """Add what names windows of time."""
     return _with(

@@ -15,6 +15,7 @@ import click
 
 from flowforge.cli.diagnostics import format_error, format_note, shown_path
 from flowforge.errors import FlowForgeError, Note, ProjectErrors
+from flowforge.values import Location
 
 _ROLES: Mapping[str, Mapping[str, Any]] = {
     "error": {"fg": "red", "bold": True},
@@ -24,6 +25,14 @@ _ROLES: Mapping[str, Mapping[str, Any]] = {
     "dim": {"dim": True},
     "bold": {"bold": True},
 }
+
+_IN_ANNOTATION = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+_IN_PROPERTY = {**_IN_ANNOTATION, ":": "%3A", ",": "%2C"}
+
+
+def _escaped(text: str, marks: Mapping[str, str]) -> str:
+    """*text* in one line of GitHub's workflow commands; other line breaks than its own are shown."""
+    return "".join(marks.get(char) or (char if char.isprintable() else repr(char)[1:-1]) for char in text)
 
 
 def wants_color(choice: str | None, stream: TextIO) -> bool:
@@ -107,7 +116,7 @@ class Output:
         self._tell(format_error(error, self.root, self.style), color=self.color_err)
         if self.log_format == "github":
             for one in error.errors if isinstance(error, ProjectErrors) else (error,):
-                self._annotate("error", f"{one.code} {one.message}", one)
+                self.annotate("error", f"{one.code} {one.message}", one.location)
         if os.environ.get("FLOWFORGE_TRACE") == "1" or self.verbosity >= 2:
             self._trace(error)
 
@@ -119,14 +128,26 @@ class Output:
         elif self.verbosity >= 0:
             self._tell(format_note(note, self.root, self.style), color=self.color_err)
 
-    def _annotate(self, kind: str, text: str, error: FlowForgeError) -> None:
-        properties = ""
-        if error.location is not None:
-            properties = f" file={shown_path(error.location.path, self.root)}"
-            properties += f",line={error.location.line}" if error.location.line else ""
-            properties += f",col={error.location.column}" if error.location.column else ""
-        escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-        click.echo(self.redact(f"::{kind}{properties}::{escaped}"), file=self.stdout, color=False)
+    def annotate(self, kind: str, text: str, place: Location | None, *, title: str | None = None) -> None:
+        """A remark that GitHub shows at a line of a file.
+
+        Parameters
+        ----------
+        kind:
+            ``error``, ``warning`` or ``notice``.
+        """
+        properties = {}
+        if place is not None:
+            properties["file"] = shown_path(place.path, self.root)
+            if place.line is not None:
+                properties["line"] = str(place.line)
+            if place.column is not None:
+                properties["col"] = str(place.column)
+        if title is not None:
+            properties["title"] = self.redact(title)
+        written = ",".join(f"{key}={_escaped(value, _IN_PROPERTY)}" for key, value in properties.items())
+        head = f"::{kind} {written}" if written else f"::{kind}"
+        click.echo(f"{head}::{_escaped(self.redact(text), _IN_ANNOTATION)}", file=self.stdout, color=False)
 
     def _trace(self, error: BaseException) -> None:
         for line in traceback.format_exception(error):

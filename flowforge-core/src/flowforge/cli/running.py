@@ -11,8 +11,10 @@ import click
 
 from flowforge.cli.console import Console
 from flowforge.cli.context import Context, with_context
+from flowforge.cli.junit import prepare_junit
 from flowforge.cli.options import (
     changed_since_option,
+    junit_option,
     project_argument,
     rebuild_options,
     run_options,
@@ -21,6 +23,7 @@ from flowforge.cli.options import (
     window_options,
 )
 from flowforge.cli.plan import print_plan
+from flowforge.cli.reports import annotate_checks, report_junit
 from flowforge.cli.shield import shielded_output
 from flowforge.cli.steering import named_time, project_or_selector, run_options_of, selection_of
 from flowforge.cli.summary import report
@@ -42,6 +45,7 @@ def running_command(name: str, help: str) -> click.Command:
     @click.command(name, help=help)
     @steering_options
     @named_windows
+    @junit_option
     @with_context
     def command(context: Context, **given: Any) -> int:
         return run_as_asked(context, name, lambda loaded: getattr(loaded, name), **given)
@@ -71,6 +75,7 @@ def run_as_asked(
     allow_empty: bool,
     dry_run: bool,
     keep_last: int | None = None,
+    junit: Path | None = None,
     **steering: Any,
 ) -> int:
     """Run, or say what a run would do; returns the exit code.
@@ -83,6 +88,8 @@ def run_as_asked(
         The method of a project that runs it.
     keep_last:
         As in the options of a run.
+    junit:
+        The file for a report.
     """
     project, rebuild = project_or_selector(project, steering["rebuild"])
     chosen = selection_of({**steering, "rebuild": rebuild})
@@ -90,6 +97,8 @@ def run_as_asked(
     options = attrs.evolve(
         run_options_of(steering), rebuild=chosen["rebuild"], keep_last=keep_last, **named_time(steering)
     )
+    if junit is not None and not dry_run:
+        prepare_junit(junit)
     with context.project(project, vars, state) as loaded:
         context.connect(loaded)
         try:
@@ -102,6 +111,7 @@ def run_as_asked(
                 context,
                 loaded,
                 lambda listener: step(select, exclude, options=options, listener=listener, changed_since=changed_since),
+                junit,
             )
         except NothingSelectedError as error:
             if not allow_empty:
@@ -110,7 +120,12 @@ def run_as_asked(
             return 0
 
 
-def run_and_report(context: Context, project: Project, start: Callable[[Callable[[Event], None]], RunResult]) -> int:
+def run_and_report(
+    context: Context,
+    project: Project,
+    start: Callable[[Callable[[Event], None]], RunResult],
+    junit: Path | None = None,
+) -> int:
     """Show a run while it happens and what came of it; returns the exit code."""
     console = Console(context.output)
     with console.show(), shielded_output():
@@ -118,6 +133,9 @@ def run_and_report(context: Context, project: Project, start: Callable[[Callable
     for note in result.notes:
         context.output.note(note)
     report(result, context.output)
+    annotate_checks(result, context.output)
+    if junit is not None:
+        report_junit(result, junit, context.output)
     for note in project.plugins.notes:
         context.output.note(note)
     return int(result.exit_code)

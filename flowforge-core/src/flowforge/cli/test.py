@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from flowforge.cli.context import Context, with_context
-from flowforge.cli.options import project_argument, selection_options, vars_option
+from flowforge.cli.junit import prepare_junit
+from flowforge.cli.options import junit_option, project_argument, selection_options, vars_option
+from flowforge.cli.reports import annotate_checks, report_junit
 from flowforge.cli.shield import shielded_output
 from flowforge.cli.summary import data_quality_summary
 from flowforge.errors import NothingSelectedError
@@ -18,6 +20,7 @@ from flowforge.errors import NothingSelectedError
 @selection_options
 @vars_option
 @click.option("--allow-empty", is_flag=True, help="Exit with 0 when nothing is selected.")
+@junit_option
 @with_context
 def command(
     context: Context,
@@ -27,11 +30,14 @@ def command(
     state: Path | None,
     vars: tuple[str, ...],
     allow_empty: bool,
+    junit: Path | None,
 ) -> int:
     """Run the selected checks; exit code 2 when one of severity error fails."""
     from flowforge.cli.console import Console
     from flowforge.run.runner import RunOptions
 
+    if junit is not None:
+        prepare_junit(junit)
     with context.project(project, vars, state) as loaded:
         context.connect(loaded)
         if not loaded.manifest.checks:
@@ -48,6 +54,9 @@ def command(
             context.output.say(error.message)
             return 0
     data_quality_summary(result, context.output)
+    annotate_checks(result, context.output)
+    if junit is not None:
+        report_junit(result, junit, context.output)
     if result.error is not None:
         context.output.error(result.error)
     return result.exit_code

@@ -74,7 +74,10 @@ class NodeResult:
 
 @attrs.frozen
 class CheckResult:
-    """How one check ended. *failures* counts rows (or groups), where it is counted; *location* is its declaration."""
+    """How one check ended. *failures* counts rows (or groups), where it is counted; *location* is its declaration.
+
+    *problem* is why it could not run, with the place in the project's files that is to blame, where that is known.
+    """
 
     check: str
     type: str
@@ -89,6 +92,7 @@ class CheckResult:
     sql: str | None = None
     tags: tuple[str, ...] = ()
     location: Location | None = None
+    problem: FlowForgeError | None = attrs.field(default=None, eq=False)
 
 
 @attrs.frozen
