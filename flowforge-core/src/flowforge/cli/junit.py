@@ -130,7 +130,7 @@ def _suite(suite: JUnitSuite) -> Iterator[str]:
     if suite.properties:
         yield "<properties>"
         for name, value in suite.properties.items():
-            yield _tag("property", closed=True, name=name, value=value)
+            yield _closed("property", name=name, value=value)
         yield "</properties>"
     for case in suite.cases:
         yield _case(case)
@@ -147,13 +147,13 @@ def _case(case: JUnitCase) -> str:
         kind = {"fail": "failure", "error": "error", "skip": "skipped"}[case.status]
         message = case.message or ""
         if case.status == "skip":
-            inner.append(_tag(kind, closed=True, message=message))
+            inner.append(_closed(kind, message=message))
         else:
             inner.append(f"{_tag(kind, message=message, type=case.status)}{_text(case.details or message)}</{kind}>")
     if case.output:
         inner.append(f"<system-out>{_text(case.output)}</system-out>")
     if not inner:
-        return _tag("testcase", closed=True, **attributes)
+        return _closed("testcase", **attributes)
     return f"{_tag('testcase', **attributes)}{''.join(inner)}</testcase>"
 
 
@@ -169,9 +169,13 @@ def _counts(cases: Sequence[JUnitCase]) -> dict[str, str]:
     }
 
 
-def _tag(tag: str, /, *, closed: bool = False, **attributes: str) -> str:
+def _closed(tag: str, /, **attributes: str) -> str:
+    return f"{_tag(tag, **attributes)[:-1]}/>"
+
+
+def _tag(tag: str, /, **attributes: str) -> str:
     written = "".join(f' {key}="{_clean(value).translate(_IN_ATTRIBUTE)}"' for key, value in attributes.items())
-    return f"<{tag}{written}{'/' if closed else ''}>"
+    return f"<{tag}{written}>"
 
 
 def _text(text: str) -> str:
