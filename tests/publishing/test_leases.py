@@ -295,17 +295,6 @@ def test_a_stop_ends_the_wait(plain: Place) -> None:
         assert time.monotonic() - started < PATIENCE / 2
 
 
-def test_many_runs_that_make_the_table_at_once(plain: Place) -> None:
-    def work(index: int) -> None:
-        with (
-            plain.executor.session(label="test") as session,
-            plain.leases(f"run{index}", poll=0.01).hold(session, NAME, timeout=PATIENCE),
-        ):
-            pass
-
-    together(6, work)
-
-
 def test_another_run_that_will_step_back_costs_nobody_the_lease(plain: Place) -> None:
     """Two rows of one name and epoch stand there for a moment, when two runs begin at once: the second sees the first."""
     one, session = plain.leases("run1"), plain.session()

@@ -22,7 +22,7 @@ from flowforge.state.windows import (
     read_windows,
 )
 from flowforge.values import Relation
-from flowforge_plain.place import Place, open_place, together
+from flowforge_plain.place import Place, open_place
 
 NOW = dt.datetime(2024, 3, 1, 12, 30, 15, 123456, tzinfo=dt.UTC)
 
@@ -95,10 +95,6 @@ def test_very_many_windows(place: Place) -> None:
     windows = days("2018-01-01", "2024-01-01")
     note_windows(session, dialect, table, "m", generation, notes_of(windows))
     assert len(read_windows(session, dialect, table, "m", generation)) == len(windows)
-
-
-def test_several_runs_make_the_table_at_once(place: Place) -> None:
-    assert set(together(4, lambda _: ensure(place))) == {Relation(WINDOWS_TABLE).within(place.executor.namespace)}
 
 
 def test_the_table_of_somebody_else(place: Place) -> None:

@@ -1,27 +1,12 @@
-"""Databases in files, on engines of both branches of the publishing protocol, and a server where there is one."""
+"""A database of each engine; the reference that the tests compare with stands beside them."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from flowforge_plain.fixtures import place
 
-from flowforge.plugins import load_plugins
-from flowforge_plain.place import Place, open_place
+__all__ = ["place"]
 
-sys.path.insert(0, str(Path(__file__).parent))  # the reference stands beside the tests
-
-
-@pytest.fixture(params=["duckdb", "sqlite", "plain", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """A database of each engine."""
-    if request.param == "postgres":
-        spec = load_plugins().engine("postgres")
-        dsn = request.getfixturevalue("postgres_dsn")
-        place = Place(spec, spec.load()(spec.settings(dsn=dsn)), tmp_path)
-    else:
-        place = open_place(request.param, tmp_path)
-    yield place
-    place.close()
+sys.path.insert(0, str(Path(__file__).parent))

@@ -25,6 +25,7 @@ import attrs
 from flowforge.contract import Dialect, Session
 from flowforge.crash import crash_point
 from flowforge.errors import EngineError, ErrorKind
+from flowforge.state.making import make_once
 from flowforge.state.meta import moment
 from flowforge.state.process import birth_of, is_gone
 from flowforge.values import Namespace, Relation
@@ -146,15 +147,8 @@ class Leases:
 
         text, number = self.dialect.type_name(pa.string()), self.dialect.type_name(pa.int64())
         kinds = {"name": text, **dict.fromkeys(_TEXTS, text), **dict.fromkeys(_NUMBERS, number)}
-        columns = ", ".join(f"{self.dialect.quote(column)} {kind}" for column, kind in kinds.items())
-        if self.table.schema:
-            session.ensure_schema(self.table)
-        try:
-            session.execute(f"CREATE TABLE IF NOT EXISTS {self.dialect.render(self.table)} ({columns})")
-            crash_point("lease.created")
-        except Exception:
-            if session.kind_of(self.table) is None:  # otherwise another run was faster
-                raise
+        make_once(session, self.dialect, self.table, kinds)
+        crash_point("lease.created")
 
     def _take(self, session: Session, name: str, timeout: float | None) -> Holder:
         started = changed = time.monotonic()

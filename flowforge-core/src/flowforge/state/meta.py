@@ -5,7 +5,6 @@ Knows how its rows are written, read and brought up to the present version; not 
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import re
 import uuid
@@ -16,7 +15,8 @@ import attrs
 
 from flowforge.contract import Dialect, Session
 from flowforge.crash import crash_point
-from flowforge.errors import StateError, UnsupportedError
+from flowforge.errors import StateError
+from flowforge.state.making import await_turn, make_once
 from flowforge.values import Namespace, Relation, RelationKind
 
 META_TABLE = "_ff_meta"
@@ -104,29 +104,6 @@ def _columns(dialect: Dialect) -> dict[str, str]:
     return {name: special.get(name, text) for name in (*_FIELDS, "version")}
 
 
-def _create(session: Session, dialect: Dialect, table: Relation) -> None:
-    columns = ", ".join(f"{dialect.quote(name)} {kind}" for name, kind in _columns(dialect).items())
-    session.execute(f"CREATE TABLE IF NOT EXISTS {dialect.render(table)} ({columns})")
-
-
-def _create_once(session: Session, dialect: Dialect, table: Relation) -> None:
-    try:
-        with session.transaction():
-            _lock(session, dialect, table)
-            if table.schema:
-                session.ensure_schema(table)
-            _create(session, dialect, table)
-    except Exception:
-        if session.kind_of(table) is None:  # otherwise another run was faster
-            raise
-
-
-def _lock(session: Session, dialect: Dialect, table: Relation) -> None:
-    """Let runs that begin at once do this one after the other, where the engine has locks."""
-    with contextlib.suppress(UnsupportedError):
-        session.lock(dialect.render(table), timeout=60.0)
-
-
 def ensure_meta(session: Session, dialect: Dialect, namespace: Namespace) -> Relation:
     """Create the meta table when it is missing, or bring it up to this version, and return its name.
 
@@ -140,7 +117,7 @@ def ensure_meta(session: Session, dialect: Dialect, namespace: Namespace) -> Rel
     table = meta_table(namespace)
     kind = session.kind_of(table)
     if kind is None:
-        _create_once(session, dialect, table)
+        make_once(session, dialect, table, _columns(dialect))
         crash_point("meta.created")
         kind = session.kind_of(table)
     if kind is not RelationKind.TABLE:
@@ -183,11 +160,12 @@ def _migrate(session: Session, dialect: Dialect, table: Relation, namespace: Nam
     staged = table.renamed(f"ff__{META_TABLE.strip('_')}__{uuid.uuid4().hex[:10]}__migration")
     try:
         with session.transaction():
-            _lock(session, dialect, table)
+            await_turn(session, dialect, table)
             if _is_current(session, dialect, table):
                 return
             rows = _read_older(session, dialect, table, namespace)
-            _create(session, dialect, staged)
+            listed = ", ".join(f"{dialect.quote(name)} {kind}" for name, kind in _columns(dialect).items())
+            session.execute(f"CREATE TABLE {dialect.render(staged)} ({listed})")
             if rows:
                 _insert(session, dialect, staged, rows)
             session.replace(staged, table)

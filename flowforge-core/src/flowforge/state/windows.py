@@ -6,7 +6,6 @@ that ``_ff_meta`` gets for it begins with it, so that whatever else takes the ta
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import re
 import uuid
@@ -17,8 +16,9 @@ import attrs
 
 from flowforge.contract import Dialect, Session
 from flowforge.crash import crash_point
-from flowforge.errors import StateError, UnsupportedError
+from flowforge.errors import StateError
 from flowforge.project.windows import Window
+from flowforge.state.making import make_once
 from flowforge.state.meta import moment
 from flowforge.values import Namespace, Relation, RelationKind
 
@@ -100,7 +100,7 @@ def ensure_windows(session: Session, dialect: Dialect, namespace: Namespace) -> 
     table = windows_table(namespace)
     kind = session.kind_of(table)
     if kind is None:
-        _create_once(session, dialect, table)
+        make_once(session, dialect, table, _columns(dialect))
         crash_point("windows.created")
         kind = session.kind_of(table)
     schema = session.schema_of(table) if kind is RelationKind.TABLE else None
@@ -120,18 +120,6 @@ def ensure_windows(session: Session, dialect: Dialect, namespace: Namespace) -> 
             help="upgrade flowforge-core here, or use another schema",
         )
     return table
-
-
-def _create_once(session: Session, dialect: Dialect, table: Relation) -> None:
-    columns = ", ".join(f"{dialect.quote(name)} {kind}" for name, kind in _columns(dialect).items())
-    try:
-        with session.transaction():
-            with contextlib.suppress(UnsupportedError):
-                session.lock(dialect.render(table), timeout=60.0)
-            session.execute(f"CREATE TABLE IF NOT EXISTS {dialect.render(table)} ({columns})")
-    except Exception:
-        if session.kind_of(table) is None:  # otherwise another run was faster
-            raise
 
 
 # -- its rows -------------------------------------------------------------------------------------------------------

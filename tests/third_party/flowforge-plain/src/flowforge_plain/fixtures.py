@@ -1,0 +1,24 @@
+"""Fixtures for tests that ask several engines the same; a conftest.py imports what it wants. The only module that knows pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flowforge.plugins import load_plugins
+from flowforge_plain.place import Place, open_place
+
+
+@pytest.fixture(params=["duckdb", "sqlite", "plain", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A database of each engine: both branches of the publishing protocol, and a server where there is one."""
+    if request.param == "postgres":
+        spec = load_plugins().engine("postgres")
+        dsn = request.getfixturevalue("postgres_dsn")
+        place = Place(spec, spec.load()(spec.settings(dsn=dsn)), tmp_path)
+    else:
+        place = open_place(request.param, tmp_path)
+    yield place
+    place.close()
