@@ -54,6 +54,10 @@ WORKERS = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "worksteal"]
 SLOWEST = ["--durations=25", "--durations-min=3"]
 
 
+FORGET = "import pathlib, sys; pathlib.Path(sys.argv[1]).unlink(missing_ok=True)"
+NOTE = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"
+
+
 def fill(session: nox.Session, *requirements: str) -> None:
     """Install into the session's environment, unless exactly this stands there already."""
     recipe = hashlib.sha256(json.dumps(requirements).encode())
@@ -67,9 +71,10 @@ def fill(session: nox.Session, *requirements: str) -> None:
     if stamp.exists() and stamp.read_text() == recipe.hexdigest():
         session.debug("nothing to install")
         return
-    stamp.unlink(missing_ok=True)
+    # Steps of installing, so that `nox -R`, which installs nothing, does not note what was not done.
+    session.run_install("python", "-c", FORGET, str(stamp), silent=True)
     session.install("--quiet", *requirements)
-    stamp.write_text(recipe.hexdigest())
+    session.run_install("python", "-c", NOTE, str(stamp), recipe.hexdigest(), silent=True)
 
 
 def recorded(session: nox.Session, lane: str) -> dict[str, str]:
