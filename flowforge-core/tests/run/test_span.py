@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from flowforge.errors import ModelExecutionError
 from flowforge.project.manifest import Incremental, ModelConfig, Node, NodeKind, SqlBody
@@ -20,10 +22,10 @@ def at(text: str) -> dt.datetime:
 
 
 def node(size: str = "day", begin: str = "2024-02-27", lookback: int = 1) -> Node:
-    settings = Incremental(
+    how = Incremental(
         "microbatch", event_time="ts", begin=f"{begin}T00:00:00+00:00", batch_size=size, lookback=lookback
     )
-    config = ModelConfig("incremental", incremental=settings)
+    config = ModelConfig("incremental", incremental=how)
     return Node("m.ff", NodeKind.SQL, "models/m.ff.sql", Relation("m"), config, SqlBody(""))
 
 
@@ -83,6 +85,23 @@ def test_windows_of_a_retry() -> None:
     gone = Span(now, only={"m.ff": (window_of(at("2019-01-01"), "day"),)})
     assert not gone.names_windows(model), "then the run decides as always"
     assert not Span(now, only={"other.ff": (day,)}).names_windows(model)
+
+
+SIZES = ["hour", "day", "month", "year"]
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(
+    size=st.sampled_from(SIZES),
+    only=st.lists(st.tuples(st.integers(-400, 900), st.sampled_from(SIZES)), min_size=1, max_size=6),
+)
+def test_windows_of_a_retry_are_those_that_have_a_part_in_what_failed(size: str, only: list[tuple[int, str]]) -> None:
+    begin = at("2024-02-27")
+    failed = tuple(window_of(begin + dt.timedelta(hours=hours), one) for hours, one in only)
+    model, now = node(size), begin + dt.timedelta(hours=500)
+    windows = all_windows(model, now)
+    wanted = [one for one in windows if one in failed or any(one.overlaps(other) for other in failed)]
+    assert list(Span(now, only={"m.ff": failed}).named(model)) == wanted
 
 
 def test_words() -> None:

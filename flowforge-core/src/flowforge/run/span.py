@@ -5,8 +5,10 @@ Nothing is asked of a clock or a database here, so that every answer can be test
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
@@ -53,14 +55,26 @@ class Span:
         if node.name in self.only:
             chosen = frozenset(self.only[node.name])
             strange = chosen.difference(windows)  # of another size than now
-            return tuple(
-                window for window in windows if window in chosen or any(window.overlaps(other) for other in strange)
-            )
+            touches = _touching(strange)
+            return tuple(window for window in windows if window in chosen or touches(window))
         return tuple(
             window
             for window in windows
             if (self.start is None or self.start < window.end) and (self.end is None or window.start < self.end)
         )
+
+
+def _touching(others: Iterable[Window]) -> Callable[[Window], bool]:
+    """Tells whether a window overlaps one of *others*, of which there may be as many as there are windows."""
+    ascending = sorted(others)
+    starts = [other.start for other in ascending]
+    ends = list(itertools.accumulate((other.end for other in ascending), max))
+
+    def touches(window: Window) -> bool:
+        begun = bisect.bisect_left(starts, window.end)
+        return begun > 0 and ends[begun - 1] > window.start
+
+    return touches
 
 
 def settings_of(node: Node) -> Incremental:

@@ -181,7 +181,7 @@ class Workshop:
         made_of = self.publication.fingerprint
         late = is_late(self.node, tuple(windows), notes)
         missing = {one for one in windows if one not in notes or (notes[one].fingerprint != made_of and late(one))}
-        done: list[Window] = []
+        done: dict[Window, None] = {}  # in their order; there may be very many
         problems: dict[Window, FlowForgeError] = {}
         published: Published | None = None
         rows: int | None = 0
@@ -224,7 +224,7 @@ class Workshop:
             missing.discard(window)
             kept = kept and published.kept
             rows = None if rows is None or published.rows is None else rows + published.rows
-            done.append(window)
+            done[window] = None
         failed = tuple(window for window in todo if window not in done)
         error = _error_of(self.node, todo, failed, problems, stopped=stopped) if failed else None
         if published is not None:
