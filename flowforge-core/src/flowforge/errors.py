@@ -314,6 +314,12 @@ class AuditFailedError(TestFailureError):
     default_code = "FF3003"
 
 
+class UnitTestFailedError(TestFailureError):
+    """Unit tests of a model failed, so it was not built."""
+
+    default_code = "FF3012"
+
+
 # -- around the run ------------------------------------------------------------------------------------------------
 
 

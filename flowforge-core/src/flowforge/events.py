@@ -104,6 +104,22 @@ class CheckFinished(Event):
 
 
 @attrs.frozen
+class UnitTestFinished(Event):
+    """A unit test of a model ended, as a part of a build. *lines* say what differs, or why it could not run.
+
+    ``CACHED``: it passed before, and nothing of it has changed. *path* and *line* are where it is declared.
+    """
+
+    case: str
+    node: str
+    status: Status
+    duration: float
+    lines: tuple[str, ...] = ()
+    path: str | None = None
+    line: int | None = None
+
+
+@attrs.frozen
 class RunFinished(Event):
     """A run ended. *counts* maps each status to a number of nodes; *checks* likewise."""
 

@@ -14,7 +14,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from flowforge.contract import CheckSpec, DocRenderer, EngineSpec, Macro, SeedFormat, StreamSourceSpec
-    from flowforge.events import CheckFinished, NodeFinished, NodeStarted, RunFinished, RunStarted
+    from flowforge.events import CheckFinished, NodeFinished, NodeStarted, RunFinished, RunStarted, UnitTestFinished
 
 NAMESPACE = "flowforge"
 
@@ -76,6 +76,11 @@ def flowforge_check_finished(event: CheckFinished) -> None:
 
 
 @hookspec
+def flowforge_unit_test_finished(event: UnitTestFinished) -> None:
+    """A unit test of a model ended, as a part of a build."""
+
+
+@hookspec
 def flowforge_run_finished(event: RunFinished) -> None:
     """A run ended, well or not; the last notice of a run."""
 
@@ -93,5 +98,6 @@ NOTICES = (
     "flowforge_node_started",
     "flowforge_node_finished",
     "flowforge_check_finished",
+    "flowforge_unit_test_finished",
     "flowforge_run_finished",
 )

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from flowforge.api.histories import count_old
-from flowforge.api.preparation import leases_of, make_ledger, tidy, windows_due
+from flowforge.api.preparation import forced, leases_of, make_ledger, tidy, windows_due
 from flowforge.api.seeding import write_seed
 from flowforge.api.source_files import refuse_missing_files
+from flowforge.api.unit_builds import Examiner
 from flowforge.contract import Session
 from flowforge.errors import EngineError, InterruptedRunError, Note
 from flowforge.events import Event, RunFinished, RunStarted, Status
@@ -99,21 +100,42 @@ def run_nodes(
             if listener is not None:
                 listener(event)
 
-        with EventBus(listen, project.plugins.notify) as bus:
+        with contextlib.ExitStack() as ending:
+            bus = ending.enter_context(EventBus(listen, project.plugins.notify))
             checks = project.manifest.checks if command == "build" else ()
             order = order_checks(_asked(checks, names, project), plan, project.dag, _ephemeral(project))
             plan = order.plan
             open_session = _sessions_of(project, options)
             compiler = project.compiler.asking(_asker(project, open_session, sessions, f"flowforge/{run_id}"))
             auditor = _auditor(project, checks, order.homes, bus, run_id, compiler)
+            examiner = None
+            if command == "build" and options.unit_tests:
+                examiner = ending.enter_context(
+                    contextlib.closing(
+                        Examiner(
+                            project,
+                            names,
+                            store=store,
+                            sessions=sessions,
+                            bus=bus,
+                            run_id=run_id,
+                            mode=options.cache,
+                            forced=forced(plan, options),
+                        )
+                    )
+                )
             with project.session(f"flowforge/{run_id}") as session:
                 refuse_missing_files(project, session, plan.steps)
                 tidy(project, session, run_id, plan, store)
                 registered = _registered(open_session, sessions, f"flowforge/{run_id}")
                 ledger = make_ledger(project, session, plan, options, registered, compiler)
             bench = _bench(project, options, run_id, auditor, plan, ledger, open_session, stop, compiler)
+            if examiner is not None:
+                bench = attrs.evolve(bench, examine=examiner.examine)
 
             def rest() -> None:
+                if examiner is not None:
+                    examiner.rest()
                 later = [check for check in _asked(checks, names, project) if check.id not in order.homes]
                 if later:
                     with project.session(f"flowforge/{run_id}/checks") as session:
@@ -129,6 +151,7 @@ def run_nodes(
                 env=project.profile.name,
                 namespace=executor.namespace,
                 collect_checks=lambda: auditor.results,
+                collect_unit_tests=lambda: examiner.results if examiner is not None else (),
                 after=rest,
                 on_good=_notes_of_builds(store, project.profile.name),
                 cost=expected_cost(store.durations(project.profile.name)),

@@ -138,13 +138,16 @@ def definer_of(project: Project, *, judge: bool = True, compiler: Compiler | Non
 
 def _around(project: Project) -> Mapping[str, Any]:
     """What the rows depend on besides the project: the engine, and those of its settings that matter."""
-    settings = project.profile.settings
-    matter = {
+    return {"engine": project.engine.name, "settings": settings_that_matter(project.profile.settings)}
+
+
+def settings_that_matter(settings: Any) -> Mapping[str, str]:
+    """Those of an engine's settings on which rows depend."""
+    return {
         field.name: repr(getattr(settings, field.name))
         for field in attrs.fields(type(settings))
         if field.metadata.get("affects_data")
     }
-    return {"engine": project.engine.name, "settings": matter}
 
 
 def _source_state(project: Project, source: Source, compiler: Compiler, open_session: OpenSession) -> str | None:

@@ -1,35 +1,25 @@
-"""Unit tests of a project: chooses the cases, opens a database where they disturb nobody, and runs them."""
+"""Unit tests of a project: chooses the cases, and runs them."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import attrs
-
-from flowforge.config.profiles import Profile, load_profile
-from flowforge.contract import Capability, Executor, Session
-from flowforge.errors import EngineError, InterruptedRunError, NothingSelectedError, Problems, ProfileError
-from flowforge.graph.dag import Dag
-from flowforge.project.manifest import Manifest
-from flowforge.run.compile import Compiler
-from flowforge.run.modules import ProjectModules
-from flowforge.run.python_macros import PythonMacros
+from flowforge.api.unit_stand import UnitTester
+from flowforge.contract import Capability
+from flowforge.errors import InterruptedRunError, NothingSelectedError, Problems
 from flowforge.run.scheduler import FailPolicy, Stop, schedule
 from flowforge.run.sessions import Sessions
 from flowforge.run.signals import stop_on_signals
-from flowforge.run.traced import traced
+from flowforge.state.store import StateStore
 from flowforge.utest.files import UnitCase, load_cases, unit_files
-from flowforge.utest.running import Stand, UnitResult, run_case
-from flowforge.values import Namespace
+from flowforge.utest.running import UnitResult
 
 if TYPE_CHECKING:
     from flowforge.api.project import Project
 
-SUFFIX = "_utest"
-"""A profile of this ending is used for unit tests, when there is one."""
 MAX_JOBS = 8
 
 
@@ -91,6 +81,7 @@ def run_cases(
     cases: Sequence[UnitCase],
     *,
     jobs: int | None = None,
+    cached: bool = False,
     listener: Callable[[UnitResult], None] | None = None,
     handle_signals: bool = False,
 ) -> list[UnitResult]:
@@ -98,6 +89,8 @@ def run_cases(
 
     Parameters
     ----------
+    cached:
+        Do not run those again that passed before and of which nothing has changed since.
     listener:
         Told of each result as it comes, on a worker's thread.
     handle_signals:
@@ -110,53 +103,25 @@ def run_cases(
     EngineError
         When the engine cannot be reached.
     """
-    profile = _profile(project)
-    engine = profile.engine
     stop, sessions = Stop(), Sessions()
     results: dict[str, UnitResult] = {}
     keys = {str(index): case for index, case in enumerate(cases)}
-    with _opened(project, profile) as executor:
-
-        def open_session(label: str) -> Session:
-            session: Session = traced(executor.session(label=label), project.redactor.redact)
-            return session
-
-        macros = PythonMacros(project.root)
-
-        def compiler(manifest: Manifest, dag: Dag, namespace: Namespace, vars: Mapping[str, Any]) -> Compiler:
-            return Compiler(
-                manifest,
-                dag,
-                engine=engine,
-                dialect=executor.dialect,
-                namespace=namespace,
-                environ=project.environ,
-                vars=vars,
-                macros={macro.name: macro.function for macro in project.plugins.macros.values()},
-                function=macros,
-            )
-
-        stand = Stand(
-            project.root,
-            project.manifest,
-            engine,
-            executor.dialect,
-            compiler,
-            lambda label: sessions.working(open_session(label)),
-            executor.error,
-            ProjectModules(project.root),
-        )
+    with contextlib.ExitStack() as ending:
+        tester = ending.enter_context(UnitTester(project, sessions))
+        memory = None
+        if cached:
+            store = ending.enter_context(StateStore.open(project.root / STATE_FOLDER, lambda note: None))
+            memory = Memory(store, project.profile.name, tester)
 
         def work(key: str) -> bool:
-            result = run_case(keys[key], stand)
-            if result.error is not None:
-                result.error.message = project.redactor.redact(result.error.message)
+            case = keys[key]
+            result = memory.run(case) if memory is not None else tester.run(case)
             results[key] = result
             if listener is not None:
                 listener(result)
             return True
 
-        parallel = jobs or MAX_JOBS if engine.support(Capability.PARALLEL_SESSIONS) else 1
+        parallel = jobs or MAX_JOBS if tester.profile.engine.support(Capability.PARALLEL_SESSIONS) else 1
         with stop_on_signals(stop, enabled=handle_signals):
             for _ in schedule(
                 dict.fromkeys(keys, ()),
@@ -172,35 +137,35 @@ def run_cases(
     return [results[key] for key in keys]
 
 
-def _profile(project: Project) -> Profile:
-    """The profile for unit tests: one of its own, else the project's with a scratch database where there is one."""
-    name = f"{project.env}{SUFFIX}"
-    try:
-        found = load_profile(
-            project.root,
-            name,
-            project.environ,
-            engine=project.given_engine,
-            engines=lambda engine: project.plugins.engine(engine),
-            default_engine=lambda: project.plugins.default_engine(),
-        )
-    except ProfileError as error:
-        if error.code != "FF1302":
-            raise
-    else:
-        if found.explicit and found.name == name:
-            return found
-    own = project.profile
-    return attrs.evolve(own, settings=own.engine.scratch(own.settings)) if own.engine.scratch is not None else own
+STATE_FOLDER = ".flowforge"
 
 
-@contextlib.contextmanager
-def _opened(project: Project, profile: Profile) -> Iterator[Executor]:
-    try:
-        executor = profile.engine.load()(profile.settings)
-    except EngineError as error:
-        raise project.redactor.clean(error) from None
-    try:
-        yield executor
-    finally:
-        executor.close()
+class Memory:
+    """Runs cases, but for those that are known to pass. Safe from any thread; only passes are remembered.
+
+    Parameters
+    ----------
+    env:
+        Name of the profile.
+    reads, writes:
+        Believe what was noted; note what passes.
+    """
+
+    def __init__(
+        self, store: StateStore, env: str, tester: UnitTester, *, reads: bool = True, writes: bool = True
+    ) -> None:
+        self._store = store
+        self._env = env
+        self._tester = tester
+        self._writes = writes
+        self._known = store.unit_passes(env) if reads else {}
+
+    def run(self, case: UnitCase, *, anew: bool = False) -> UnitResult:
+        """The result of a case, run or remembered; *anew*: run in any case."""
+        digest = self._tester.digest(case)
+        if digest is not None and not anew and self._known.get(case.id) == digest:
+            return UnitResult(case, "pass", cached=True)
+        result = self._tester.run(case)
+        if result.status == "pass" and digest is not None and self._writes:
+            self._store.note_unit_pass(self._env, case.id, digest)
+        return result

@@ -10,6 +10,7 @@ from flowforge.errors import FlowForgeError, Note, Problems, RenderError
 from flowforge.project.manifest import Node
 from flowforge.run.compile import Compiled
 from flowforge.run.lacking import refuse_what_is_lacking
+from flowforge.utest.files import load_cases
 from flowforge.values import Location
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def validate(project: Project, *, syntax: bool = True) -> tuple[Note, ...]:
                 check_syntax(compiled, dialect, node.path)
         except FlowForgeError as error:
             problems.add(error)
+    load_cases(project.root, project.manifest, problems)
     problems.raise_if_any()
     return tuple(notes)
 

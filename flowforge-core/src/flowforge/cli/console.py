@@ -14,7 +14,16 @@ from typing import Any
 import attrs
 
 from flowforge.cli.output import Output
-from flowforge.events import CheckFinished, Event, NodeFinished, NodeStarted, RunFinished, RunStarted, Status
+from flowforge.events import (
+    CheckFinished,
+    Event,
+    NodeFinished,
+    NodeStarted,
+    RunFinished,
+    RunStarted,
+    Status,
+    UnitTestFinished,
+)
 from flowforge.values import Relation
 
 _MARKS = {
@@ -106,6 +115,8 @@ class Console:
             with self._lock:
                 self._running.pop(event.node_run_id, None)
             self._node(event)
+        elif isinstance(event, UnitTestFinished):
+            self._say(f"  {mark(event.status, self._output)} unit test {event.case}", level=1)
         elif isinstance(event, CheckFinished) and event.status in (Status.WARN, Status.INFO):
             self._say(f"  {mark(event.status, self._output)} {event.check}: {event.message}")
 
@@ -138,6 +149,7 @@ def _as_record(event: Event) -> tuple[str, Mapping[str, Any]]:
         NodeStarted: "node_started",
         NodeFinished: "node_finished",
         CheckFinished: "check_finished",
+        UnitTestFinished: "unit_test",
         RunFinished: "summary",
     }
     data = {key: plain(value) for key, value in attrs.asdict(event, recurse=False).items()}

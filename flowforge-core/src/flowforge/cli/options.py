@@ -292,6 +292,20 @@ def window_options(function: F) -> F:
     )
 
 
+def unit_test_option(function: F) -> F:
+    """Add ``--no-unit-tests``."""
+    return _with(
+        function,
+        click.option(
+            "--no-unit-tests",
+            is_flag=True,
+            envvar=["FLOWFORGE_NO_UNIT_TESTS"],
+            show_envvar=True,
+            help="Build models without running their unit tests first.",
+        ),
+    )
+
+
 def rebuild_options(function: F) -> F:
     """Add what forces nodes, and ``--allow-empty``."""
     return _with(

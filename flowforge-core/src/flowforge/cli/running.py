@@ -19,6 +19,7 @@ from flowforge.cli.options import (
     rebuild_options,
     run_options,
     selection_options,
+    unit_test_option,
     vars_option,
     window_options,
 )
@@ -41,11 +42,13 @@ def running_command(name: str, help: str) -> click.Command:
     """The command that calls the method *name* of a project."""
 
     named_windows = window_options if name in ("run", "build") else _unchanged
+    tested = unit_test_option if name == "build" else _unchanged
 
     @click.command(name, help=help)
     @steering_options
     @named_windows
     @junit_option
+    @tested
     @with_context
     def command(context: Context, **given: Any) -> int:
         return run_as_asked(context, name, lambda loaded: getattr(loaded, name), **given)
@@ -76,6 +79,7 @@ def run_as_asked(
     dry_run: bool,
     keep_last: int | None = None,
     junit: Path | None = None,
+    no_unit_tests: bool = False,
     **steering: Any,
 ) -> int:
     """Run, or say what a run would do; returns the exit code.
@@ -86,7 +90,7 @@ def run_as_asked(
         What is run, as ``Project.plan`` calls it.
     step_of:
         The method of a project that runs it.
-    keep_last:
+    keep_last, no_unit_tests:
         As in the options of a run.
     junit:
         The file for a report.
@@ -95,7 +99,11 @@ def run_as_asked(
     chosen = selection_of({**steering, "rebuild": rebuild})
     select, exclude, changed_since = chosen["select"], chosen["exclude"], chosen["changed_since"]
     options = attrs.evolve(
-        run_options_of(steering), rebuild=chosen["rebuild"], keep_last=keep_last, **named_time(steering)
+        run_options_of(steering),
+        rebuild=chosen["rebuild"],
+        keep_last=keep_last,
+        unit_tests=not no_unit_tests,
+        **named_time(steering),
     )
     if junit is not None and not dry_run:
         prepare_junit(junit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowforge.cli.console import duration
+from flowforge.cli.console import duration, mark
 from flowforge.cli.diagnostics import shown_place
 from flowforge.cli.output import Output
 from flowforge.events import Status
@@ -13,9 +13,16 @@ _WORDS = {
     Status.CACHED: "unchanged",
     Status.WARN: "warned",
     Status.ERROR: "failed",
-    Status.FAIL: "failed checks",
+    Status.FAIL: "failed checks or unit tests",
     Status.CANCELLED: "cancelled",
     Status.SKIPPED: "not run",
+}
+_UNIT_WORDS = {
+    Status.SUCCESS: "passed",
+    Status.CACHED: "unchanged",
+    Status.FAIL: "failed",
+    Status.ERROR: "could not run",
+    Status.SKIPPED: "for other engines",
 }
 _AUDIT_CODES = ("FF3003", "FF3004")
 _CHECK_MARKS = {Status.SUCCESS: "✅", Status.FAIL: "❌", Status.ERROR: "❌", Status.WARN: "❕", Status.INFO: "💬"}
@@ -41,6 +48,7 @@ def report(result: RunResult, output: Output) -> None:
     for check in failed:
         if id(check) not in told:
             _print_check(check, output)
+    _print_lone_unit_tests(result, output)
     for node in result.nodes:
         if node.pruned:
             versions = "1 old version" if node.pruned == 1 else f"{node.pruned} old versions"
@@ -50,9 +58,27 @@ def report(result: RunResult, output: Output) -> None:
         counts = result.check_counts
         passed, warned = counts.get(Status.SUCCESS, 0), counts.get(Status.WARN, 0)
         totals.append(f"checks: {passed} passed, {warned} warned, {len(failed)} failed")
+    if result.unit_tests:
+        totals.append(f"unit tests: {_counted(result)}")
     role = "good" if result.ok else "error"
     head = output.style(f"{result.command} {'finished' if result.ok else 'failed'}", role)
     output.say(f"{head} in {duration(result.duration)}: {', '.join(totals) or 'nothing to do'}")
+
+
+def _counted(result: RunResult) -> str:
+    """How many unit tests ended in which way."""
+    counts = result.unit_test_counts
+    return ", ".join(f"{counts[status]} {word}" for status, word in _UNIT_WORDS.items() if counts.get(status))
+
+
+def _print_lone_unit_tests(result: RunResult, output: Output) -> None:
+    """Those that failed, and of which no model's error tells."""
+    told = {node.node for node in result.nodes if node.error is not None}
+    for test in result.unit_tests:
+        if test.status in (Status.FAIL, Status.ERROR) and not told:
+            output.say(f"{mark(test.status, output)} unit test {test.case}")
+            for line in test.lines:
+                output.say(f"    {line}")
 
 
 def _stopped_by_us(result: RunResult) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from flowforge.utest.running import UnitResult
 
 _MARKS = {"pass": ("✓", "pass", "good"), "fail": ("✗", "FAIL", "error"), "error": ("✗", "ERROR", "error")}
+_WORDS = {
+    "pass": "passed",
+    "unchanged": "unchanged",
+    "fail": "failed",
+    "error": "could not run",
+    "skip": "left out",
+}
 _MARKS["skip"] = ("-", "skip", "dim")
 
 
@@ -30,6 +38,13 @@ _MARKS["skip"] = ("-", "skip", "dim")
 @click.option("--case", metavar="NAME", help="Only the case of this name.")
 @click.option("--path", metavar="FILE", help="Only the cases of this file.")
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Cases at once.")
+@click.option(
+    "--cached",
+    is_flag=True,
+    envvar=["FLOWFORGE_UTEST_CACHED"],
+    show_envvar=True,
+    help="Leave out what passed before and of which nothing has changed since, as `build` does.",
+)
 @vars_option
 @with_context
 def command(
@@ -39,6 +54,7 @@ def command(
     case: str | None,
     path: str | None,
     jobs: int | None,
+    cached: bool,
     vars: tuple[str, ...],
 ) -> int:
     """Exit code 2 when rows differ from what was expected, 1 when a model could not be run."""
@@ -51,12 +67,11 @@ def command(
         cases = find_cases(loaded, model=model, case=case, path=path)
         context.mask(loaded)
         with shielded_output():
-            results = run_cases(loaded, cases, jobs=jobs, handle_signals=True)
+            results = run_cases(loaded, cases, jobs=jobs, cached=cached, handle_signals=True)
     for result in results:
         _print(result, context.output)
-    counts = {status: sum(result.status == status for result in results) for status in _MARKS}
-    words = {"pass": "passed", "fail": "failed", "error": "could not run", "skip": "left out"}
-    total = ", ".join(f"{counts[status]} {words[status]}" for status in _MARKS if counts[status])
+    counts = Counter("unchanged" if result.cached else result.status for result in results)
+    total = ", ".join(f"{counts[status]} {word}" for status, word in _WORDS.items() if counts[status])
     context.output.say(f"unit tests: {total or 'none'}")
     return FAILED if counts["error"] else CHECKS_FAILED if counts["fail"] else OK
 
@@ -70,7 +85,7 @@ def _print(result: UnitResult, output: Output) -> None:
         return
     sign, word, role = _MARKS[result.status]
     mark = output.style(sign if output.unicode else f"{word:5}", role)
-    output.answer(f"{mark} {case.id} ({duration(result.duration)})")
+    output.answer(f"{mark} {case.id} ({'unchanged' if result.cached else duration(result.duration)})")
     if result.error is not None:
         output.error(result.error)
         return
@@ -92,6 +107,7 @@ def as_json(result: UnitResult) -> dict[str, object]:
         "case": result.case.name,
         "status": result.status,
         "duration": round(result.duration, 6),
+        "cached": result.cached,
         "message": result.message,
         "differences": [line for difference in result.differences for line in difference.lines()],
         "file": result.case.location.path,

@@ -13,7 +13,7 @@ import pluggy
 
 from flowforge.contract import CheckSpec, DocRenderer, EngineSpec, Macro, SeedFormat, StreamSourceSpec
 from flowforge.errors import Note, PluginError, ProfileError
-from flowforge.events import CheckFinished, Event, NodeFinished, NodeStarted, RunFinished, RunStarted
+from flowforge.events import CheckFinished, Event, NodeFinished, NodeStarted, RunFinished, RunStarted, UnitTestFinished
 from flowforge.plugins.firstparty import FirstParty
 from flowforge.plugins.reason import reason
 from flowforge.values import Location
@@ -24,6 +24,7 @@ _NOTICE_OF: Mapping[type[Event], str] = MappingProxyType(
         NodeStarted: "flowforge_node_started",
         NodeFinished: "flowforge_node_finished",
         CheckFinished: "flowforge_check_finished",
+        UnitTestFinished: "flowforge_unit_test_finished",
         RunFinished: "flowforge_run_finished",
     }
 )

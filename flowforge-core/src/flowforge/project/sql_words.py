@@ -25,33 +25,46 @@ NO_ALIAS = END_OF_FROM | _words(
 )
 """Words behind a relation that are no alias of it."""
 
-CONSTANTS = _words(
+_CLOCK_CONSTANTS = _words(
     "current_date current_time current_timestamp current_datetime localtime localtimestamp sysdate systimestamp",
+)
+
+CONSTANTS = _CLOCK_CONSTANTS | _words(
     "current_user session_user system_user current_role current_catalog current_schema",
 )
 """Volatile without parentheses."""
 
-FUNCTIONS = CONSTANTS | _words(
-    # the clock
+_CLOCK_FUNCTIONS = _words(
     "now today getdate getutcdate sysdatetime sysutcdatetime sysdatetimeoffset curdate curtime utc_date utc_time",
     "utc_timestamp current_localtime current_localtimestamp get_current_time get_current_timestamp",
-    "transaction_timestamp statement_timestamp clock_timestamp timeofday current_timezone",
-    # chance
-    "random rand randn randstr random_normal randomblob gen_random_uuid gen_random_bytes uuid_string generate_uuid",
-    "uuid_generate_v1 uuid_generate_v1mc uuid_generate_v4 uuidv4 uuidv7 uuid_v4 uuid_v7 uuid7 newid newsequentialid",
-    "setseed shuffle uniform rand_uniform reservoir_quantile",
-    # counters and the transaction
-    "nextval currval lastval setval seq1 seq2 seq4 seq8 monotonically_increasing_id txid_current",
-    "txid_current_if_assigned txid_current_snapshot txid_snapshot_xmin txid_snapshot_xmax last_insert_rowid changes",
-    "total_changes last_insert_id connection_id",
-    # the session and the server
-    "version sqlite_version sqlite_source_id current_database current_schemas current_query current_setting",
-    "set_config getvariable getenv inet_client_addr inet_client_port inet_server_addr inet_server_port current_warehouse",
-    "current_account current_region current_session current_statement current_transaction current_version current_client",
-    "last_query_id input_file_name input_file_block_start input_file_block_length",
-    # what stands in the database or outside of it
-    "query_to_xml table_to_xml schema_to_xml database_to_xml cursor_to_xml lo_get lo_import to_regclass has_table_privilege",
-    "http_get http_post http_head readfile fileio_read load_extension",
+    "transaction_timestamp statement_timestamp clock_timestamp timeofday",
+)
+
+CLOCK = _CLOCK_CONSTANTS | _CLOCK_FUNCTIONS | _words("unix_timestamp date time datetime timestamp julianday age")
+"""Those of the following ones that ask the clock."""
+
+FUNCTIONS = (
+    CONSTANTS
+    | _CLOCK_FUNCTIONS
+    | _words(
+        "current_timezone",
+        # chance
+        "random rand randn randstr random_normal randomblob gen_random_uuid gen_random_bytes uuid_string generate_uuid",
+        "uuid_generate_v1 uuid_generate_v1mc uuid_generate_v4 uuidv4 uuidv7 uuid_v4 uuid_v7 uuid7 newid newsequentialid",
+        "setseed shuffle uniform rand_uniform reservoir_quantile",
+        # counters and the transaction
+        "nextval currval lastval setval seq1 seq2 seq4 seq8 monotonically_increasing_id txid_current",
+        "txid_current_if_assigned txid_current_snapshot txid_snapshot_xmin txid_snapshot_xmax last_insert_rowid changes",
+        "total_changes last_insert_id connection_id",
+        # the session and the server
+        "version sqlite_version sqlite_source_id current_database current_schemas current_query current_setting",
+        "set_config getvariable getenv inet_client_addr inet_client_port inet_server_addr inet_server_port current_warehouse",
+        "current_account current_region current_session current_statement current_transaction current_version current_client",
+        "last_query_id input_file_name input_file_block_start input_file_block_length",
+        # what stands in the database or outside of it
+        "query_to_xml table_to_xml schema_to_xml database_to_xml cursor_to_xml lo_get lo_import to_regclass has_table_privilege",
+        "http_get http_post http_head readfile fileio_read load_extension",
+    )
 )
 """Volatile when they are called."""
 

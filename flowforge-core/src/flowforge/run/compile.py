@@ -123,6 +123,7 @@ class Compiler:
         function: Callable[[PythonMacro], Callable[..., Any]] | None = None,
         find_engine: FindEngine | None = None,
         root: Path = Path(),
+        helpers: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
         self.manifest = manifest
         self._dag = dag
@@ -134,7 +135,8 @@ class Compiler:
         self._vars = vars
         self._macros = macros or {}
         self._function = function
-        self._helpers = {**portable_functions(dialect), **engine_functions(engine, find_engine or find_among({}))}
+        own = {**portable_functions(dialect), **engine_functions(engine, find_engine or find_among({}))}
+        self._helpers = {**own, **(helpers or {})}
         self._filters = {"sql_literal": literal_filter(dialect)}
         self._ask: Ask | None = None
         self._lock = threading.Lock()

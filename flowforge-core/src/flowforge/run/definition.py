@@ -187,7 +187,12 @@ class Definer:
         assert isinstance(body, PythonBody)
         closure = self._closures.closure(node.path)
         frame = node.config.frame
-        config = {**self._settings(node), "frame": frame, "frames_by": _version(frame), "function": body.function}
+        config = {
+            **self._settings(node),
+            "frame": frame,
+            "frames_by": version_of_frames(frame),
+            "function": body.function,
+        }
         ephemeral = [
             self._compiler.compile(name).unrevealed
             for name in node.depends_on
@@ -281,7 +286,7 @@ def _hash(path: Path) -> str:
 
 
 @functools.cache
-def _version(frame: str) -> str:
+def version_of_frames(frame: str) -> str:
     """The version of the library that makes the frames which a Python model gets."""
     for distribution in (frame, "pyarrow"):
         try:

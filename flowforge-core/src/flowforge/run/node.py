@@ -13,13 +13,13 @@ import attrs
 
 from flowforge.contract import Dialect, EngineSpec, LoadMode, Session
 from flowforge.errors import (
-    AuditFailedError,
     Committed,
     EngineError,
     ErrorKind,
     FlowForgeError,
     InternalError,
     ModelExecutionError,
+    TestFailureError,
 )
 from flowforge.events import Status
 from flowforge.materialize.frames import write_frame
@@ -74,6 +74,8 @@ class Bench:
     read_by_others: Callable[[str], bool]
     """Whether any node of the project reads the node of this name."""
     retry: Retry
+    examine: Callable[[Node], None] = lambda node: None
+    """Called before a node is built or left as it is; raises when it may not be."""
     keep_last: int | None = None
     """How many versions of each key the histories of snapshots are to keep; ``None``: all."""
 
@@ -92,6 +94,7 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
     built: Built | None = None
     hooks: list[CompiledHook | None] = [None]
     try:
+        bench.examine(node)
         decision = bench.ledger.decide(node.name)
         if decision.action is Action.SKIP:
             _audit_standing(step, bench, sessions)
@@ -227,7 +230,7 @@ def _audit_standing(step: PlanNode, bench: Bench, sessions: Sessions) -> None:
 def _status(error: FlowForgeError | None) -> Status:
     if error is None:
         return Status.SUCCESS
-    if isinstance(error, AuditFailedError):
+    if isinstance(error, TestFailureError):
         return Status.FAIL
     cause = error.__cause__
     if isinstance(cause, EngineError) and cause.kind is ErrorKind.CANCELLED:

@@ -96,6 +96,22 @@ class CheckResult:
 
 
 @attrs.frozen
+class UnitTestResult:
+    """How one unit test ended in a build. *lines* say what differs, or why it could not run; *error* only the latter.
+
+    ``CACHED``: it passed before, and nothing of it has changed. ``SKIPPED``: it is meant for another engine.
+    """
+
+    case: str
+    node: str
+    status: Status
+    duration: float
+    lines: tuple[str, ...] = ()
+    location: Location | None = None
+    error: FlowForgeError | None = None
+
+
+@attrs.frozen
 class RunResult:
     """A whole run.
 
@@ -115,6 +131,7 @@ class RunResult:
     checks: tuple[CheckResult, ...] = ()
     error: FlowForgeError | None = None
     notes: tuple[Note, ...] = ()
+    unit_tests: tuple[UnitTestResult, ...] = ()
 
     @property
     def errors(self) -> tuple[FlowForgeError, ...]:
@@ -132,19 +149,25 @@ class RunResult:
         return Counter(result.status for result in self.checks)
 
     @property
+    def unit_test_counts(self) -> Mapping[Status, int]:
+        """Number of unit tests by status."""
+        return Counter(result.status for result in self.unit_tests)
+
+    @property
     def exit_code(self) -> int:
-        """0, 1 when a node or a check broke, 2 when checks failed, 130 or 143 when the run was stopped.
+        """0, 1 when a node, a check or a unit test broke, 2 when checks or unit tests failed, 130 or 143 when the run was stopped.
 
         A node that somebody else cancelled, on the server, is a node that broke.
         """
         if self.error is not None:
             return self.error.exit_code
-        counts, checks = self.counts, self.check_counts
-        if counts.get(Status.ERROR) or checks.get(Status.ERROR):
+        found = (self.counts, self.check_counts, self.unit_test_counts)
+        if any(counts.get(Status.ERROR) for counts in found):
             return FAILED
-        if counts.get(Status.FAIL) or checks.get(Status.FAIL):
+        if any(counts.get(Status.FAIL) for counts in found):
             return CHECKS_FAILED
-        if counts.get(Status.CANCELLED) or counts.get(Status.SKIPPED):
+        nodes = self.counts
+        if nodes.get(Status.CANCELLED) or nodes.get(Status.SKIPPED):
             return FAILED
         return OK
 

@@ -18,7 +18,7 @@ from flowforge.project.windows import Window
 from flowforge.run.bus import EventBus
 from flowforge.run.node import Bench, execute
 from flowforge.run.plan import Plan, PlanNode
-from flowforge.run.result import CheckResult, NodeResult, RunResult, WindowResult
+from flowforge.run.result import CheckResult, NodeResult, RunResult, UnitTestResult, WindowResult
 from flowforge.run.scheduler import FailPolicy, Finished, Stop, schedule
 from flowforge.run.sessions import Sessions
 from flowforge.run.signals import stop_on_signals
@@ -56,6 +56,8 @@ class RunOptions:
         Build exactly these windows of a node, by its name.
     now:
         The moment of the run, which decides what windows have begun; UTC. ``None``: by the clock.
+    unit_tests:
+        A build runs the unit tests of a model before it builds it.
     """
 
     jobs: int | None = None
@@ -72,6 +74,7 @@ class RunOptions:
     event_time_end: dt.datetime | None = None
     windows: Mapping[str, tuple[Window, ...]] = attrs.field(factory=dict)
     now: dt.datetime | None = None
+    unit_tests: bool = True
 
 
 _GOOD = (Status.SUCCESS, Status.CACHED)
@@ -101,6 +104,7 @@ def run_plan(
     env: str,
     namespace: Namespace,
     collect_checks: Callable[[], tuple[CheckResult, ...]] = tuple,
+    collect_unit_tests: Callable[[], tuple[UnitTestResult, ...]] = tuple,
     after: Callable[[], None] = lambda: None,
     on_good: Callable[[NodeResult], None] = lambda result: None,
     cost: Callable[[str], float] = lambda name: 1.0,
@@ -113,6 +117,8 @@ def run_plan(
     ----------
     collect_checks:
         The results of the checks that ran as audits.
+    collect_unit_tests:
+        Those of the unit tests of models.
     after:
         Called when all nodes succeeded, before the run is reported as finished.
     on_good:
@@ -217,6 +223,7 @@ def run_plan(
         duration=time.perf_counter() - start,
         nodes=tuple(results.values()),
         checks=collect_checks(),
+        unit_tests=collect_unit_tests(),
         error=error,
         notes=tuple(dict.fromkeys(note for node in results.values() for note in node.notes)),
     )

@@ -43,6 +43,7 @@ _TIMING = """
     ON CONFLICT (env, node) DO UPDATE SET d5 = d4, d4 = d3, d3 = d2, d2 = d1, d1 = excluded.d1"""
 _CHECK = "INSERT OR REPLACE INTO checks SELECT id, ?, ? FROM runs WHERE run_id = ?"
 _BUILD = "INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?, ?)"
+_UNIT = "INSERT OR REPLACE INTO unit_passes VALUES (?, ?, ?)"
 _END = "UPDATE runs SET finished_at = ?, exit_code = ? WHERE run_id = ?"
 _PRUNE = """
     DELETE FROM runs WHERE id IN (
@@ -144,6 +145,10 @@ class StateStore:
         )
         self._file.write_soon((_BUILD, values))
 
+    def note_unit_pass(self, env: str, case: str, digest: str) -> None:
+        """Note that a unit test has passed, and what it was made of."""
+        self._file.write_soon((_UNIT, (_text(env), _text(case), digest)))
+
     def end_run(self, run_id: str, exit_code: int, finished_at: dt.datetime) -> None:
         """Note that a run ended, and forget the oldest ones."""
         self._file.write(
@@ -189,6 +194,10 @@ class StateStore:
     def last_definitions(self, env: str) -> Mapping[str, str]:
         """By node name, the definition that its last successful build had."""
         return dict(self._file.rows("SELECT node, definition FROM builds WHERE env = ?", (env,)))
+
+    def unit_passes(self, env: str) -> Mapping[str, str]:
+        """By id of a unit test, what it was made of when it last passed."""
+        return dict(self._file.rows("SELECT name, digest FROM unit_passes WHERE env = ?", (env,)))
 
     def unfinished_runs(self, host: str) -> tuple[RunRecord, ...]:
         """Runs of this host that have no end, and whose process is gone; oldest first.

@@ -36,6 +36,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Windows of time that a run could not build: a list of starts and ends as JSON.
         "ALTER TABLE nodes ADD COLUMN windows TEXT",
     ),
+    (
+        # What unit tests were made of when they last passed. Failures are never remembered.
+        """CREATE TABLE unit_passes (
+            env TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (env, name)) WITHOUT ROWID""",
+    ),
 )
 """Step *n* leads from version *n* to *n + 1*. A released step is never changed."""
 
@@ -47,6 +52,7 @@ _EXPECTED = {
     "nodes": "run, node, position, status, started_at, duration, rows, message, code, windows",
     "checks": "run, name, status",
     "timings": "env, node, d1, d2, d3, d4, d5",
+    "unit_passes": "env, name, digest",
     "builds": "env, node, definition, sql, config, inputs, files",
 }
 

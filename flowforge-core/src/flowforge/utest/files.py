@@ -5,6 +5,7 @@ Knows YAML documents and the loaded project; reads no fixture's file and runs no
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from flowforge.config.structure import structure, structure_plain
 from flowforge.config.yaml import KeyPath, YamlDocument
 from flowforge.errors import CheckConfigError, FlowForgeError, Problems
 from flowforge.project.manifest import Manifest, Node, NodeKind
+from flowforge.project.windows import parse_moment
 from flowforge.seeds.types import normal_word
 from flowforge.values import Location
 
@@ -84,12 +86,18 @@ class Expectation(Fixture):
     subset: bool = False
 
 
+def _moment(_instance: Any, _attribute: Any, value: str | None) -> None:
+    if value is not None:
+        parse_moment(value)
+
+
 @attrs.frozen(kw_only=True)
 class _Case:
     name: str
     inputs: Mapping[str, Fixture] = attrs.field(factory=dict)
     expect: Expectation
     vars: Mapping[str, Any] = attrs.field(factory=dict)
+    now: str | None = attrs.field(default=None, validator=_moment)
     description: str | None = None
 
 
@@ -98,6 +106,7 @@ class _Defaults:
     inputs: Mapping[str, Any] = attrs.field(factory=dict)
     expect: Mapping[str, Any] = attrs.field(factory=dict)
     vars: Mapping[str, Any] = attrs.field(factory=dict)
+    now: str | None = attrs.field(default=None, validator=_moment)
 
 
 @attrs.frozen(kw_only=True)
@@ -123,6 +132,8 @@ class UnitCase:
         By name of the node, by id of the source, or :data:`THIS`.
     engine:
         It is meant for this engine only.
+    now:
+        The time stands still at this moment; in UTC.
     """
 
     name: str
@@ -133,6 +144,7 @@ class UnitCase:
     location: Location
     path: str
     engine: str | None = None
+    now: dt.datetime | None = None
 
     @property
     def id(self) -> str:
@@ -189,7 +201,15 @@ class _Reader:
             inputs = self._inputs(case, node, at)
             location = self._doc.locate((*at, "name"))
             found[case.name] = UnitCase(
-                case.name, node, inputs, case.expect, case.vars, location, self._doc.path, file.engine
+                case.name,
+                node,
+                inputs,
+                case.expect,
+                case.vars,
+                location,
+                self._doc.path,
+                file.engine,
+                parse_moment(case.now) if case.now is not None else None,
             )
         return list(found.values())
 
@@ -203,7 +223,7 @@ class _Reader:
         return None
 
     def _case(self, index: int, raw: Mapping[str, Any], file: _File) -> _Case | None:
-        defaults = {"inputs": file.defaults.inputs, "expect": file.defaults.expect, "vars": file.defaults.vars}
+        defaults = attrs.asdict(file.defaults, recurse=False)
         at: KeyPath = ("cases", index)
 
         def locate(path: KeyPath, on_key: bool) -> Location:

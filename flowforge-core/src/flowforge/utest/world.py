@@ -1,0 +1,269 @@
+"""The world of one unit test: the tables that it is given, and its model compiled to read those and nothing else.
+
+Knows compiled models and sessions. Where the tables stand is said by others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from flowforge.contract import CreateKind, Dialect, EngineSpec, Session
+from flowforge.errors import CheckConfigError, UnsupportedError
+from flowforge.graph.dag import Dag
+from flowforge.materialize.frames import as_table
+from flowforge.project.manifest import Manifest, Node, NodeKind, Source
+from flowforge.rendering.render import words_of
+from flowforge.run.compile import Compiled, Compiler
+from flowforge.run.growing import compile_increment
+from flowforge.run.modules import ProjectModules
+from flowforge.run.python_node import call_model
+from flowforge.utest.files import THIS, Fixture, UnitCase
+from flowforge.utest.fixtures import rows_of, select_of
+from flowforge.utest.freezing import Clock, frozen_function, refuse_clock
+from flowforge.values import Namespace, Relation
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MakeCompiler = Callable[[Manifest, Dag, Mapping[str, Any], Mapping[str, Callable[..., Any]]], Compiler]
+"""Makes a compiler for another manifest and graph, other variables, and further functions of templates."""
+
+
+@attrs.frozen
+class Surroundings:
+    """What the worlds of all cases have in common. Safe from any thread."""
+
+    root: Path
+    manifest: Manifest
+    engine: EngineSpec
+    dialect: Dialect
+    compiler: MakeCompiler
+    modules: ProjectModules
+
+
+class NoTemporaryTables(Exception):
+    """The engine has none."""
+
+
+def _stands_in(source: Source, relation: Relation) -> Source:
+    """A source whose rows are those of *relation*."""
+    return Source(source.id, source.group, source.table, relation, source.location)
+
+
+class World:
+    """The tables of one case, and the model compiled to read them. One thread.
+
+    Parameters
+    ----------
+    home:
+        Where its tables stand; ``None``: they are temporary, and stand in no schema.
+
+    Raises
+    ------
+    CheckConfigError
+        When the case does not give everything that its model reads, or asks for what cannot be done.
+    """
+
+    def __init__(self, case: UnitCase, around: Surroundings, home: Namespace | None = None) -> None:
+        self._case = case
+        self._around = around
+        self._home = home
+        node = case.node
+        self.tables: dict[str, tuple[Relation, Fixture]] = {}
+        self._names: set[str] = set()
+        own = self._name(node.relation.name)
+        if THIS in case.inputs:
+            self.tables[THIS] = (own, case.inputs[THIS])
+        nodes = {node.name: attrs.evolve(node, relation=own)}
+        sources: dict[str, Source] = {}
+        for name in self._needed(node):
+            known, fixture = around.manifest.nodes.get(name), case.inputs.get(name)
+            given = known.relation if known is not None else around.manifest.sources[name].relation
+            relation = self._name(given.name)
+            if fixture is not None:
+                self.tables[name] = (relation, fixture)
+            if known is None:
+                sources[name] = _stands_in(around.manifest.sources[name], relation)
+            elif fixture is None:
+                nodes[name] = attrs.evolve(known, relation=relation)
+            else:
+                config = attrs.evolve(known.config, materialized="table", incremental=None)
+                nodes[name] = attrs.evolve(known, relation=relation, config=config, depends_on=(), reads=())
+        for known in list(nodes.values()):
+            for name in known.reads:
+                source = around.manifest.sources[name]
+                if name not in sources and source.node in nodes:
+                    sources[name] = _stands_in(source, nodes[source.node].relation)
+        graph = Dag.build({name: [one for one in known.depends_on if one in nodes] for name, known in nodes.items()})
+        manifest = attrs.evolve(around.manifest, nodes=nodes, sources=sources)
+        self._nodes = nodes
+        vars = {**around.manifest.vars, **case.vars}
+        frozen = {}
+        if case.now is not None:
+            frozen["ff_current_timestamp"] = frozen_function(case.now, around.dialect)
+        self._compiler = around.compiler(manifest, graph, vars, frozen)
+
+    @property
+    def known(self) -> list[Relation]:
+        """The relations that its queries may read."""
+        return [relation for relation, _ in self.tables.values()]
+
+    def _name(self, wanted: str) -> Relation:
+        """A name that no other table of the case has."""
+        name, number = wanted, 1
+        while name.casefold() in self._names:
+            number += 1
+            name = f"{wanted}_{number}"
+        self._names.add(name.casefold())
+        return Relation(name).within(self._home) if self._home is not None else Relation(name)
+
+    def _needed(self, node: Node) -> list[str]:
+        """What has to be there: the given inputs, and ephemeral models that are not given.
+
+        Raises
+        ------
+        CheckConfigError
+            When the case does not give everything.
+        """
+        manifest, given = self._around.manifest, self._case.inputs
+        found: list[str] = []
+        missing: list[str] = []
+        stack = [*self._reads(node)]
+        while stack:
+            name = stack.pop()
+            if name in found or name == node.name:
+                continue
+            known = manifest.nodes.get(name)
+            if name in given:
+                found.append(name)
+            elif known is not None and known.materialized == "ephemeral":
+                found.append(name)
+                stack.extend(self._reads(known))
+            else:
+                missing.append(name.removesuffix(".ff"))
+        if missing:
+            names = ", ".join(sorted(missing))
+            raise CheckConfigError(
+                f"{node.short_name!r} also reads {names}, which the case does not give",
+                code="FF3011",
+                location=self._case.location,
+                help=f"add it to inputs; for no rows: {sorted(missing)[0]}: {{rows: [], columns: {{id: integer}}}}",
+            )
+        return found
+
+    def _reads(self, node: Node) -> list[str]:
+        """Nodes and sources; a table of the project that is read as a source too is named once, as it is given."""
+        sources = [self._around.manifest.sources[name] for name in node.reads]
+        written = {ref.name.removesuffix(".ff") for ref in node.refs}
+        given = self._case.inputs
+        as_sources = {one.node for one in sources if one.id in given and one.node not in given}
+        names = [name for name in node.depends_on if name.removesuffix(".ff") in written or name not in as_sources]
+        return [*names, *(one.id for one in sources if one.id in given or one.node not in names)]
+
+    def selects(self) -> list[tuple[str, Relation, str]]:
+        """Name, table, and the query of its rows, of everything that is given.
+
+        Raises
+        ------
+        CheckConfigError
+            When rows cannot be read or have no types.
+        """
+        case, around = self._case, self._around
+        found = []
+        for name, (relation, fixture) in self.tables.items():
+            if fixture.sql is not None:
+                select = fixture.sql
+            else:
+                rows = rows_of(fixture, around.root, case.path, case.location)
+                select = select_of(rows, fixture.columns, around.dialect, case.location, name.removesuffix(".ff"))
+            found.append((name, relation, select))
+        return found
+
+    def fill(self, session: Session, clock: Clock | None) -> None:
+        """Make the tables.
+
+        Raises
+        ------
+        NoTemporaryTables
+            When they should be temporary, and the engine has none.
+        """
+        kind = CreateKind.TEMP if self._home is None else CreateKind.TABLE
+        for name, relation, select in self.selects():
+            if clock is not None and self.tables[name][1].sql is not None:
+                select = clock.freeze(select, self.known).sql
+            try:
+                session.create_as(relation, select, kind)
+            except UnsupportedError as error:
+                if kind is CreateKind.TEMP:
+                    raise NoTemporaryTables from error
+                raise
+
+    def node(self) -> Node:
+        """The model as it is asked: what makes the new rows, when its table is given."""
+        node = self._nodes[self._case.node.name]
+        if self.grows and node.delta is not None and not self._compiler.has_query(node, incremental=True):
+            return attrs.evolve(node, kind=NodeKind.PYTHON, body=node.delta.body, path=node.delta.path)
+        return node
+
+    @property
+    def grows(self) -> bool:
+        """Whether the model's table is given, so that its new rows are asked for."""
+        return THIS in self._case.inputs
+
+    def query(self) -> Compiled | None:
+        """The model's query; ``None`` when its rows come from Python."""
+        node = self.node()
+        if node.kind is NodeKind.PYTHON:
+            return None
+        query = self._compiler.compile(node.name)
+        if self.grows and node.config.incremental is not None and node.config.incremental.in_windows:
+            return self._compiler.compile(node.name, incremental=True)  # the rows of a test are all of one window
+        if self.grows:
+            return compile_increment(self._compiler, node, query) or query
+        return query
+
+    def inputs(self) -> dict[str, tuple[Relation, str]]:
+        """What a model in Python is called with."""
+        return {name: self._input(name) for name in self._inputs_in_order(self.node())}
+
+    def ask(self, session: Session, clock: Clock | None, asked: list[Compiled]) -> pa.Table:
+        """The rows that the model makes; its query goes to *asked* before it runs."""
+        node, around = self.node(), self._around
+        query = self.query()
+        if query is None:
+            if clock is not None:
+                refuse_clock(around.root, node, [node.path], self._case.location)
+            inputs = self.inputs()
+            if clock is not None:
+                inputs = {name: (one, clock.freeze(sql, self.known).sql) for name, (one, sql) in inputs.items()}
+            frame = call_model(node, around.root, around.modules, session, around.dialect, inputs)
+            return as_table(frame, node=node.name, path=node.path)
+        if clock is not None:
+            macros = around.manifest.macros.python_of(self._words(node)) if around.manifest.macros.python else ()
+            refuse_clock(around.root, node, sorted({one.path for one in macros}), self._case.location)
+            frozen, locate = clock.freeze(query.executable, self.known, query.locate), query.locate
+            query = attrs.evolve(query, executable=frozen.sql, locate=lambda offset: locate(frozen.back(offset)))
+        asked.append(query)
+        return session.query(query.executable).read_all()
+
+    def _words(self, node: Node) -> set[str]:
+        """All words in the templates that become the model's query."""
+        found: set[str] = set()
+        for one in [node, *(each for each in self._nodes.values() if each.materialized == "ephemeral")]:
+            bodies = (one.query, one.delta.query if one.delta is not None else None)
+            found.update(*(words_of(body.template) for body in bodies if body is not None and not body.simple))
+        return found
+
+    def _inputs_in_order(self, node: Node) -> list[str]:
+        short = {self._nodes[name].short_name: name for name in node.depends_on}
+        return [short[ref.name.removesuffix(".ff")] for ref in node.refs]
+
+    def _input(self, name: str) -> tuple[Relation, str]:
+        node = self._nodes[name]
+        if node.materialized == "ephemeral":
+            return node.relation, self._compiler.compile(name).executable
+        return node.relation, f"SELECT * FROM {self._around.dialect.render(node.relation)}"
