@@ -612,6 +612,7 @@ NOTICES = {
     events.NodeStarted: "flowforge_node_started",
     events.NodeFinished: "flowforge_node_finished",
     events.CheckFinished: "flowforge_check_finished",
+    events.UnitTestFinished: "flowforge_unit_test_finished",
     events.RunFinished: "flowforge_run_finished",
 }
 

@@ -228,7 +228,7 @@ def test_the_command(shop: Any) -> None:
     assert failed.err.splitlines()[-1].endswith("unit tests: 2 failed")
     assert "unit test" not in shop("build", "--no-unit-tests").err
     told = shop("build", "--log-format", "json", ok=False).err.splitlines()
-    (one, _) = [json.loads(line) for line in told if '"unit_test"' in line]
+    (one, _) = [json.loads(line) for line in told if '"unit_test_finished"' in line]
     assert (one["case"], one["status"], one["line"]) == (TWICE, "fail", 3)
 
 

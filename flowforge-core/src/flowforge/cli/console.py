@@ -149,7 +149,7 @@ def _as_record(event: Event) -> tuple[str, Mapping[str, Any]]:
         NodeStarted: "node_started",
         NodeFinished: "node_finished",
         CheckFinished: "check_finished",
-        UnitTestFinished: "unit_test",
+        UnitTestFinished: "unit_test_finished",
         RunFinished: "summary",
     }
     data = {key: plain(value) for key, value in attrs.asdict(event, recurse=False).items()}
