@@ -1,7 +1,7 @@
 """Finds what a SQL model's template refers to and how it is configured, without rendering it.
 
-Most templates hold nothing but literal calls; those are read here, by the lexer alone. Any other goes to
-:mod:`flowforge.project.scan_jinja`, which imports Jinja's parser; nothing is ever compiled or run.
+Most templates hold nothing but literal calls, some of them of macros; those are read here, by the lexer alone. Any
+other goes to :mod:`flowforge.project.scan_jinja`, which imports Jinja's parser; nothing is ever compiled or run.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Scan:
     vars, envs:
         Names that ``var`` and ``env`` are called with, where they are literal; sorted.
     simple:
-        True when the template holds only literal calls, so that it renders without Jinja.
+        True when the template holds only literal calls of FlowForge's functions, so that it renders without Jinja.
     names:
         All names that the template mentions; none for a simple one.
     problems:
@@ -227,15 +227,25 @@ def scan_sql(text: str, path: str) -> Scan:
     if create:
         text = blank(text, create.start, create.end)
         tokens = lex(text)
-    found = Findings(text, path)
-    simple = _read_simple(found, tokens)
-    if not simple:
-        from flowforge.project.scan_jinja import read_tree
-
-        found = Findings(text, path)
-        read_tree(found)
+    found, simple = _read(text, tokens, lambda: Findings(text, path))
     found.problems += query_problems(text, tokens, path)
     return found.finish(simple=simple, create=create)
+
+
+def _read(text: str, tokens: Sequence[Token], findings: Callable[[], Findings]) -> tuple[Findings, bool]:
+    """What a template holds, and whether it is simple."""
+    found = findings()
+    called = _read_calls(found, tokens)
+    if called is not None and called <= SIMPLE:
+        return found, True
+    if called is None or len(text) > _FLAT or max(text) > _LAST:
+        from flowforge.project.scan_jinja import read_tree
+
+        found = findings()
+        read_tree(found)
+    else:
+        found.names |= called
+    return found, False
 
 
 class _Elsewhere(Findings):
@@ -261,13 +271,7 @@ def scan_statement(text: str, place: Location, *, computed: bool = False) -> Sca
         Names may be computed: it is said elsewhere what they can be.
     """
     text = normalize(text)
-    found: Findings = _Elsewhere(text, place)
-    simple = _read_simple(found, lex(text))
-    if not simple:
-        from flowforge.project.scan_jinja import read_tree
-
-        found = _Elsewhere(text, place)
-        read_tree(found)
+    found, simple = _read(text, lex(text), lambda: _Elsewhere(text, place))
     if computed:
         found.dynamic.clear()
     return found.finish(simple=simple, create=None)
@@ -276,14 +280,22 @@ def scan_statement(text: str, place: Location, *, computed: bool = False) -> Sca
 # -- templates of literal calls ---------------------------------------------------------------------------------------
 
 _REF = re.compile(r"\{\{[-+]?\s*ref\s*\(\s*('[^'\\]*+'|\"[^\"\\]*+\")\s*\)\s*-?\}\}")
-_CALL = re.compile(rf"\{{\{{[-+]?\s*({'|'.join(sorted(FUNCTIONS))})\s*\(")
+_CALL = re.compile(r"\{\{[-+]?\s*([A-Za-z_][A-Za-z0-9_]*+)\s*\(")
 _THIS = re.compile(rf"\{{\{{[-+]?\s*this\s*(?:\.\s*({'|'.join(THIS_FIELDS)})\s*)?-?\}}\}}")
 _END = re.compile(r"\s*-?\}\}")
+_NO_NAMES = frozenset(
+    {"and", "else", "if", "in", "is", "not", "or", "true", "false", "none", "True", "False", "None", "this"}
+)
+"""What cannot be called."""
+SIMPLE = FUNCTIONS | {"this"}
+"""What simple templates call; anything else is a macro, or a name that rendering has to find."""
+_FLAT, _LAST = 200_000, "\U000ff7ff"
+"""Longer templates, and those with characters that FlowForge keeps for itself, are left to Jinja's parser."""
 
 
 @attrs.frozen
 class SimpleCall:
-    """A Jinja expression that is one literal call: *function* is its name, or ``this``.
+    """A Jinja expression that is one literal call: *function* is its name (maybe a macro's), or ``this``.
 
     *offset* is where the function's name stands. The field of ``this`` is the only positional argument then.
     """
@@ -296,10 +308,10 @@ class SimpleCall:
 _NO_ARGUMENTS = Arguments((), {}, 0)
 
 
-def simple_call(text: str, token: Token) -> SimpleCall | None:
-    """Read an expression as one literal call; ``None`` when it is something else."""
+def literal_call(text: str, token: Token) -> SimpleCall | None:
+    """Read an expression as one call with literal arguments; ``None`` when it is something else."""
     call = _CALL.match(text, token.start)
-    if call is None:
+    if call is None or call[1] in _NO_NAMES:
         this = _THIS.fullmatch(text, token.start, token.end)
         if this is None:
             return None
@@ -316,28 +328,30 @@ def simple_call(text: str, token: Token) -> SimpleCall | None:
     return SimpleCall(call[1], arguments, call.start(1))
 
 
-def _read_simple(found: Findings, tokens: Sequence[Token]) -> bool:
-    """Read all expressions; False when one of the tokens needs Jinja."""
+def _read_calls(found: Findings, tokens: Sequence[Token]) -> set[str] | None:
+    """Read all expressions. The names of what they call; ``None`` when one of the tokens needs Jinja."""
     text = found.text
+    called: set[str] = set()
     for token in tokens:
         if token.kind is Kind.EXPRESSION:
             plain = _REF.fullmatch(text, token.start, token.end)
             if plain:
                 name = plain[1][1:-1]
                 found.refs.append(RefCall(name, found.at(plain.start(1) + 1, len(name))))
+                called.add("ref")
                 continue
-            call = simple_call(text, token) if token.closed else None
+            call = literal_call(text, token) if token.closed else None
             if call is None:
-                return False
-            if call.function != "this":
-                _READERS.get(call.function, _read_nothing)(found, call)
+                return None
+            called.add(call.function)
+            _READERS.get(call.function, _read_nothing)(found, call)
         elif (
             token.kind is Kind.STATEMENT
             or token.kind is Kind.RAW
             or (token.kind is Kind.JINJA_COMMENT and not token.closed)
         ):
-            return False
-    return True
+            return None
+    return called
 
 
 def _read_ref(found: Findings, call: SimpleCall) -> None:

@@ -186,7 +186,7 @@ class _Formatter(SandboxedFormatter):
 
 
 @pass_context
-def _finalize(context: Context, value: Any) -> str:
+def written(context: Context, value: Any) -> str:
     """What ``{{ value }}`` writes. It takes the context so that Jinja calls it at run time only."""
     environment = context.environment
     assert isinstance(environment, SqlEnvironment)
@@ -210,7 +210,7 @@ class SqlEnvironment(OffsetEnvironment, ImmutableSandboxedEnvironment):
             extensions=list(EXTENSIONS),
             keep_trailing_newline=True,
             optimized=False,
-            finalize=_finalize,
+            finalize=written,
             autoescape=False,
             cache_size=0,
         )

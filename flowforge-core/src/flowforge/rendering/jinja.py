@@ -8,7 +8,8 @@ from __future__ import annotations
 import bisect
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import CodeType
 from typing import Any
 
 from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
@@ -59,14 +60,13 @@ def render_jinja(
     RenderError
         For everything that goes wrong in the template.
     """
-    rendering = _Rendering(Splice.of(path, text, macros), model)
+    rendering = Rendering(Splice.of(path, text, macros), model)
     rendering.offer_filters({**ctx.functions, **ctx.filters, "var": functions["var"], "env": functions["env"]})
-    values = {"this": ctx.this, "execute": ctx.run_query is not None, "run_query": rendering.asking(ctx.run_query)}
-    rendering.run({**ctx.extra, **ctx.functions, **functions, **values}, pieces)
+    rendering.run(rendering.names(ctx, functions), pieces)
 
 
-class _Rendering:
-    """One rendering of one template."""
+class Rendering:
+    """One rendering of one template. One thread."""
 
     def __init__(self, splice: Splice, model: str) -> None:
         self._splice = splice
@@ -76,11 +76,11 @@ class _Rendering:
         self._tags: list[Token] = splice.tags()
         self._starts = [token.start for token in self._tags]
         self._names: set[str] = set()
-        self._environment = SqlEnvironment(Budget())
+        self.environment = SqlEnvironment(Budget())
 
     def offer_filters(self, functions: Mapping[str, Callable[..., Any]]) -> None:
         """Let templates use *functions* as filters, under the limits of all calls."""
-        budget = self._environment.budget
+        budget = self.environment.budget
 
         def counted(function: Callable[..., Any]) -> Callable[..., Any]:
             def call(*args: Any, **kwargs: Any) -> Any:
@@ -89,11 +89,16 @@ class _Rendering:
 
             return call
 
-        self._environment.filters.update({name: counted(function) for name, function in functions.items()})
+        self.environment.filters.update({name: counted(function) for name, function in functions.items()})
 
-    def asking(self, run_query: Callable[[str], Any] | None) -> Callable[..., Any]:
+    def names(self, ctx: Any, functions: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
+        """All names of a :class:`~flowforge.rendering.render.RenderContext`; *functions* as templates call them."""
+        values = {"this": ctx.this, "execute": ctx.run_query is not None, "run_query": self._asking(ctx.run_query)}
+        return {**ctx.extra, **ctx.functions, **functions, **values}
+
+    def _asking(self, run_query: Callable[[str], Any] | None) -> Callable[..., Any]:
         """``run_query`` as templates call it; the time that a database takes does not count."""
-        budget = self._environment.budget
+        budget = self.environment.budget
 
         def ask(sql: Any) -> Any:
             text = one_query(sql)
@@ -111,23 +116,30 @@ class _Rendering:
 
     def run(self, names: Mapping[str, Any], pieces: Pieces) -> None:
         """Render into *pieces*."""
+        code, origins = self.compiled(names)
+        pieces.add_marked(unshield(self._execute(self.template(code, names))), origins)
+
+    def compiled(self, names: Iterable[str]) -> tuple[CodeType, list[tuple[int, int]]]:
+        """The template as code, and where its pieces come from; *names* are for messages."""
         tree = self._parse()
-        self._names = {*names, *self._environment.globals, *_assigned(tree)}
+        self._names = {*names, *self.environment.globals, *_assigned(tree)}
         try:
             origins = add_markers(tree, self._origin)
             tree = harden(tree)
-            source = generate(tree, self._environment, None, _FILENAME, optimized=False)
-            code = compile(source or "", _FILENAME, "exec")
+            source = generate(tree, self.environment, None, _FILENAME, optimized=False)
+            return compile(source or "", _FILENAME, "exec"), origins
         except TemplateSyntaxError as exc:
             raise self._not_compiled(exc) from None
         except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError):
             raise self._error("is nested too deeply", "FF1412", 0, "take it apart into macros or models") from None
-        template = Template.from_code(self._environment, code, {**self._environment.globals, **names})
-        pieces.add_marked(unshield(self._execute(template)), origins)
+
+    def template(self, code: CodeType, names: Mapping[str, Any]) -> Template:
+        """Code that :meth:`compiled` gave, with its *names*."""
+        return Template.from_code(self.environment, code, {**self.environment.globals, **names})
 
     def _parse(self) -> nodes.Template:
         try:
-            tree = parse(self._environment, self._text, self._splice.texts)
+            tree = parse(self.environment, self._text, self._splice.texts)
         except TemplateProblem as problem:
             raise syntax_error(self._text, problem, self._found) from None
         for node in walk(tree):
@@ -243,7 +255,7 @@ class _Rendering:
         if found is None:
             return syntax_error(self._text, TemplateProblem(error.message or "", error.lineno - 1), self._found)
         kind, name = found.groups()
-        known = self._environment.filters if kind == "filter" else self._environment.tests
+        known = self.environment.filters if kind == "filter" else self.environment.tests
         near = difflib.get_close_matches(name, sorted(known), n=1)
         return RenderError(
             f"there is no {kind} {name!r}",

@@ -1,8 +1,9 @@
 """From a template to SQL: the room's front door.
 
-A template of literal calls is filled in directly; any other is parsed, instrumented, compiled and run by Jinja in the
-sandbox of :mod:`flowforge.rendering.environment`, which is imported only then. Both ways give the same text, keep SQL
-comments as they are, and say for every character of the result where it comes from.
+A template of literal calls is filled in directly, with macros by way of :mod:`flowforge.rendering.flat`; any other is
+parsed, instrumented, compiled and run by Jinja in the sandbox of :mod:`flowforge.rendering.environment`, which is
+imported only then. All ways give the same text, keep SQL comments as they are, and say for every character of the
+result where it comes from.
 """
 
 from __future__ import annotations
@@ -105,10 +106,15 @@ def render(template: str, ctx: RenderContext, *, path: str, model: str, simple: 
 
     if not (simple and render_simple(text, pieces, evaluate)):
         if "{{" in text or "{%" in text or "{#" in text:
+            from flowforge.rendering.flat import render_flat
             from flowforge.rendering.jinja import render_jinja
 
             macros = ctx.library.files_of(words_of(text)) if ctx.library.macros else ()
-            render_jinja(text, ctx, functions, pieces, path=path, model=model, macros=macros)
+            flat = Pieces(path, text)
+            if render_flat(text, ctx, functions, flat, macros):
+                pieces = flat
+            else:
+                render_jinja(text, ctx, functions, pieces, path=path, model=model, macros=macros)
         else:
             pieces.add(text, 0)
     sql, trimmed = _trimmed(pieces.text())

@@ -1,4 +1,4 @@
-"""Renders templates of literal calls without Jinja; most templates are."""
+"""Renders templates of literal calls without Jinja; most templates are. Calls of macros are somebody else's to answer."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from typing import Any
 from flowforge.errors import RenderError
 from flowforge.project.calls import USAGE, bind_ref, bind_source
 from flowforge.project.lexer import JINJA, Kind, Token, lex
-from flowforge.project.scan import SimpleCall, simple_call
+from flowforge.project.scan import SIMPLE, SimpleCall, literal_call
 from flowforge.rendering.source_map import Pieces
 
 Evaluate = Callable[[SimpleCall, int, int], str]
 """Called with a call, and the offset and length of its tag; returns the text to write."""
 
 
-def render_simple(text: str, pieces: Pieces, evaluate: Evaluate) -> bool:
+def render_simple(text: str, pieces: Pieces, evaluate: Evaluate, *, macros: bool = False) -> bool:
     """Write *text* with every call replaced by what *evaluate* says.
+
+    Parameters
+    ----------
+    macros:
+        *evaluate* knows macros too.
 
     Returns
     -------
@@ -25,7 +30,7 @@ def render_simple(text: str, pieces: Pieces, evaluate: Evaluate) -> bool:
     """
     tokens = [token for token in lex(text) if token.kind in JINJA] if "{" in text else []
     calls = _calls(text, tokens)
-    if calls is None:
+    if calls is None or not (macros or all(call is None or call.function in SIMPLE for call in calls)):
         return False
     pos = 0
     for token, call in zip(tokens, calls, strict=True):
@@ -47,7 +52,7 @@ def _calls(text: str, tokens: Sequence[Token]) -> list[SimpleCall | None] | None
     """The call of each tag (``None`` for a comment); ``None`` for all when one is no simple call."""
     calls: list[SimpleCall | None] = []
     for token in tokens:
-        call = simple_call(text, token) if token.kind is Kind.EXPRESSION and token.closed else None
+        call = literal_call(text, token) if token.kind is Kind.EXPRESSION and token.closed else None
         if call is None and (token.kind is not Kind.JINJA_COMMENT or not token.closed):
             return None
         calls.append(call)

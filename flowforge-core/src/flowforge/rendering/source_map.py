@@ -102,6 +102,10 @@ class Pieces:
         for number, text in zip(pieces[1::2], pieces[2::2], strict=True):
             self.add(text, *origins[int(number)])
 
+    def __len__(self) -> int:
+        """Characters of output so far."""
+        return self._size
+
     def text(self) -> str:
         """All output so far."""
         return "".join(self._out)
