@@ -1,4 +1,4 @@
-"""The future home of the Snowflake engine. Nothing is registered yet: this distribution offers FlowForge nothing to run."""
+"""Snowflake for FlowForge; see :mod:`flowforge_snowflake.plugin`."""
 
 from __future__ import annotations
 
