@@ -89,3 +89,22 @@ def test_polars_frames_go_in_and_out() -> None:
     frame = read_frame(session, Relation("t"), "SELECT 1", "polars")
     assert isinstance(frame, polars.DataFrame)
     assert write(frame) == [{"x": 1}, {"x": None}]
+
+
+@pytest.mark.parametrize(
+    ("fold", "stored", "expected"),
+    [
+        (str.upper, ["ID", "mixedCase", "TWO WORDS"], ["id", "mixedCase", "two words"]),
+        (str.upper, ["ID", "id"], ["ID", "id"]),
+        (str.lower, ["id", "MixedCase"], ["id", "MixedCase"]),
+        (str, ["ID", "id2", "MixedCase"], ["ID", "id2", "MixedCase"]),
+    ],
+)
+def test_columns_have_the_names_that_people_type(
+    fold: Callable[[str], str], stored: list[str], expected: list[str]
+) -> None:
+    rows = pa.Table.from_arrays([pa.array([nr]) for nr, _ in enumerate(stored)], names=stored)
+    session: Any = SimpleNamespace(query=lambda sql: rows.to_reader())
+    frame = read_frame(session, Relation("t"), "SELECT 1", "arrow", fold)
+    assert frame.column_names == expected
+    assert frame.to_pydict() == {name: [nr] for nr, name in enumerate(expected)}

@@ -117,9 +117,10 @@ def _key(settings: SnowflakeSettings) -> bytes:
             kind=ErrorKind.AUTH,
             help="check private_key_passphrase (FF_SF_PRIVATE_KEY_PASSPHRASE) and the key itself",
         ) from None
-    return key.private_bytes(
+    made: bytes = key.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+    return made
 
 
 def connect(settings: SnowflakeSettings) -> SnowflakeConnection:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_DIGITS = 38
+_INTEGER = "decimal128(38, 0)"
 _TYPED_WITHOUT_QUOTES = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 _NAMED = {
     "bool": "BOOLEAN",
@@ -100,9 +101,8 @@ class SnowflakeDialect(Dialect):
             return "BINARY"
         if types.is_dictionary(type_) or types.is_run_end_encoded(type_):
             return self.type_name(type_.value_type)
-        if types.is_decimal(type_) and 0 <= type_.scale <= type_.precision <= MAX_DIGITS:
-            if (type_.precision, type_.scale) != (MAX_DIGITS, 0):
-                return f"NUMBER({type_.precision},{type_.scale})"
+        if types.is_decimal(type_) and 0 <= type_.scale <= type_.precision <= MAX_DIGITS and str(type_) != _INTEGER:
+            return f"NUMBER({type_.precision},{type_.scale})"
         raise UnsupportedError(
             f"Snowflake has no column type that keeps Arrow's {type_} exactly",
             help="cast the column to another type first: a smaller decimal, or text",

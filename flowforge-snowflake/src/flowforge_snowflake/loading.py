@@ -99,7 +99,9 @@ def _plain(column: pa.Array, name: str) -> pa.Array:
 # -- as text ------------------------------------------------------------------------------------------------------------
 
 
-def inserts(target: str, names: Sequence[str], types: Sequence[str], batches: Iterator[pa.RecordBatch]) -> Iterator[str]:
+def inserts(
+    target: str, names: Sequence[str], types: Sequence[str], batches: Iterator[pa.RecordBatch]
+) -> Iterator[str]:
     """INSERT statements, each below the size that Snowflake takes.
 
     Parameters
@@ -128,7 +130,8 @@ def inserts(target: str, names: Sequence[str], types: Sequence[str], batches: It
             length = len(written.encode()) + written.count("\\") + written.count("'") + 1
             if length > _MOST_BYTES:
                 raise UnsupportedError(
-                    f"a row of {length:,} bytes fits into no statement of Snowflake", help="set load: stage in the profile"
+                    f"a row of {length:,} bytes fits into no statement of Snowflake",
+                    help="set load: stage in the profile",
                 )
             if size + length > _MOST_BYTES:
                 yield _statement(head, rows)

@@ -27,7 +27,11 @@ from flowforge_snowflake.settings import SnowflakeSettings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_COUNTS = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(INSERT|UPDATE|DELETE|MERGE|COPY)\b", re.IGNORECASE | re.DOTALL)
+_BEFORE = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
+_COUNTS = re.compile(rf"{_BEFORE}(?:INSERT|UPDATE|DELETE|MERGE|COPY)\b", re.IGNORECASE | re.DOTALL)
+_COMMITS = re.compile(
+    rf"{_BEFORE}(?:CREATE|ALTER|DROP|UNDROP|COMMENT|GRANT|REVOKE|TRUNCATE|USE)\b", re.IGNORECASE | re.DOTALL
+)
 
 
 class SnowflakeSession(Session):
@@ -122,6 +126,9 @@ class SnowflakeSession(Session):
 
     def execute(self, sql: str) -> Stats:
         """Run one statement; rows are counted where it changes some."""
+        if _COMMITS.match(sql):
+            self._ddl(sql, sql)
+            return Stats()
         return self._run(sql, sql)
 
     def query(self, sql: str) -> pa.RecordBatchReader:
@@ -234,9 +241,7 @@ class SnowflakeSession(Session):
             raise EngineError(f"there is no table {relation}", kind=ErrorKind.MISSING)
         self._furnish(relation, options, kind)
 
-    def _furnish(
-        self, relation: Relation, options: TableOptions, kind: RelationKind = RelationKind.TABLE
-    ) -> None:
+    def _furnish(self, relation: Relation, options: TableOptions, kind: RelationKind = RelationKind.TABLE) -> None:
         rendered, word = self._dialect.render(relation), kind.name.replace("_", " ")
         if options.grants:
             shown = self._shown(f"SHOW GRANTS ON {word} {rendered}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowforge.contract import LoadMode, Session, TableOptions
@@ -18,21 +18,33 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def read_frame(session: Session, relation: Relation, select: str, kind: str) -> Any:
+def read_frame(session: Session, relation: Relation, select: str, kind: str, fold: Callable[[str], str] = str) -> Any:
     """The rows of *select* as a frame of *kind*: ``arrow`` (a table), ``pandas``, ``polars``, or one of the engine's.
+
+    Parameters
+    ----------
+    fold:
+        How the engine stores names that are typed without quotes. Where that is in upper case, columns arrive in lower
+        case all the same, so that a model finds them on every engine; in the engine's own frames they stay as they are.
 
     Raises
     ------
     ImportError
         When the library of that kind is not installed.
     """
+    if kind not in ("arrow", "pandas", "polars"):
+        return session.frame(relation, None, kind, select)
+    table = session.query(select).read_all()
+    table = table.rename_columns(_as_typed(table.column_names, fold))
     if kind == "arrow":
-        return session.query(select).read_all()
-    if kind == "pandas":
-        return to_pandas(session.query(select).read_all())
-    if kind == "polars":
-        return importlib.import_module(kind).from_arrow(session.query(select).read_all())
-    return session.frame(relation, None, kind, select)
+        return table
+    return to_pandas(table) if kind == "pandas" else importlib.import_module(kind).from_arrow(table)
+
+
+def _as_typed(names: Sequence[str], fold: Callable[[str], str]) -> list[str]:
+    """Names as people type them: in lower case, if an engine would find them by that; never two that are the same."""
+    typed = [name.lower() if fold(name.lower()) == name else name for name in names]
+    return typed if len(set(typed)) == len(set(names)) else list(names)
 
 
 def to_pandas(table: pa.Table) -> Any:

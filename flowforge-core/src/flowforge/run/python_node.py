@@ -36,7 +36,7 @@ def call_model(
     frames = {}
     for name, (relation, select) in inputs.items():
         _check_required(node, body, name, (relation, select), session, dialect)
-        frames[name] = read_frame(session, relation, select, node.config.frame)
+        frames[name] = read_frame(session, relation, select, node.config.frame, dialect.fold)
     function = _guarded(node, root, lambda: modules.function(node.path, body.function))
     if body.variadic or len(body.parameters) >= len(frames) != 1 or len(frames) == 0:
         positional = list(frames.values())

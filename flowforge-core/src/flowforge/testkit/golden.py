@@ -64,7 +64,7 @@ def assert_golden(dialect: Dialect, golden: Golden) -> None:
         import sqlglot
 
         sqlglot.parse_one(query, read=dialect.sqlglot)  # so does `flowforge validate`
-    found = scan_rendered(query, [("t",)], dialect.fold)
+    found = scan_rendered(query, [(dialect.fold("t"),)], dialect.fold)
     assert not found.relations, f"{golden} seems to read {found.relations}"
     assert bool(found.volatile) == ("current_timestamp" in golden.call), f"{golden} is volatile or is not"
 
