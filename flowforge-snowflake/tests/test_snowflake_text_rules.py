@@ -60,7 +60,7 @@ def test_names_that_snowflake_would_refuse(name: str) -> None:
         (dt.datetime(2024, 2, 29, 1, 2, 3, 4), "CAST('2024-02-29 01:02:03.000004' AS TIMESTAMP_NTZ(6))"),  # noqa: DTZ001
         (
             dt.datetime(2024, 2, 29, 1, tzinfo=dt.timezone(dt.timedelta(hours=2))),
-            "CAST('2024-02-28 23:00:00 +00:00' AS TIMESTAMP_TZ(6))",
+            "CAST('2024-02-28 23:00:00+00:00' AS TIMESTAMP_TZ(6))",
         ),
         (dt.date(1, 1, 1), "CAST('0001-01-01' AS DATE)"),
         (None, "NULL"),

@@ -80,7 +80,7 @@ class SnowflakeDialect(Dialect):
             if value.tzinfo is None:
                 return f"CAST('{value.isoformat(sep=' ')}' AS TIMESTAMP_NTZ(6))"
             moment = value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(sep=" ")
-            return f"CAST('{moment} +00:00' AS TIMESTAMP_TZ(6))"
+            return f"CAST('{moment}+00:00' AS TIMESTAMP_TZ(6))"
         return super().literal(value)
 
     def type_name(self, type_: pa.DataType) -> str:
@@ -116,10 +116,6 @@ class SnowflakeDialect(Dialect):
         """MD5 of the values as texts, each behind its length, so that no two lists of values look the same."""
         texts = (f"CAST({one} AS VARCHAR)" for one in expressions)
         return f"MD5({' || '.join(f'LENGTH({one}) || {chr(39)}:{chr(39)} || {one}' for one in texts)})"
-
-    def count_if(self, condition: str) -> str:
-        """Snowflake's own."""
-        return f"COUNT_IF({condition})"
 
 
 def _decimal(value: decimal.Decimal) -> str:

@@ -164,7 +164,7 @@ def _texts(column: pa.Array) -> list[str | None]:
         return [None if value is None else format(value, "f") for value in column.to_pylist()]
     if types.is_timestamp(type_) and type_.tz is not None:
         moments = column.cast(pa.timestamp("us")).cast(pa.string())
-        return list(pc.binary_join_element_wise(moments, "+00:00", " ").to_pylist())
+        return list(pc.binary_join_element_wise(moments, "+00:00", "").to_pylist())
     return list(column.cast(pa.string()).to_pylist())
 
 

@@ -19,7 +19,8 @@ from flowforge.contract import CreateKind, LoadMode, Session, Stats, TableOption
 from flowforge.errors import Committed, EngineError, ErrorKind
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 from flowforge_snowflake import catalogue, frames, loading, reading
-from flowforge_snowflake.dialect import SnowflakeDialect, exactly, text
+from flowforge_snowflake.dialect import SnowflakeDialect, exactly
+from flowforge_snowflake.dialect import text as quoted_text
 from flowforge_snowflake.errors import Attempt, translate
 from flowforge_snowflake.options import check_options, clauses, is_transient, right_statements
 from flowforge_snowflake.settings import SnowflakeSettings
@@ -208,7 +209,7 @@ class SnowflakeSession(Session):
                 loaded = sum(int(row.get("rows_loaded") or 0) for row in self._shown(loading.copy(target, stage)))
             finally:
                 with contextlib.suppress(EngineError):  # what is left over in a stage of ours is in nobody's way
-                    self._run(f"REMOVE {text(stage)}")
+                    self._run(f"REMOVE {quoted_text(stage)}")
         if loaded != sent:
             raise EngineError(f"{sent} rows were sent to {target}, and Snowflake loaded {loaded}")
         return loaded
@@ -253,7 +254,7 @@ class SnowflakeSession(Session):
             for sql in right_statements(options, standing, rendered, self._dialect, word):
                 self._ddl(sql)
         if options.comment is not None:
-            self._ddl(f"COMMENT ON {word} {rendered} IS {text(options.comment)}")
+            self._ddl(f"COMMENT ON {word} {rendered} IS {quoted_text(options.comment)}")
 
     def insert(self, relation: Relation, select: str, columns: Sequence[str]) -> Stats:
         """Append by name."""
@@ -321,7 +322,7 @@ class SnowflakeSession(Session):
         if not relation.schema:
             return
         database, schema = self._place(relation)
-        found = self._shown(f"SHOW SCHEMAS LIKE {text(schema)} IN DATABASE {exactly(database)}")
+        found = self._shown(f"SHOW SCHEMAS LIKE {quoted_text(schema)} IN DATABASE {exactly(database)}")
         if not any(row["name"] == schema for row in found):
             if not self._settings.allow_create_schema:
                 raise EngineError(
@@ -333,13 +334,13 @@ class SnowflakeSession(Session):
         if (database, schema) == self._place(Relation("")) and self._connection.schema != schema:
             self._run(f"USE SCHEMA {exactly(database)}.{exactly(schema)}")
 
-    def comment(self, relation: Relation, text_: str | None, columns: Mapping[str, str]) -> None:
+    def comment(self, relation: Relation, text: str | None, columns: Mapping[str, str]) -> None:
         """COMMENT ON."""
         kind = self.kind_of(relation) or RelationKind.TABLE
         rendered = self._dialect.render(relation)
-        self._ddl(f"COMMENT ON {kind.name.replace('_', ' ')} {rendered} IS {text(text_ or '')}")
+        self._ddl(f"COMMENT ON {kind.name.replace('_', ' ')} {rendered} IS {quoted_text(text or '')}")
         for name, words in columns.items():
-            self._ddl(f"COMMENT ON COLUMN {rendered}.{self._dialect.quote(name)} IS {text(words)}")
+            self._ddl(f"COMMENT ON COLUMN {rendered}.{self._dialect.quote(name)} IS {quoted_text(words)}")
 
     def comments(self, relation: Relation) -> tuple[str | None, Mapping[str, str]]:
         """From the catalogue; a comment without text is none."""

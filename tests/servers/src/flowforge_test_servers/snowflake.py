@@ -29,7 +29,9 @@ from flowforge_test_servers.binaries import NoServerError
 
 VARIABLES = "FF_TEST_SNOWFLAKE_"
 _PATIENCE = 60.0
-_CLONE_WITH_GRANTS = re.compile(r"(\bCLONE\s+(?:\"(?:[^\"]|\"\")*\"|[\w.])+)\s+COPY GRANTS\s*$", re.IGNORECASE)
+_CLONE = re.compile(
+    r"^CREATE OR REPLACE (?:TRANSIENT )?TABLE (?P<new>.+) CLONE (?P<old>.+?)(?: COPY GRANTS)?$", re.DOTALL
+)
 
 
 @attrs.frozen
@@ -124,7 +126,7 @@ def mend() -> None:
     NULL in a column of timestamps stays NULL. Errors that it knows no number for are errors of the statement, and not
     of HTTP, which the connector would answer by sending the statement again. What exists already, and values that
     cannot be cast or are out of range, have Snowflake's numbers. Statements wait for each other, where DuckDB would end
-    one of two that write the same table. `COPY GRANTS` of a clone is passed over.
+    one of two that write the same table. A clone takes the place of a table that stands there.
     """
     import duckdb
     import pyarrow as pa
@@ -148,7 +150,11 @@ def mend() -> None:
         def execute(self, command: str, *args: Any, **kwargs: Any) -> Any:
             try:
                 with _ONE_AT_A_TIME:
-                    return super().execute(_CLONE_WITH_GRANTS.sub(r"\1", command), *args, **kwargs)
+                    return super().execute(
+                        _CLONE.sub(r"CREATE OR REPLACE TABLE \g<new> AS SELECT * FROM \g<old>", command),
+                        *args,
+                        **kwargs,
+                    )
             except driver.ProgrammingError as error:
                 found = str(error.raw_msg or "")
                 if error.errno == 2003 and "already exists" in found:

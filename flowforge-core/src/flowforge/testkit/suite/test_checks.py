@@ -192,7 +192,7 @@ def test_a_missing_column_hides_no_other_check(lab: Lab) -> None:
         lab, bound("not_null", column="id"), bound("not_null", column="ghost"), bound("not_null", column="gaps")
     )
     assert (good.status, broken.status, bad.status) == ("pass", "error", "fail")
-    assert "ghost" in (broken.message or "")
+    assert lab.dialect.fold("ghost") in (broken.message or "")
 
 
 def test_a_column_name_is_never_executed(lab: Lab) -> None:

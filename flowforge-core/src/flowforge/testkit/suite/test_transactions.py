@@ -57,7 +57,7 @@ def test_a_dropped_table_comes_back(lab: Lab) -> None:
     assert lab.rows(session, table) == [(1,)]
 
 
-@requires(Capability.TRANSACTIONAL_DDL)
+@requires(Capability.TRANSACTIONAL_DDL, telling=False)
 def test_inserted_rows_are_rolled_back(lab: Lab) -> None:
     session = lab.session()
     table = lab.table(session, "t", {"id": [1]})
