@@ -68,7 +68,8 @@ _HELP_BY_NUMBER = {
     90106: "create the profile's schema, or correct its name (setting schema, FF_SF_SCHEMA)",
 }
 _CONNECTION_NUMBERS = range(250000, 256000)
-_SERVER_NUMBERS = range(290000, 291000)  # the answer was an error of HTTP
+# The answer was an error of HTTP; the connector adds its own number to that of the status, once or twice.
+_SERVER_NUMBERS = frozenset([*range(290000, 291000), *range(580000, 581000)])
 _LOGIN_NUMBERS = range(390100, 395000)
 _PLACE = re.compile(r"(?:error )?line (\d+) at position (\d+)")
 _HEAD = re.compile(r"^\d{6} \([0-9A-Z]{5}\): (?:[0-9a-f]{8}-[0-9a-f-]{27}: )?")
