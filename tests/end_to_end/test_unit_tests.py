@@ -276,3 +276,22 @@ def test_the_command(shop: Any) -> None:
 
 def test_a_project_without_unit_tests(shop: Any) -> None:
     assert "No unit tests" in shop("utest").err
+
+
+def test_reports_for_ci(shop: Any) -> None:
+    import xml.etree.ElementTree as Tree
+
+    for path, text in {**SHOP, **GROWING, "tests/unit/totals.yml": GIVEN.replace("15.0", "16")}.items():
+        shop.write(path, text)
+    bad = shop("utest", "--junit", "out/unit.xml", "--log-format", "github", ok=False)
+    (annotation,) = [line for line in bad.out.splitlines() if line.startswith("::error")]
+    assert "file=tests/unit/totals.yml,line=4" in annotation
+    assert "total is 15.0, expected 16" in annotation
+    (suite,) = Tree.parse(shop.root / "out/unit.xml").getroot()
+    assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("unit tests", "3", "1")
+    (failed,) = [case for case in suite.iter("testcase") if case.find("failure") is not None]
+    assert (failed.get("classname"), failed.get("name")) == ("flowforge.totals", "sums by user")
+    assert "total is 15.0, expected 16" in str(failed.findtext("failure"))
+    assert shop("build", "-s", "grown", "raw", "--junit", "out/build.xml").code == 0
+    names = [suite.get("name") for suite in Tree.parse(shop.root / "out/build.xml").getroot()]
+    assert names == ["build", "unit tests"]

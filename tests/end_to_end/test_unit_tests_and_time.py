@@ -128,3 +128,22 @@ def test_no_time_is_no_moment(make: Make) -> None:
 def test_the_way_back() -> None:
     frozen = Frozen("ab[----]cd[--]e", ((2, 6, 3), (10, 4, 6)))  # was "abXXXcdYe"
     assert [frozen.back(offset) for offset in (0, 1, 2, 5, 8, 9, 10, 12, 14)] == [0, 1, 2, 2, 5, 6, 7, 7, 8]
+
+
+def test_a_model_that_is_built_in_windows(make: Make) -> None:
+    config = "materialized='incremental', incremental_strategy='microbatch', event_time='m', begin='2024-01-01', batch_size='month'"
+    sql = "select cast('{{ batch.event_time_start }}' as date) as m, count(*) as n from {{ ref('seen') }}\n"
+    case = "  - {name: NAME, NOW inputs: {seen: {csv: \"at\\n2024-01-31\\n2024-02-01\\n2024-02-29\\n\"}}, expect: {rows: [{m: '2024-02-01', n: 2}]}}\n"
+    project = make(
+        {
+            "seeds/seen.csv": "at\n2024-01-01\n",
+            "seeds/seen.yml": "version: 1\nseeds: [{name: seen, config: {event_time: at}}]\n",
+            "models/m.ff.sql": f"{{{{ config({config}) }}}}\n{sql}",
+            "tests/unit/m.yml": "model: m\ncases:\n"
+            + case.replace("NAME", "february").replace("NOW", "now: 2024-02-10,")
+            + case.replace("NAME", "never").replace("NOW ", ""),
+        }
+    )
+    february, never = run_cases(project, find_cases(project))
+    assert february.status == "pass", february.lines
+    assert (never.status, never.error.code) == ("error", "FF3018")  # type: ignore[union-attr]

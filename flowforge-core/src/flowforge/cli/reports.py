@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from flowforge.cli.console import short_name
 from flowforge.cli.diagnostics import shown_place
@@ -11,7 +13,13 @@ from flowforge.cli.output import Output
 from flowforge.errors import FlowForgeError
 from flowforge.events import Status
 from flowforge.run.result import CheckResult, NodeResult, RunResult
+from flowforge.values import Location
 
+_UNIT_STATUS: Mapping[Status, Literal["fail", "error", "skip"]] = {
+    Status.FAIL: "fail",
+    Status.ERROR: "error",
+    Status.SKIPPED: "skip",
+}
 _CHECK_STATUS = {Status.FAIL: "fail", Status.ERROR: "error"}
 _NODE_STATUS = {
     Status.FAIL: "fail",
@@ -40,7 +48,39 @@ def report_junit(result: RunResult, path: Path, output: Output) -> None:
         checks = [_check_case(check, output) for check in result.checks]
         spent = result.duration if not suites else sum(check.duration for check in result.checks)
         suites.append(JUnitSuite("checks", checks, spent, result.started_at, facts))
+    if result.unit_tests:
+        tests = [
+            unit_test_case(
+                one.case, _UNIT_STATUS.get(one.status, "pass"), one.duration, one.lines, one.location, output
+            )
+            for one in result.unit_tests
+        ]
+        spent = sum(one.duration for one in result.unit_tests)
+        suites.append(JUnitSuite("unit tests", tests, spent, result.started_at, facts))
     write_junit(path, suites)
+
+
+def unit_test_case(
+    id_: str,
+    status: Literal["pass", "fail", "error", "skip"],
+    seconds: float,
+    lines: Sequence[str],
+    location: Location | None,
+    output: Output,
+) -> JUnitCase:
+    """A unit test as a case of a report; *lines* say what differs."""
+    model, _, name = id_.partition("::")
+    said = [*lines, f"declared at {shown_place(location, output.root)}"] if location is not None else [*lines]
+    return JUnitCase(
+        name=name,
+        group=f"flowforge.{model}",
+        status=status,
+        seconds=seconds,
+        message=output.redact(lines[0]) if lines and status != "pass" else None,
+        details=output.redact("\n".join(said)) if status in ("fail", "error") else None,
+        file=location.path if location is not None else None,
+        line=location.line if location is not None else None,
+    )
 
 
 def annotate_checks(result: RunResult, output: Output) -> None:

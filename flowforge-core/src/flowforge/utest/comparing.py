@@ -198,10 +198,10 @@ def read_as(want: Any, have: Any, *, text: bool) -> Any:
         return _TRUTH.get(want.lower()) if text else None
     if isinstance(want, bool):
         raise TypeError("a truth value is no number")
-    if isinstance(have, int) and text:
+    if isinstance(have, int) and isinstance(want, str) and text:
         return int(want)
     if isinstance(have, float):
-        return float(want) if text or isinstance(want, int | float) else want
+        return float(want) if text or isinstance(want, int | float | decimal.Decimal) else want
     if isinstance(have, decimal.Decimal):
         return decimal.Decimal(str(want)) if text or not isinstance(want, str) else want
     if isinstance(have, dt.datetime) and isinstance(want, str):

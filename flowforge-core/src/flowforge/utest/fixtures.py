@@ -94,6 +94,24 @@ def _read(name: str, root: Path, path: str, location: Location) -> str:
     raise CheckConfigError(problem, code="FF3010", location=location, help="name a CSV file of the project, in UTF-8")
 
 
+def with_types(rows: Rows, types: Mapping[str, str], location: Location) -> Rows:
+    """*rows* with values of the declared types in the columns that have one.
+
+    Raises
+    ------
+    CheckConfigError
+        When a value does not fit.
+    """
+    if not types:
+        return rows
+    columns: list[list[Any]] = [[row[index] for row in rows.rows] for index in range(len(rows.columns))]
+    for index, name in enumerate(rows.columns):
+        if name in types:
+            array = _typed("expect", name, columns[index], types[name], location, texts=rows.texts)
+            columns[index] = array.to_pylist()
+    return Rows(rows.columns, tuple(zip(*columns, strict=True)), rows.texts)
+
+
 def select_of(rows: Rows, types: Mapping[str, str], dialect: Dialect, location: Location, name: str) -> str:
     """A query that makes *rows*.
 

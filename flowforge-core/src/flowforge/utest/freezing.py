@@ -36,6 +36,12 @@ def is_time(found: Found) -> bool:
     return text.removesuffix("()") in CLOCK or text.strip("'\"") in MOMENTS
 
 
+def moving(sql: str, known: Sequence[Relation], dialect: Dialect) -> Sequence[Found]:
+    """The functions of a query whose results change by themselves; *known* are the relations that it reads."""
+    names = [tuple(dialect.fold(part) for part in (one.database, one.schema, one.name) if part) for one in known]
+    return scan_rendered(sql, names, dialect.fold).volatile
+
+
 @attrs.frozen
 class Frozen:
     """A query in which the time stands still, and the way back from an offset in it to one in the query as it was."""
@@ -91,12 +97,7 @@ class Clock:
         CheckConfigError
             ``FF3014``, for what cannot be replaced.
         """
-        dialect = self._dialect
-        names = [
-            tuple(dialect.fold(part) for part in (one.database, one.schema, one.name) if part is not None)
-            for one in known
-        ]
-        times = [one for one in scan_rendered(sql, names, dialect.fold).volatile if is_time(one)]
+        times = [one for one in moving(sql, known, self._dialect) if is_time(one)]
         if not times:
             return Frozen(sql)
         tokens = sql_tokens(sql)

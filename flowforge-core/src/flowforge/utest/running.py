@@ -19,7 +19,7 @@ from flowforge.errors import EngineError, FlowForgeError
 from flowforge.run.compile import Compiled
 from flowforge.utest.comparing import Difference, compare
 from flowforge.utest.files import UnitCase
-from flowforge.utest.fixtures import Rows, rows_of
+from flowforge.utest.fixtures import Rows, rows_of, with_types
 from flowforge.utest.freezing import Clock
 from flowforge.utest.homes import Homes
 from flowforge.utest.world import NoTemporaryTables, Surroundings, World
@@ -103,7 +103,10 @@ def run_case(case: UnitCase, stand: Stand) -> UnitResult:
 
 def _differences(case: UnitCase, stand: Stand) -> list[Difference]:
     around = stand.around
-    expected = rows_of(case.expect, around.root, case.path, case.location) if case.expect.sql is None else None
+    expected: Rows | None = None
+    if case.expect.sql is None:
+        expected = rows_of(case.expect, around.root, case.path, case.location)
+        expected = with_types(expected, case.expect.columns, case.location)
     came, wanted = made_by(case, stand, ask_expected=expected is None)
     if expected is None:
         assert wanted is not None

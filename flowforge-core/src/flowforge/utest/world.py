@@ -15,15 +15,18 @@ from flowforge.contract import CreateKind, Dialect, EngineSpec, Session
 from flowforge.errors import CheckConfigError, UnsupportedError
 from flowforge.graph.dag import Dag
 from flowforge.materialize.frames import as_table
+from flowforge.materialize.moments import time_kind
 from flowforge.project.manifest import Manifest, Node, NodeKind, Source
 from flowforge.rendering.render import words_of
+from flowforge.run.batches import Batch, event_time_of
 from flowforge.run.compile import Compiled, Compiler
 from flowforge.run.growing import compile_increment
 from flowforge.run.modules import ProjectModules
 from flowforge.run.python_node import call_model
+from flowforge.run.span import newest_window
 from flowforge.utest.files import THIS, Fixture, UnitCase
 from flowforge.utest.fixtures import rows_of, select_of
-from flowforge.utest.freezing import Clock, frozen_function, refuse_clock
+from flowforge.utest.freezing import Clock, frozen_function, is_time, moving, refuse_clock
 from flowforge.values import Namespace, Relation
 
 if TYPE_CHECKING:
@@ -51,7 +54,13 @@ class NoTemporaryTables(Exception):
 
 def _stands_in(source: Source, relation: Relation) -> Source:
     """A source whose rows are those of *relation*."""
-    return Source(source.id, source.group, source.table, relation, source.location)
+    return Source(source.id, source.group, source.table, relation, source.location, event_time=source.event_time)
+
+
+def asks_the_clock(world: World, dialect: Dialect) -> bool:
+    """Whether the query of a world's model depends on the time, as far as it can be seen; Python code is not read."""
+    query = world.query()
+    return query is not None and any(is_time(one) for one in moving(query.executable, world.known, dialect))
 
 
 class World:
@@ -214,30 +223,77 @@ class World:
         """Whether the model's table is given, so that its new rows are asked for."""
         return THIS in self._case.inputs
 
-    def query(self) -> Compiled | None:
-        """The model's query; ``None`` when its rows come from Python."""
+    def query(self, session: Session | None = None) -> Compiled | None:
+        """The model's query; ``None`` when its rows come from Python.
+
+        Parameters
+        ----------
+        session:
+            Where the tables stand; without one the columns of time are taken for timestamps.
+
+        Raises
+        ------
+        CheckConfigError
+            ``FF3018``, when the model asks for its window, and the test does not say which.
+        """
         node = self.node()
         if node.kind is NodeKind.PYTHON:
             return None
+        if self._in_windows:
+            batch = self._batch(session)
+            if batch is None and "batch" in self._words(node):
+                raise CheckConfigError(
+                    f"{node.short_name!r} is built in windows and asks for its own, which the test does not say",
+                    code="FF3018",
+                    location=self._case.location,
+                    help="say a moment of the window: now: 2024-03-01",
+                )
+            return self._compiler.compile(node.name, incremental=self.grows, batch=batch)
         query = self._compiler.compile(node.name)
-        if self.grows and node.config.incremental is not None and node.config.incremental.in_windows:
-            return self._compiler.compile(node.name, incremental=True)  # the rows of a test are all of one window
         if self.grows:
             return compile_increment(self._compiler, node, query) or query
         return query
 
-    def inputs(self) -> dict[str, tuple[Relation, str]]:
-        """What a model in Python is called with."""
-        return {name: self._input(name) for name in self._inputs_in_order(self.node())}
+    @property
+    def _in_windows(self) -> bool:
+        settings = self._case.node.config.incremental
+        return settings is not None and settings.in_windows
+
+    def _batch(self, session: Session | None) -> Batch | None:
+        """The window that the test's time is in; without a time all rows are of one window."""
+        if not self._in_windows or self._case.now is None:
+            return None
+        kinds = {}
+        for name, (relation, _) in self.tables.items():
+            column = self._event_time(name)
+            schema = session.schema_of(relation) if session is not None and column is not None else None
+            fold = self._around.dialect.fold
+            for field in schema or ():
+                kind = time_kind(field.type) if column is not None and fold(field.name) == fold(column) else None
+                if kind is not None:
+                    kinds[name] = kind
+        return Batch(newest_window(self._case.node, self._case.now), kinds)
+
+    def _event_time(self, name: str) -> str | None:
+        """The column that says when the rows of an input happened."""
+        manifest = self._around.manifest
+        if name in manifest.sources:
+            return event_time_of(manifest.sources[name], manifest)
+        return manifest.nodes[name].config.event_time if name in manifest.nodes else None
+
+    def inputs(self, session: Session | None = None) -> dict[str, tuple[Relation, str]]:
+        """What a model in Python is called with; *session* as in :meth:`query`."""
+        batch = self._batch(session)
+        return {name: self._input(name, batch) for name in self._inputs_in_order(self.node())}
 
     def ask(self, session: Session, clock: Clock | None, asked: list[Compiled]) -> pa.Table:
         """The rows that the model makes; its query goes to *asked* before it runs."""
         node, around = self.node(), self._around
-        query = self.query()
+        query = self.query(session)
         if query is None:
             if clock is not None:
                 refuse_clock(around.root, node, [node.path], self._case.location)
-            inputs = self.inputs()
+            inputs = self.inputs(session)
             if clock is not None:
                 inputs = {name: (one, clock.freeze(sql, self.known).sql) for name, (one, sql) in inputs.items()}
             frame = call_model(node, around.root, around.modules, session, around.dialect, inputs)
@@ -262,8 +318,12 @@ class World:
         short = {self._nodes[name].short_name: name for name in node.depends_on}
         return [short[ref.name.removesuffix(".ff")] for ref in node.refs]
 
-    def _input(self, name: str) -> tuple[Relation, str]:
-        node = self._nodes[name]
+    def _input(self, name: str, batch: Batch | None) -> tuple[Relation, str]:
+        node, dialect = self._nodes[name], self._around.dialect
+        column = node.config.event_time
+        select = f"SELECT * FROM {dialect.render(node.relation)}"
         if node.materialized == "ephemeral":
-            return node.relation, self._compiler.compile(name).executable
-        return node.relation, f"SELECT * FROM {self._around.dialect.render(node.relation)}"
+            select = self._compiler.compile(name).executable
+        if batch is None or column is None:
+            return node.relation, select
+        return node.relation, f"SELECT * FROM (\n{select}\n) AS ff_rows WHERE {batch.condition(dialect, column, name)}"
