@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from flowforge.config.type_words import arrow_type, normal_word
 from flowforge.contract import SeedFormat
 from flowforge.errors import Problems, SeedError
 from flowforge.project.manifest import NodeKind, SeedBody
@@ -16,7 +17,6 @@ from flowforge.seeds.discover import SeedFiles, Surrounding, content_hash, find_
 from flowforge.seeds.engine_words import EngineWords
 from flowforge.seeds.formats import FORMATS
 from flowforge.seeds.load import open_seed
-from flowforge.seeds.types import arrow_type, normal_word
 
 
 def project(tmp_path: Path, files: dict[str, str]) -> Path:

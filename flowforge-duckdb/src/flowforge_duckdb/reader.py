@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from flowforge_duckdb.executor import DuckDBExecutor
+
+
+UNTYPED = re.compile(r'"NULL"(?=$|[\[\],)])')
+"""The type of a column that holds nothing but NULL, as DuckDB writes it."""
 
 
 class DuckDBReader(Session):
@@ -111,6 +116,16 @@ class DuckDBReader(Session):
             self._point(error, sql, offset=len(head))
             raise
         return pa.schema([field.with_type(pa.int32()) if field.type == pa.null() else field for field in schema])
+
+    def column_types(self, select: str) -> Mapping[str, str]:
+        """Let DuckDB bind the query; a column without a type gets the one that a table would give it."""
+        head = "SELECT * FROM (\n"
+        sql = f"{head}{select}\n) AS ff__rows"
+        with self._attempt(sql, offset=len(head)) as cursor:
+            found = cursor.sql(sql)
+            return {
+                name: UNTYPED.sub("INTEGER", str(type_)) for name, type_ in zip(found.columns, found.types, strict=True)
+            }
 
     def relations(self, namespace: Namespace) -> Sequence[RelationInfo]:
         """From DuckDB's catalogue, names as they were written when they were created."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from flowforge.errors import EngineError
 from flowforge.values import Relation, RelationKind
 from flowforge_duckdb import arrow, driver, indexes
 from flowforge_duckdb.errors import Attempt, translating
-from flowforge_duckdb.reader import DuckDBReader
+from flowforge_duckdb.reader import UNTYPED, DuckDBReader
 from flowforge_duckdb.settings import FRAME
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from flowforge_duckdb.executor import DuckDBExecutor
 
 _INCOMING = "ff__incoming"
-_UNTYPED = re.compile(r'"NULL"(?=$|[\[\],)])')
 
 
 class DuckDBSession(DuckDBReader):
@@ -149,10 +147,10 @@ class DuckDBSession(DuckDBReader):
         """Make columns of type "NULL", which could never hold a value, what DuckDB 1.5 makes of them."""
         for name, found in self._bound(f"FROM {self._dialect.render(relation)}") or ():
             type_ = str(found)
-            if _UNTYPED.search(type_):
+            if UNTYPED.search(type_):
                 self._run(
                     f"ALTER TABLE {self._dialect.render(relation)} ALTER COLUMN {self._dialect.quote(name)}"
-                    f" SET DATA TYPE {_UNTYPED.sub('INTEGER', type_)}"
+                    f" SET DATA TYPE {UNTYPED.sub('INTEGER', type_)}"
                 )
 
     def insert(self, relation: Relation, select: str, columns: Sequence[str]) -> Stats:

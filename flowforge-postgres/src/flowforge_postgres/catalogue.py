@@ -6,6 +6,8 @@ that somebody has put into a schema.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flowforge.values import RelationKind
 from flowforge_postgres.dialect import exactly
 
@@ -83,6 +85,18 @@ def hashable(rendered: str) -> str:
     binary = types.format("coalesce(pg_catalog.bool_and(y.typsend::pg_catalog.oid <> '0'), true)")
     nested = types.format("coalesce(pg_catalog.bool_or(y.typtype <> 'b' OR y.typelem <> '0'), false)")
     return f"SELECT {_LAYOUT}, {binary}, {nested} {_one(rendered)}"
+
+
+def type_words(types: Sequence[tuple[int, int]]) -> str:
+    """One row for each type, given by its number and its modifier: how PostgreSQL writes it."""
+    rows = ", ".join(
+        f"({place}, '{oid}'::pg_catalog.oid, '{modifier}'::int)" for place, (oid, modifier) in enumerate(types)
+    )
+    nothing = "SELECT 0, '0'::pg_catalog.oid, 0 WHERE false"
+    return (
+        "SELECT pg_catalog.format_type(t.oid, t.modifier) FROM"
+        f" ({f'VALUES {rows}' if rows else nothing}) AS t (place, oid, modifier) ORDER BY t.place"
+    )
 
 
 def column_names(rendered: str) -> str:

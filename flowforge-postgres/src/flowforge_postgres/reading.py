@@ -102,6 +102,13 @@ def schema_of(result: psycopg.pq.abc.PGresult) -> pa.Schema:
     )
 
 
+def columns_of(result: psycopg.pq.abc.PGresult) -> tuple[list[str], list[tuple[int, int]]]:
+    """The names of a result's columns, and PostgreSQL's numbers of their types with what modifies them."""
+    places = range(result.nfields)
+    names = [(result.fname(index) or b"").decode() for index in places]
+    return names, [(result.ftype(index), result.fmod(index)) for index in places]
+
+
 def types_of(result: psycopg.pq.abc.PGresult) -> list[int]:
     """PostgreSQL's numbers of the types of a result's columns."""
     return [result.ftype(index) for index in range(result.nfields)]

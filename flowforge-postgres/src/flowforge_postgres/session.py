@@ -351,17 +351,26 @@ class PostgresSession(Session):
             if self._find(what) is None:
                 return None
             what = f"SELECT * FROM {self._dialect.render(what)}"
+        return reading.schema_of(self._described(what))
+
+    def _described(self, select: str) -> psycopg.pq.abc.PGresult:
+        """The columns of a query; one that makes no sense does no harm to a transaction."""
         head = "SELECT * FROM (\n"
         self._abandon_stream()
         saved = self._save()
         intact = False
         try:
             with self._attempt(offset=len(head), reads=True):
-                schema = reading.schema_of(described(self._connection, f"{head}{what}\n) AS ff__rows"))
+                found = described(self._connection, f"{head}{select}\n) AS ff__rows")
             intact = True
         finally:
             self._restore(saved, intact=intact)
-        return schema
+        return found
+
+    def column_types(self, select: str) -> Mapping[str, str]:
+        """What the server says of the query, in the words of its catalogue."""
+        names, types = reading.columns_of(self._described(select))
+        return dict(zip(names, (word for (word,) in self.rows(catalogue.type_words(types))), strict=True))
 
     def relations(self, namespace: Namespace) -> Sequence[RelationInfo]:
         """From the catalogue, names as they stand there."""

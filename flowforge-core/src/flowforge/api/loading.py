@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowforge.config.check_entries import RawCheck
+from flowforge.config.flaws import WRONG_VALUE
 from flowforge.config.project import ProjectConfig
 from flowforge.config.properties import ModelProps
 from flowforge.config.source_places import Declared
 from flowforge.config.structure import nearest
 from flowforge.contract import CheckSpec, EngineSpec
-from flowforge.errors import FlowForgeError, ModelConfigError, Problems
+from flowforge.errors import ConfigFileError, FlowForgeError, ModelConfigError, Problems
 from flowforge.project.asked import Answers
 from flowforge.project.load import load_manifest
 from flowforge.project.manifest import CheckDecl, Manifest, Node
@@ -45,11 +46,12 @@ class Loader:
             config,
             problems,
             find_seeds=functools.partial(self._find_seeds, config, here),
-            bind_check=self._bind_check,
+            bind_check=functools.partial(self._bind_check, here),
             vars=vars,
             environ=environ,
             fits=here.fit,
             engine_names=here.names_for,
+            choose=here.choose,
         )
 
     def _find_seeds(
@@ -78,10 +80,10 @@ class Loader:
             problems.add(problem)
         return found
 
-    def _bind_check(self, raw: RawCheck, resolve: Callable[[str], str | None]) -> CheckDecl:
+    def _bind_check(self, here: Surroundings, raw: RawCheck, resolve: Callable[[str], str | None]) -> CheckDecl | None:
         from flowforge.checks.bind import bind
 
-        return bind(raw, self._check_specs, resolve)
+        return bind(raw, self._check_specs, resolve, here.choose)
 
     def _check_specs(self) -> Mapping[str, CheckSpec]:
         return self._plugins().checks
@@ -128,6 +130,22 @@ class Surroundings:
         for flaw in declared.clashes(self.own()):
             self._problems.add(flaw)
         return self.own()
+
+    def choose(self, said: Mapping[str, Any], locate: Callable[[str], Location]) -> Any:
+        """What *said* holds for the project's engine, else under ``default``; ``None`` when it says nothing for it."""
+        engines = [name for name in said if name != "default"]
+        self._check(engines, locate)
+        mine = [name for name in engines if name in self.own()] if engines else []
+        for name in mine[1:]:
+            self._problems.add(
+                ConfigFileError(
+                    f"{name!r} and {mine[0]!r} are the same engine",
+                    code=WRONG_VALUE,
+                    location=locate(name),
+                    help="keep one of them",
+                )
+            )
+        return said[mine[0]] if mine else said.get("default")
 
     def _check(self, engines: Iterable[str], place: Callable[[str], Location]) -> None:
         """Report names that are like an engine's and are none; one that nobody knows may be installed elsewhere."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from flowforge.config import contracts
 from flowforge.config import project as project_file
 from flowforge.config import properties as properties_file
 from flowforge.config import sources as sources_file
@@ -50,6 +51,8 @@ def schemas(engines: Mapping[str, EngineSpec]) -> dict[str, Schema]:
         "models": class_schema(properties_file.FILE),
         "seeds": class_schema(schema_file.FILE),
         "unit_tests": _unit_tests(),
+        "contracts": class_schema(contracts.SHARED_FILE),
+        "table_contracts": class_schema(contracts.FILE),
     }
     return {
         f"{name}.schema.json": {"$schema": _DRAFT, "title": f"FlowForge: {name}", **schema}

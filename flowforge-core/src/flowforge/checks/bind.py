@@ -5,6 +5,7 @@ Knows raw checks, check specs and the one converter of FlowForge; no file, no en
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -24,13 +25,20 @@ from flowforge.values import Location
 
 SpecLookup = Callable[[], Mapping[str, CheckSpec]]
 TableLookup = Callable[[str], str | None]
+Choose = Callable[[Mapping[str, Any], Callable[[str], Location]], Any]
+"""Picks what is said for the project's engine, else ``default``; ``None``: nothing is. Gets the places of the keys."""
+
+
+def _no_engine(said: Mapping[str, Any], locate: Callable[[str], Location]) -> Any:
+    return said.get("default")
+
 
 _DIGEST_BYTES = 3
 _NO_WORD = re.compile(r"\W+")
 
 
-def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup) -> CheckDecl:
-    """The declaration that *raw* means.
+def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup, choose: Choose = _no_engine) -> CheckDecl | None:
+    """The declaration that *raw* means; ``None``: it is about other engines.
 
     Parameters
     ----------
@@ -38,6 +46,8 @@ def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup) -> CheckDecl:
         All installed checks by name; called only for a check that is not one of the core's own.
     resolve:
         The name of the project's node that a table name means; ``None`` when it is none of them.
+    choose:
+        Picks among the engines of a parameter that may be said for each of them.
 
     Raises
     ------
@@ -78,6 +88,14 @@ def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup) -> CheckDecl:
         # A stand-in, so that the other parameters are looked at too.
         data["column"] = ""
 
+    for field in attrs.fields(spec.params):
+        said = data.get(field.name)
+        if field.metadata.get("by_engine") and isinstance(said, Mapping):
+            chosen = choose(said, functools.partial(_place_of_engine, raw, field.name))
+            if chosen is None:
+                return None
+            data[field.name] = chosen
+
     def locate(path: tuple[str | int, ...], on_key: bool) -> Location:
         return raw.location if path[:1] == ("column",) else raw.locate(path, on_key)
 
@@ -88,7 +106,7 @@ def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup) -> CheckDecl:
     table = raw.table or reads[0].name
     column = raw.column or (getattr(params, "column", None) if "column" in fields else None)
     return CheckDecl(
-        id=raw.name or check_id(raw.type, table, column, params),
+        id=raw.name or raw.prefix + check_id(raw.type, table, column, params),
         type=raw.type,
         table=table,
         params=params,
@@ -101,6 +119,10 @@ def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup) -> CheckDecl:
         error_if=limits.get("error_if"),
         reads=reads,
     )
+
+
+def _place_of_engine(raw: RawCheck, parameter: str, engine: str) -> Location:
+    return raw.locate((parameter, engine), True)
 
 
 def _wants_column(spec: CheckSpec) -> bool:
@@ -149,8 +171,9 @@ def _limits(raw: RawCheck, spec: CheckSpec, problems: Problems) -> dict[str, Lim
             continue
         try:
             limit = Limit.parse(text)
-            if spec.measure is not None:
-                raise ValueError("says nothing here: this check judges one number and counts no rows")
+            if spec.measure is not None or spec.inspect is not None:
+                judged = "judges one number" if spec.measure is not None else "looks at columns"
+                raise ValueError(f"says nothing here: this check {judged} and counts no rows")
             if limit.percent and spec.query is not None:
                 raise ValueError("cannot be a percentage here: the rows of a comparison have no whole")
             if key == "error_if" and raw.severity != "error":

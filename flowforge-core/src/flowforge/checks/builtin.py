@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from flowforge.checks.column_checks import COLUMN_CHECKS
 from flowforge.checks.comparisons import COMPARISONS
 from flowforge.checks.measures import MEASURES
 from flowforge.checks.row_checks import ROW_CHECKS
 from flowforge.contract import CheckSpec
 
-CHECKS: tuple[CheckSpec, ...] = (*ROW_CHECKS, *MEASURES, *COMPARISONS)
+CHECKS: tuple[CheckSpec, ...] = (*ROW_CHECKS, *MEASURES, *COMPARISONS, *COLUMN_CHECKS)

@@ -25,6 +25,7 @@ from flowforge.checks.plan import (
 )
 from flowforge.contract import Dialect, Session
 from flowforge.errors import EngineError, ErrorKind
+from flowforge.materialize.column_types import ColumnTypes
 from flowforge.project.manifest import CheckDecl, Limit
 
 if TYPE_CHECKING:
@@ -135,15 +136,20 @@ def run_checks(
     written: dict[int, CheckSql] = {}
     broken: dict[int, str] = {}
     for index, bound in enumerate(checks):
+        if bound.spec.inspect is not None:
+            continue
         try:
             written[index] = check_sql(dialect, relation_sql, bound, tables)
         except Exception as exc:  # noqa: BLE001 - a plugin's function may raise anything
             broken[index] = f"the check {bound.spec.name!r} cannot write its SQL: {_reason(exc)}"
     asker = _Asker(session, translate, dialect, relation_sql)
     answers = asker.ask_all(written)
+    columns = ColumnTypes(session, dialect, f"SELECT * FROM {relation_sql} AS ff__source")
     outcomes = []
     for index, bound in enumerate(checks):
-        if index in broken:
+        if bound.spec.inspect is not None:
+            outcomes.append(_inspected(bound, columns, asker))
+        elif index in broken:
             outcomes.append(CheckOutcome(bound.check, "error", broken[index]))
         else:
             outcomes.append(_outcome(bound, written[index], answers[index], now))
@@ -224,22 +230,54 @@ class _Asker:
             missing = probe.error is not None and probe.error.kind is ErrorKind.MISSING
         return _Answer(error=row.error, missing=missing, duration=row.duration)
 
+    def _translated(self, exc: Exception) -> EngineError | None:
+        error = exc if isinstance(exc, EngineError) else self._translate(exc)
+        if error is not None and error.kind is ErrorKind.CANCELLED:
+            raise error from exc
+        return error
+
+    def refused(self, exc: Exception, began: float) -> _Answer | None:
+        """What *exc* says of a question that was asked at *began*; ``None``, when it is not the engine's."""
+        error = self._translated(exc)
+        return self._failed(_Row(time.perf_counter() - began, error=error)) if error is not None else None
+
     def _ask(self, sql: str, *, samples: bool = False) -> _Row:
         began = time.perf_counter()
         try:
             with self._session.query(sql) as reader:
                 table = reader.read_all()
         except Exception as exc:  # drivers raise what they like; what is not theirs goes on
-            error = exc if isinstance(exc, EngineError) else self._translate(exc)
+            error = self._translated(exc)
             if error is None:
                 raise
-            if error.kind is ErrorKind.CANCELLED:
-                raise error from exc
             return _Row(time.perf_counter() - began, error=error)
         duration = time.perf_counter() - began
         if samples:
             return _Row(duration, samples=_samples(table))
         return _Row(duration, [column[0] for column in table.columns])
+
+
+def _inspected(bound: BoundCheck, columns: ColumnTypes, asker: _Asker) -> CheckOutcome:
+    """How a check of the columns ended."""
+    check, began = bound.check, time.perf_counter()
+    assert bound.spec.inspect is not None
+    try:
+        text = bound.spec.inspect(check.params, columns)
+    except Exception as exc:  # noqa: BLE001 - drivers and a plugin's function may raise anything
+        answer = asker.refused(exc, began)
+        if answer is None:
+            message = f"the check {bound.spec.name!r} cannot judge the columns: {_reason(exc)}"
+            return CheckOutcome(check, "error", message, duration=time.perf_counter() - began)
+        message = _missing(check) if answer.missing else str(answer.error and answer.error.message)
+        return CheckOutcome(check, "error", message, duration=answer.duration, error=answer.error)
+    duration = time.perf_counter() - began
+    if text is None:
+        return CheckOutcome(check, "pass", duration=duration)
+    return CheckOutcome(check, _severity(check, None, None), f"{_subject(check)} {text}", duration=duration)
+
+
+def _missing(check: CheckDecl) -> str:
+    return f"relation {check.table.removesuffix('.ff')} does not exist; run `flowforge run` first"
 
 
 def _is_hopeless(answer: _Answer) -> bool:
@@ -282,7 +320,7 @@ def _outcome(bound: BoundCheck, sql: CheckSql, answer: _Answer, now: datetime) -
     if answer.error is not None:
         message = answer.error.message
         if answer.missing:
-            message = f"relation {check.table.removesuffix('.ff')} does not exist; run `flowforge run` first"
+            message = _missing(check)
         return attrs.evolve(done, status="error", message=message, error=answer.error)
     failures: int | None = None
     try:

@@ -42,6 +42,8 @@ class RawCheck:
         Where the whole entry stands in *doc*.
     warn_if, error_if:
         How many failures make a warning and an error, as a text.
+    prefix:
+        What its id begins with, when it has no name.
     """
 
     type: str
@@ -57,6 +59,7 @@ class RawCheck:
     warn_if: str | None = None
     error_if: str | None = None
     _places: Mapping[str | int, KeyPath] = attrs.field(factory=dict, repr=False, eq=False)
+    prefix: str = ""
 
     @property
     def location(self) -> Location:

@@ -18,6 +18,7 @@ from flowforge.contract.capabilities import (
 from flowforge.contract.checks import (
     CheckContext,
     CheckSpec,
+    Columns,
     Severity,
 )
 from flowforge.contract.dialect import (
@@ -63,6 +64,7 @@ __all__ = [
     "Capability",
     "CheckContext",
     "CheckSpec",
+    "Columns",
     "CreateKind",
     "Dialect",
     "DocRenderer",

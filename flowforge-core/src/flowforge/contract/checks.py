@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import attrs
 
 from flowforge.contract.dialect import Dialect
 from flowforge.contract.version import API_VERSION
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Severity = Literal["error", "warn", "info"]
 
@@ -50,9 +53,35 @@ class CheckContext:
         return self.tables(name)
 
 
+class Columns(Protocol):
+    """What the engine says of the columns of the relation under test. No row is read."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """All columns in order, as the engine calls them."""
+
+    def find(self, name: str) -> str | None:
+        """The column that *name* means: the one of exactly this name, else the only one but for case."""
+
+    def word_of(self, column: str) -> str:
+        """The type of a column that :meth:`find` gave, in the engine's own words."""
+
+    def arrow_of(self, column: str) -> pa.DataType:
+        """Its Arrow type."""
+
+    def word_for(self, type_: str | pa.DataType) -> str:
+        """How the engine calls a type: one that somebody wrote, or the one that holds an Arrow type.
+
+        Raises
+        ------
+        Exception
+            Of the engine, which knows no such type.
+        """
+
+
 @attrs.frozen
 class CheckSpec:
-    """The declaration of a check: one of *violation*, *measure* (with *judge*) or *query*.
+    """The declaration of a check: one of *violation*, *measure* (with *judge*), *query* or *inspect*.
 
     Parameters
     ----------
@@ -71,6 +100,9 @@ class CheckSpec:
     query:
         A SELECT whose rows are the failures, for checks that need more than one row at a time. With *judge* it gives
         one row instead, and *judge* gets that as a mapping of its columns.
+    inspect:
+        Called with the parameters and the :class:`Columns` of the relation, for checks that read no rows; answers with
+        the text of a failure, else ``None``.
     reads:
         Called with the parameters; answers with the names of the tables that the check reads, as they stand in the
         project's file: a model, a seed, ``ref('name')``, ``source('group', 'table')`` or a relation of others. Where
@@ -94,15 +126,16 @@ class CheckSpec:
     message: Callable[[Any, int], str] | None = None
     tally: Callable[[CheckContext], str] | None = None
     reads: Callable[[Any], Sequence[str]] | None = None
+    inspect: Callable[[Any, Columns], str | None] | None = None
     api: int = API_VERSION
 
     def __attrs_post_init__(self) -> None:
-        ways = [way for way in (self.violation, self.measure, self.query) if way is not None]
+        ways = [way for way in (self.violation, self.measure, self.query, self.inspect) if way is not None]
         if len(ways) != 1:
-            raise ValueError(f"check {self.name!r} must declare exactly one of violation, measure and query")
+            raise ValueError(f"check {self.name!r} must declare exactly one of violation, measure, query and inspect")
         if self.measure is not None and self.judge is None:
             raise ValueError(f"check {self.name!r}: a measure needs a judge")
-        if self.violation is not None and self.judge is not None:
+        if self.judge is not None and self.measure is None and self.query is None:
             raise ValueError(f"check {self.name!r}: judge belongs to a measure or a query")
         if self.tally is not None and self.violation is None:
             raise ValueError(f"check {self.name!r}: tally belongs to violation")

@@ -160,6 +160,25 @@ class Session(ABC):
     def schema_of(self, what: Relation | str) -> pa.Schema | None:
         """Column names and Arrow types of a relation, or of a query without running it; ``None``: no such relation."""
 
+    def column_types(self, select: str) -> Mapping[str, str] | None:
+        """Column names of a query, in order, with their types in the engine's own words; the query is not run.
+
+        Such a word can stand in a ``CAST``, and it tells apart whatever the engine tells apart: the length of a text
+        and the digits of a decimal. ``None``: the Arrow types of :meth:`schema_of` tell all.
+        """
+        return None
+
+    def type_word(self, type_: str) -> str | None:
+        """What :meth:`column_types` calls the column type that somebody wrote as *type_*; ``None`` as there.
+
+        Raises
+        ------
+        Exception
+            The driver's own, or an :class:`EngineError`, when the engine knows no such type.
+        """
+        found = self.column_types(f"SELECT CAST(NULL AS {type_}) AS ff__type")
+        return next(iter(found.values())) if found else None
+
     @abstractmethod
     def relations(self, namespace: Namespace) -> Sequence[RelationInfo]:
         """All tables and views of one schema, sorted by name."""

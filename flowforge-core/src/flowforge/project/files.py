@@ -8,6 +8,7 @@ from pathlib import Path
 
 import attrs
 
+from flowforge.config.contracts import SUFFIXES as CONTRACTS
 from flowforge.errors import ModelConfigError, Note, Problems, ProjectError
 from flowforge.values import Location
 
@@ -23,6 +24,7 @@ class ModelFiles:
     sql: tuple[str, ...]
     python: tuple[str, ...]
     properties: tuple[str, ...]
+    contracts: tuple[str, ...]
     macros: tuple[str, ...]
     python_macros: tuple[str, ...]
     notes: tuple[Note, ...]
@@ -73,7 +75,7 @@ def _walk(root: str, folder: str, problems: Problems) -> Iterator[str]:
 
 def find_model_files(root: Path, models_dir: str, problems: Problems) -> ModelFiles:
     """Sort what lies below *models_dir* into models and properties."""
-    sql, python, properties, macros, python_macros, notes = [], [], [], [], [], []
+    sql, python, properties, contracts, macros, python_macros, notes = [], [], [], [], [], [], []
     if not (root / models_dir).is_dir():
         problems.add(
             ProjectError(
@@ -83,7 +85,7 @@ def find_model_files(root: Path, models_dir: str, problems: Problems) -> ModelFi
                 help=f"create {models_dir}/ and put the first model into it",
             )
         )
-        return ModelFiles((), (), (), (), (), ())
+        return ModelFiles((), (), (), (), (), (), ())
     folder = [part for part in models_dir.split("/") if part]
     for path in sorted(_walk(str(root), models_dir, problems)):
         parts = path.split("/")
@@ -97,6 +99,8 @@ def find_model_files(root: Path, models_dir: str, problems: Problems) -> ModelFi
             sql.append(path)
         elif path.endswith(".ff.py"):
             python.append(path)
+        elif path.endswith(CONTRACTS):
+            contracts.append(path)
         elif path.endswith((".yml", ".yaml")):
             properties.append(path)
         elif path.endswith(".sql"):
@@ -104,7 +108,15 @@ def find_model_files(root: Path, models_dir: str, problems: Problems) -> ModelFi
             notes.append(
                 Note("this file is not a model", "FF1104", Location(path), f"rename it to {stem}.ff.sql to make it one")
             )
-    return ModelFiles(tuple(sql), tuple(python), tuple(properties), tuple(macros), tuple(python_macros), tuple(notes))
+    return ModelFiles(
+        tuple(sql),
+        tuple(python),
+        tuple(properties),
+        tuple(contracts),
+        tuple(macros),
+        tuple(python_macros),
+        tuple(notes),
+    )
 
 
 def read_text(root: Path, path: str) -> str:

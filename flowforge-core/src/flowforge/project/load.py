@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import attrs
 
 from flowforge.config.check_entries import RawCheck
+from flowforge.config.contracts import load_contract, load_shared
 from flowforge.config.project import ProjectConfig
 from flowforge.config.properties import ModelProps, Properties, load_properties
 from flowforge.config.source_places import Declared
@@ -20,6 +21,7 @@ from flowforge.config.sources import SourceDecl, load_sources
 from flowforge.config.structure import nearest
 from flowforge.errors import CheckConfigError, ConfigFileError, DependencyNotFoundError, FlowForgeError, Note, Problems
 from flowforge.project.asked import Answers
+from flowforge.project.contracting import Choose, join_contracts, with_contracts
 from flowforge.project.deltas import DeltaReader
 from flowforge.project.files import find_model_files, read_text
 from flowforge.project.layering import read_settings
@@ -59,7 +61,7 @@ class FoundSeeds(Protocol):
 
 SeedFinder = Callable[[Problems, tuple[ModelProps, ...], Answers], FoundSeeds]
 EngineNames = Callable[[Declared], Collection[str]]
-CheckBinder = Callable[[RawCheck, Callable[[str], str | None]], CheckDecl]
+CheckBinder = Callable[[RawCheck, Callable[[str], str | None]], CheckDecl | None]
 
 
 def load_manifest(
@@ -73,6 +75,7 @@ def load_manifest(
     environ: Mapping[str, str] | None = None,
     fits: Callable[[Node], bool] = lambda node: True,
     engine_names: EngineNames = lambda declared: frozenset(),
+    choose: Choose = lambda said, locate: said.get("default"),
 ) -> Manifest:
     """Load a project.
 
@@ -84,7 +87,8 @@ def load_manifest(
         Gives a node for every seed file, and warnings about others; gets what YAML files below the models say about
         seeds.
     bind_check:
-        Turns a declared check and a function ``table name -> node name`` into a typed one; raises what is wrong.
+        Turns a declared check and a function ``table name -> node name`` into a typed one, or into ``None`` when it
+        is about other engines; raises what is wrong.
     vars:
         The project's variables with those of the command line on top.
     environ:
@@ -93,6 +97,8 @@ def load_manifest(
         Whether a node is one of this engine and environment.
     engine_names:
         All names of this engine; called only with sources that say something for single engines.
+    choose:
+        Picks among what is said for single engines.
 
     Anything wrong goes to *problems*; the manifest then holds what could be understood.
     """
@@ -141,7 +147,13 @@ def load_manifest(
     )
     raw = [check for entry in properties if entry is not None for check in entry.checks]
     raw += [check for entry in declared for check in entry.checks]
-    return attrs.evolve(manifest, checks=_checks([*config.checks, *raw], manifest, bind_check, problems))
+    resolve = _resolver(manifest)
+    found = (load_contract(root, path, problems) for path in files.contracts)
+    contracts = [entry for entry in found if entry is not None]
+    joined = join_contracts(contracts, load_shared(root, problems), manifest, resolve, choose, disabled, problems)
+    manifest = with_contracts(manifest, joined)
+    raw += joined.checks
+    return attrs.evolve(manifest, checks=_checks([*config.checks, *raw], manifest, resolve, bind_check, problems))
 
 
 def _path(note: Note) -> str | None:
@@ -301,9 +313,8 @@ def _missing_source(call: SourceCall, sources: Mapping[str, Source]) -> Dependen
     )
 
 
-def _checks(
-    raw: Iterable[RawCheck], manifest: Manifest, bind_check: CheckBinder, problems: Problems
-) -> tuple[CheckDecl, ...]:
+def _resolver(manifest: Manifest) -> Callable[[str], str | None]:
+    """Finds the node that a table's name means."""
     by_name: dict[str, str] = {}
     for node in manifest.nodes.values():
         by_name.setdefault(node.relation.name, node.name)
@@ -317,10 +328,22 @@ def _checks(
     def resolve(table: str) -> str | None:
         return by_name.get(table.removesuffix(".ff"))
 
+    return resolve
+
+
+def _checks(
+    raw: Iterable[RawCheck],
+    manifest: Manifest,
+    resolve: Callable[[str], str | None],
+    bind_check: CheckBinder,
+    problems: Problems,
+) -> tuple[CheckDecl, ...]:
     bound: dict[str, CheckDecl] = {}
     for entry in raw:
         try:
             check = bind_check(entry, resolve)
+            if check is None:
+                continue
             source_of = manifest.source_called(check.table) if check.node is None else None
             if source_of is not None:
                 check = attrs.evolve(check, source=source_of.id)

@@ -15,6 +15,7 @@ import attrs
 
 from flowforge.contract import Index, TableOptions
 from flowforge.errors import Note
+from flowforge.project.contracts import Contract
 from flowforge.values import Location, Relation
 
 if TYPE_CHECKING:
@@ -278,7 +279,7 @@ class SeedBody:
     Parameters
     ----------
     types:
-        Declared types of columns, in the words of :mod:`flowforge.seeds.types`.
+        Declared types of columns, in the words of :mod:`flowforge.config.type_words`.
     options:
         How the file is written: an instance of what its format declares; ``None``: as usual.
     loaded_columns:
@@ -315,6 +316,8 @@ class Node:
         Ids of the sources that it reads (``group.table``), sorted, without doubles.
     profile:
         Name of the profile that it runs under, when it is not the run's; room for several engines in one run.
+    contract:
+        What its columns are like.
     place_of:
         Where a setting of it stands; the file itself, when nobody said it.
     """
@@ -334,6 +337,7 @@ class Node:
     package: str = ""
     profile: str | None = None
     delta: Delta | None = None
+    contract: Contract | None = None
     place_of: Callable[[str], Location] | None = attrs.field(default=None, eq=False, repr=False)
 
     def place(self, setting: str) -> Location:
@@ -532,6 +536,8 @@ class Manifest:
     macros: MacroLibrary = attrs.field(factory=lambda: _no_macros())
     dialect: str | None = None
     """What SQL is written in that says nothing of it."""
+    contracts: Mapping[str, Contract] = attrs.field(factory=dict)
+    """By the node that makes the table, or by the id of the source."""
 
     def find(self, name: str) -> Node | None:
         """The node called *name*, with or without ``.ff``, or whose relation has that name; ``None`` if there is none."""

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowforge.config.type_words import word_for
 from flowforge.errors import Problems, SeedError
 from flowforge.seeds import csv_places
 from flowforge.seeds.cast import convert, misfit
 from flowforge.seeds.csv_file import CsvFile
 from flowforge.seeds.csv_options import PLAIN, CsvOptions
 from flowforge.seeds.infer import TEXT, Kind, Shape, join, shape_of, type_for
-from flowforge.seeds.types import word_for
 from flowforge.values import Location
 
 if TYPE_CHECKING:

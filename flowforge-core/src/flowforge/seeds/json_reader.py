@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from flowforge.config.type_words import word_for
 from flowforge.errors import Problems, SeedError
 from flowforge.seeds import json_types, patterns
 from flowforge.seeds.cast import convert, misfit
@@ -22,7 +23,6 @@ from flowforge.seeds.csv_reader import match_declared
 from flowforge.seeds.infer import Kind, Shape, shape_of
 from flowforge.seeds.json_lines import JsonLines
 from flowforge.seeds.json_types import ClashError, JsonType, arrow_of, as_text, fitted, together, type_of, words
-from flowforge.seeds.types import word_for
 
 if TYPE_CHECKING:
     import pyarrow as pa

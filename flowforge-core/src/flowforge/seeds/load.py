@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from flowforge.config.type_words import arrow_type
 from flowforge.contract import SeedFormat
 from flowforge.crash import crash_point
 from flowforge.errors import FlowForgeError, Problems, ProjectErrors, SeedError
 from flowforge.seeds.json_reader import LINE
-from flowforge.seeds.types import arrow_type
 from flowforge.values import Location
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def open_seed(
     path:
         The seed, relative to *root*, with forward slashes.
     types:
-        Declared types by column, in the words of :mod:`flowforge.seeds.types`.
+        Declared types by column, in the words of :mod:`flowforge.config.type_words`.
     options:
         How the file is written: an instance of what the format declares; ``None``: as usual.
     nested:

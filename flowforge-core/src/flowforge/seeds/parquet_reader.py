@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowforge.config.type_words import word_for
 from flowforge.errors import SeedError
 from flowforge.seeds.csv_reader import match_declared
-from flowforge.seeds.types import word_for
 from flowforge.values import Location
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Reads ``seeds/schema.yml``: the declared column types of seeds, where they are written, and what describes them.
 
-Knows YAML documents, the words of :mod:`flowforge.seeds.types` and names of engines; opens no seed.
+Knows YAML documents, the words of :mod:`flowforge.config.type_words` and names of engines; opens no seed.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from flowforge.config.flaws import nearest
 from flowforge.config.layers import Layer, Passage
 from flowforge.config.properties import ENTRY, Properties, entries_of
 from flowforge.config.structure import structure
+from flowforge.config.type_words import normal_word, word_of_dtype
 from flowforge.config.yaml import KeyPath, YamlDocument, parse_yaml
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems, SeedError
 from flowforge.seeds.engine_words import EngineWords
-from flowforge.seeds.types import normal_word, word_of_dtype
 from flowforge.values import Location
 
 NAMES = ("schema.yml", "schema.yaml")

@@ -15,13 +15,13 @@ from flowforge.config.flaws import UNKNOWN_KEY, nearest
 from flowforge.config.layers import Layer, Layers, Passage, read_layers
 from flowforge.config.properties import ModelProps
 from flowforge.config.structure import structure_plain
+from flowforge.config.type_words import normal_word
 from flowforge.contract import SeedFormat
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems, SeedError
 from flowforge.project.asked import Answers
 from flowforge.project.layering import Place, Settings, sound_settings
 from flowforge.project.manifest import ModelConfig
 from flowforge.project.model_config import check_settings, structure_config
-from flowforge.seeds.types import normal_word
 from flowforge.values import Location
 
 SHARED = frozenset(

@@ -17,11 +17,11 @@ from flowforge.config.check_entries import as_tuple
 from flowforge.config.files import read_yaml
 from flowforge.config.flaws import nearest
 from flowforge.config.structure import structure, structure_plain
+from flowforge.config.type_words import normal_word
 from flowforge.config.yaml import KeyPath, YamlDocument
 from flowforge.errors import CheckConfigError, FlowForgeError, Problems
 from flowforge.project.manifest import Manifest, Node, NodeKind
 from flowforge.project.windows import parse_moment
-from flowforge.seeds.types import normal_word
 from flowforge.values import Location
 
 FOLDER = "tests/unit"

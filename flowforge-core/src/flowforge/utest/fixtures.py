@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from flowforge.config.files import inside
+from flowforge.config.type_words import arrow_type, word_for
 from flowforge.contract import Dialect
 from flowforge.errors import CheckConfigError
-from flowforge.seeds.types import arrow_type, word_for
 from flowforge.utest.files import Fixture
 from flowforge.values import Location
 

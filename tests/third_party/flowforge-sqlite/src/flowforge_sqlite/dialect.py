@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from flowforge.contract import Dialect
-from flowforge.errors import UnsupportedError
+from flowforge.errors import EngineError, ErrorKind, UnsupportedError
 from flowforge_sqlite.functions import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -22,6 +22,13 @@ STORED_AS = {
     "TIMESTAMP": "text",
 }
 """The column types that we declare, and the kind of value that SQLite really keeps in them."""
+_SYNONYMS = {
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INT", "INTEGER", "INT4", "INT8"), "BIGINT"),
+    **dict.fromkeys(("REAL", "FLOAT", "DOUBLE PRECISION"), "DOUBLE"),
+    **dict.fromkeys(("VARCHAR", "CHAR", "STRING", "CLOB"), "TEXT"),
+    "BOOL": "BOOLEAN",
+    "DATETIME": "TIMESTAMP",
+}
 
 
 class SQLiteDialect(Dialect):
@@ -48,6 +55,21 @@ class SQLiteDialect(Dialect):
         if isinstance(value, str) and "\0" in value:
             return f"CAST(X'{value.encode().hex()}' AS TEXT)"
         return super().literal(value)
+
+    def declared(self, type_: str) -> str:
+        """Which of our column types a word means: lengths and digits are nothing that SQLite would keep.
+
+        Raises
+        ------
+        EngineError
+            Of kind ``TYPE``, for a word that names none.
+        """
+        word = " ".join(type_.upper().partition("(")[0].split())
+        meant = word if word in STORED_AS else _SYNONYMS.get(word)
+        if meant is None:
+            known = ", ".join(STORED_AS)
+            raise EngineError(f"there is no column type {type_!r}", kind=ErrorKind.TYPE, help=f"known are {known}")
+        return meant
 
     def type_name(self, type_: pa.DataType) -> str:
         """The declared type of a column; the session reads it to make Arrow types again."""

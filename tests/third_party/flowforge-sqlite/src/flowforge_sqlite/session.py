@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowforge.contract import CreateKind, LoadMode, Session, Stats, TableOptions, is_our_index
@@ -201,6 +201,14 @@ class SQLiteSession(Session):
                 return None
             what = f"SELECT * FROM {self._dialect.render(what)}"
         return pa.schema([(name, _arrow_type(declared)) for name, declared in self._columns_of(what)])
+
+    def column_types(self, select: str) -> Mapping[str, str]:
+        """The declared types; an expression has none."""
+        return {name: declared if declared in STORED_AS else "" for name, declared in self._columns_of(select)}
+
+    def type_word(self, type_: str) -> str:
+        """SQLite takes any word for a type, so the dialect says what it means."""
+        return self._dialect.declared(type_)
 
     def relations(self, namespace: Namespace) -> Sequence[RelationInfo]:
         """From SQLite's catalogue."""

@@ -1,4 +1,4 @@
-"""The words for column types that ``seeds/schema.yml`` understands, and the Arrow types behind them.
+"""The words for column types that project files understand, the Arrow types behind them, and texts that name a type.
 
 Knows pyarrow, which it imports only when it is asked for a type.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -157,3 +157,75 @@ def word_for(type_: pa.DataType) -> str:
     if pa.types.is_decimal128(type_):
         return f"numeric({type_.precision},{type_.scale})"
     return str(type_)
+
+
+def same_kind(word: str, type_: pa.DataType) -> bool:
+    """Whether an Arrow type is what *word* stands for.
+
+    Plain ``numeric`` is any decimal, a text is a text however it is stored, and times are of one kind whatever their
+    unit is, with a zone or without.
+    """
+    import pyarrow as pa
+
+    types, plain = pa.types, normal_word(word)
+    if plain == "numeric":
+        return bool(types.is_decimal(type_))
+    if plain == "string":
+        return str(type_) in ("string", "large_string", "string_view")
+    if plain in ("timestamp", "timestamptz"):
+        return bool(types.is_timestamp(type_)) and (type_.tz is not None) == (plain == "timestamptz")
+    wanted = arrow_type(plain)
+    if types.is_decimal(wanted):
+        return bool(types.is_decimal(type_)) and (type_.precision, type_.scale) == (wanted.precision, wanted.scale)
+    return bool(type_ == wanted)
+
+
+def same_word(one: str, other: str) -> bool:
+    """Whether two names of types are the same but for case and space; in texts, such as values of an enum, these count."""
+    return _folded(one) == _folded(other)
+
+
+def _folded(word: str) -> str:
+    parts = re.split(r"('(?:[^']|'')*')", word)
+    return "".join(
+        part if index % 2 else re.sub(r"\s*([(),\[\]])\s*", r"\1", " ".join(part.casefold().split()))
+        for index, part in enumerate(parts)
+    )
+
+
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`""")
+_PLAIN = re.compile(r"[\w\s(),.:<>\[\]-]*")
+_PAIRS = {")": "(", "]": "[", ">": "<"}
+
+
+def type_flaw(text: str) -> str | None:
+    """Why *text* cannot name a column type of some engine; ``None``: it may."""
+    bare = _QUOTED.sub("x", text)
+    if not bare.strip():
+        return "it is empty"
+    if "--" in bare or not _PLAIN.fullmatch(bare):
+        return "it holds what no name of a type can hold"
+    opened: list[str] = []
+    for char in bare:
+        if char in _PAIRS.values():
+            opened.append(char)
+        elif char in _PAIRS and (not opened or opened.pop() != _PAIRS[char]):
+            return f"it closes a {char} that it did not open"
+    return f"a {opened[-1]} is never closed" if opened else None
+
+
+def is_type_text(_instance: Any, _attribute: Any, value: Any) -> None:
+    """An attrs validator for a column type in an engine's own words, or by engine; ``None`` is good.
+
+    Raises
+    ------
+    ValueError
+        Saying what is wrong with it.
+    """
+    named = value if isinstance(value, Mapping) else {"": value}
+    if not named:
+        raise ValueError("it is empty")
+    for engine, text in named.items():
+        flaw = type_flaw(text) if isinstance(text, str) else None
+        if flaw is not None:
+            raise ValueError(f"{f'the type for {engine} ' if engine else ''}{text!r} names no type: {flaw}")
