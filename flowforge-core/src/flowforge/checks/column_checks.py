@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from flowforge.config.flaws import nearest
-from flowforge.config.type_words import arrow_type, is_type_text, normal_word, same_kind, same_word
+from flowforge.config.type_words import is_type_text, normal_word, same_word
 from flowforge.contract import CheckSpec, Columns
 
 if TYPE_CHECKING:
@@ -61,22 +61,11 @@ def _has_physical(params: PhysicalTypeParams, columns: Columns) -> str | None:
     return f"is {word or 'of no type'}, expected {said}"
 
 
-def holds(word: str, name: str, columns: Columns) -> bool:
-    """Whether a column is of the type that *word* means: exactly, or as exactly as the engine can say it."""
-    if same_kind(word, columns.arrow_of(name)):
-        return True
-    try:
-        named = columns.word_for(arrow_type(word))
-    except Exception:  # noqa: BLE001 - an engine without such a type has no column of it
-        return False
-    return bool(named) and same_word(named, columns.word_of(name))
-
-
 def _has_type(params: TypeParams, columns: Columns) -> str | None:
     name = columns.find(params.column)
     if name is None:
         return missing(columns, params.column)
-    if holds(params.type, name, columns):
+    if columns.is_of(name, params.type):
         return None
     return f"is {columns.word_of(name) or 'of no type'}, expected {params.type}"
 

@@ -69,6 +69,9 @@ class Columns(Protocol):
     def arrow_of(self, column: str) -> pa.DataType:
         """Its Arrow type."""
 
+    def is_of(self, column: str, word: str) -> bool:
+        """Whether it is of the type that a word for all engines means, such as ``integer`` or ``numeric(10,2)``."""
+
     def word_for(self, type_: str | pa.DataType) -> str:
         """How the engine calls a type: one that somebody wrote, or the one that holds an Arrow type.
 

@@ -9,6 +9,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from flowforge.config.type_words import arrow_type, same_kind, same_word
 from flowforge.contract import Dialect, Session
 from flowforge.errors import UnsupportedError
 
@@ -90,6 +91,16 @@ class ColumnTypes:
         if text not in self._known:
             self._known[text] = self._asked(text)
         return self._known[text]
+
+    def is_of(self, column: str, word: str) -> bool:
+        """Whether a column is of the type that *word* means: exactly, or as exactly as the engine can say it."""
+        if same_kind(word, self.arrow_of(column)):
+            return True
+        try:
+            named = self.word_for(arrow_type(word))
+        except UnsupportedError:
+            return False
+        return bool(named) and same_word(named, self.words[column])
 
     def _asked(self, text: str) -> str:
         word = self._session.type_word(text)

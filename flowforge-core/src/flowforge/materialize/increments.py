@@ -14,6 +14,7 @@ import attrs
 
 from flowforge.contract import Capability, CreateKind, Dialect, EngineSpec, Session, TableOptions
 from flowforge.errors import ModelExecutionError
+from flowforge.materialize.casting import Casting
 from flowforge.materialize.columns import Fit, OnChange, Shape, fit, shape_of
 from flowforge.materialize.moments import TimeKind, outside, time_kind, within
 from flowforge.project.windows import Window
@@ -382,8 +383,14 @@ def stage_new_rows(
     increment: Increment,
     write: NewRows | None,
     node: str,
+    cast: Casting | None = None,
 ) -> None:
     """Write the new rows to the relation *batch*: those of the query, or those of *write* above the watermark.
+
+    Parameters
+    ----------
+    cast:
+        The casts of the query's rows.
 
     Raises
     ------
@@ -402,7 +409,10 @@ def stage_new_rows(
                 )
     if increment.select is not None:
         increment.begun()
-        session.create_as(batch, increment.select, CreateKind.TABLE, TableOptions())
+        if cast is not None:
+            cast.create(session, batch, increment.select, CreateKind.TABLE, TableOptions())
+        else:
+            session.create_as(batch, increment.select, CreateKind.TABLE, TableOptions())
         return
     assert write is not None
     if not increment.watermark:

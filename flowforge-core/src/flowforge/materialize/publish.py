@@ -153,7 +153,7 @@ class Publisher:
         """What was published, and what was noted instead while hooks are to come: nobody can skip it by that."""
         steps = self._steps
         row = steps.noted(session, publication.target)
-        publication = steps.alone(session, publication, row)
+        publication = steps.as_cast(session, steps.alone(session, publication, row))
         if row is not None and steps.is_built(session, publication, row):
             if audit is not None:
                 audit(session, self.dialect.render(publication.target))

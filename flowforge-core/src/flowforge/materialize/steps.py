@@ -13,6 +13,7 @@ import attrs
 
 from flowforge.contract import Capability, CreateKind, Dialect, EngineSpec, Session, TableOptions
 from flowforge.errors import ModelExecutionError
+from flowforge.materialize.casting import Casting
 from flowforge.materialize.history import NOTED, History, Past, refuse_what_is_no_history
 from flowforge.materialize.hooks import Hooks
 from flowforge.materialize.increments import Growth, Increment, refuse_bad_keys, refuse_outside, stage_new_rows
@@ -68,6 +69,8 @@ class Publication:
         What the relation should be like beside its rows; for a view made of rows, what the view should be like.
     hooks, growing_hooks:
         What is run before and after; the second, when rows are added to a table that stands.
+    cast:
+        The casts of the query's rows; those of *write* are its own matter.
     """
 
     node: str
@@ -89,6 +92,7 @@ class Publication:
     noting: Noting | None = None
     hooks: Hooks = Hooks()
     growing_hooks: Hooks | None = None
+    cast: Casting | None = None
 
     @property
     def prunes(self) -> bool:
@@ -237,8 +241,7 @@ class Steps:
         if publication.write is not None:
             rows = publication.write(session, staged)
         else:
-            assert publication.select is not None
-            rows = session.create_as(staged, publication.select, kind, publication.options.at_creation).rows
+            rows = self._create(session, publication, staged, kind, publication.options.at_creation)
         self._index(session, publication, staged)
         if publication.increment is not None:
             refuse_bad_keys(session, self.dialect, staged, publication.increment, publication.node)
@@ -278,6 +281,7 @@ class Steps:
             increment=increment,
             write=increment.write or publication.write,
             node=publication.node,
+            cast=publication.cast,
         )
         return Growth.of(
             session,
@@ -346,9 +350,23 @@ class Steps:
         if publication.write is not None:
             publication.write(session, spares.batch)
         else:
-            assert publication.select is not None
-            session.create_as(spares.batch, publication.select, CreateKind.TABLE)
+            self._create(session, publication, spares.batch, CreateKind.TABLE, TableOptions())
         return spares
+
+    def _create(
+        self, session: Session, publication: Publication, relation: Relation, kind: CreateKind, options: TableOptions
+    ) -> int | None:
+        """Make a relation of the publication's query."""
+        assert publication.select is not None
+        if publication.cast is not None:
+            return publication.cast.create(session, relation, publication.select, kind, options)
+        return session.create_as(relation, publication.select, kind, options).rows
+
+    def as_cast(self, session: Session, publication: Publication) -> Publication:
+        """The publication of a view over its query with casts; any other is cast when its rows are staged."""
+        if publication.cast is None or not publication.is_query or publication.select is None:
+            return publication
+        return attrs.evolve(publication, select=publication.cast.view(session, publication.select), cast=None)
 
     def _first_versions(self, session: Session, publication: Publication, history: History) -> Staged:
         spares, staged = self._stage_rows(session, publication), self.staging(publication)

@@ -49,7 +49,7 @@ def publish_stepwise(
 ) -> Published:
     """Write one relation under a lease, or leave it; see :meth:`Publisher.publish`."""
     row = steps.noted(session, publication.target)
-    publication = steps.alone(session, publication, row)
+    publication = steps.as_cast(session, steps.alone(session, publication, row))
     if row is not None and steps.is_built(session, publication, row):
         if audit is not None:
             audit(session, steps.dialect.render(publication.target))

@@ -14,6 +14,7 @@ from flowforge.materialize.publish import Audit
 from flowforge.project.manifest import CheckDecl, Node
 from flowforge.run.bus import EventBus
 from flowforge.run.check_tables import CheckTables
+from flowforge.run.contracts import verification_of
 from flowforge.run.result import CheckResult
 from flowforge.values import Location
 
@@ -64,16 +65,18 @@ class Auditor:
             return tuple(self._results)
 
     def audit_of(self, node: Node, standing: bool = False) -> Audit | None:
-        """The audit of a node's rows: it raises when a check of severity *error* fails or breaks.
+        """The audit of a node's rows: it raises when they break their contract, or a check of severity *error* fails.
 
         Parameters
         ----------
         standing:
             The rows are published already; else they are staged.
         """
-        checks = self._by_node.get(node.name)
+        checks = self._by_node.get(node.name, [])
+        # What stands there was built under this contract, which is a part of its definition.
+        verify = None if standing else verification_of(node, self._tables.dialect, self._error)
         if not checks:
-            return None
+            return verify
 
         if standing:
             words = (f"the rows of {node.short_name!r}, which are up to date with its inputs", "")
@@ -82,6 +85,8 @@ class Auditor:
 
         def audit(session: Session, relation_sql: str) -> None:
             self._forget(checks)
+            if verify is not None:
+                verify(session, relation_sql)
             results = self._run(session, checks, {node.name: relation_sql})
             broken = [result for result in results if result.status is Status.ERROR]
             failed = [result for result in results if result.status is Status.FAIL]

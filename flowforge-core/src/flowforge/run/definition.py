@@ -117,6 +117,8 @@ class Definer:
             settings["loaded_columns"] = True
         if node.config.snapshot is not None:
             settings.update(attrs.asdict(node.config.snapshot))
+        if node.contract is not None and node.contract.enforced:
+            settings["contract"] = node.contract.short
         options = node.config.table_options
         settings.update({name: plain(getattr(options, name)) for name in options.named})
         # As they come back from the memory of builds, which is what they are compared with.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from flowforge.contract import Dialect, EngineSpec, LoadMode, Session
+from flowforge.contract import Dialect, EngineSpec, LoadMode, Session, TableOptions
 from flowforge.errors import (
     Committed,
     EngineError,
@@ -22,11 +22,13 @@ from flowforge.errors import (
     TestFailureError,
 )
 from flowforge.events import Status
+from flowforge.materialize.casting import Casting
 from flowforge.materialize.frames import write_frame
 from flowforge.materialize.publish import Audit, Publication, Published, Publisher, Writer
 from flowforge.project.manifest import Node, NodeKind
 from flowforge.run.batches import Batch, event_time_of
 from flowforge.run.compile import Compiled, Compiler
+from flowforge.run.contracts import casting_of
 from flowforge.run.growing import compile_increment, increment_of
 from flowforge.run.histories import history_of
 from flowforge.run.hooks import CompiledHook, hooks_of
@@ -155,7 +157,7 @@ def _workshop(
         decision,
         publish=functools.partial(_publish, step, bench, sessions),
         explain=lambda problem, compiled: explain(problem, step, bench, compiled),
-        writer=lambda batch, incremental: _writer(node, bench, batch, incremental=incremental),
+        writer=lambda batch, incremental: _cast_writer(node, bench, batch, incremental=incremental),
         publication=publication,
     )
 
@@ -261,6 +263,9 @@ def _publication(
 
     elif node.kind is NodeKind.PYTHON:
         write = _writer(node, bench)
+    cast = _casting(node, bench)
+    if cast is not None and write is not None:
+        write = cast.written(write, table_options(node, bench.engine).at_creation)
     fingerprint = str(decision.fingerprint) if decision.fingerprint and policy.mode.writes else ""
     content = decision.definition.content
     return Publication(
@@ -274,12 +279,17 @@ def _publication(
         backing=backing_of(node, target),
         retired=bench.ledger.retired(node),
         options=table_options(node, bench.engine),
-        increment=increment_of(node, increment, _writer(node, bench, incremental=True) if node.delta else None),
+        increment=increment_of(node, increment, _cast_writer(node, bench, incremental=True) if node.delta else None),
         history=history_of(node, bench.publisher.moment),
         from_scratch=policy.from_scratch,
         hash_rows=policy.mode is not CacheMode.OFF and content is None and bench.read_by_others(node.name),
         may_keep=policy.mode.reads and node.name not in policy.forced,
+        cast=cast,
     )
+
+
+def _casting(node: Node, bench: Bench) -> Casting | None:
+    return casting_of(node, bench.engine, bench.dialect, bench.run_id, bench.error)
 
 
 def _pruned(step: PlanNode, bench: Bench, sessions: Sessions) -> Published:
@@ -294,6 +304,12 @@ def _pruned(step: PlanNode, bench: Bench, sessions: Sessions) -> Published:
         history=history_of(step.node, bench.publisher.moment, keep_last=bench.keep_last),
     )
     return _publish(step, bench, sessions, publication)
+
+
+def _cast_writer(node: Node, bench: Bench, batch: Batch | None = None, *, incremental: bool = False) -> Writer | None:
+    """As :func:`_writer`, under the types of the contract."""
+    write, cast = _writer(node, bench, batch, incremental=incremental), _casting(node, bench)
+    return cast.written(write, TableOptions()) if write is not None and cast is not None else write
 
 
 def _writer(node: Node, bench: Bench, batch: Batch | None = None, *, incremental: bool = False) -> Writer | None:

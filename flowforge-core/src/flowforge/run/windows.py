@@ -302,7 +302,10 @@ class Workshop:
 
         def make(relation: Relation) -> int | None:
             if compiled is not None:
-                return session.create_as(relation, compiled.executable, CreateKind.TABLE, self.publication.options).rows
+                cast, options = self.publication.cast, self.publication.options
+                if cast is not None:
+                    return cast.create(session, relation, compiled.executable, CreateKind.TABLE, options)
+                return session.create_as(relation, compiled.executable, CreateKind.TABLE, options).rows
             assert write is not None
             return write(session, relation)
 
