@@ -16,13 +16,15 @@ from flowforge.plugins import load_plugins
 
 jsonschema = pytest.importorskip("jsonschema")
 REPOSITORY = Path(__file__).parents[3]
-KINDS = {"project.yml": "project", "profiles.yml": "profiles", "sources.yml": "sources"}
+KINDS = {"project.yml": "project", "profiles.yml": "profiles", "sources.yml": "sources", "contracts.yml": "contracts"}
 
 
 def kind_of(file: Path) -> str:
     """Which schema a file of a project has."""
     if file.name == "schema.yml" and file.parent.name == "seeds":
         return "seeds"
+    if file.name.endswith(".contracts.yml"):
+        return "table_contracts"
     return "unit_tests" if file.parent.parts[-2:] == ("tests", "unit") else KINDS.get(file.name, "models")
 
 
@@ -84,6 +86,11 @@ def test_the_files_of_a_new_project_fit(made: Mapping[str, Any], tmp_path: Path)
         ),
         ("models", "{models: [{name: a, config: {materialized: view}, columns: [{name: x, tests: [unique]}]}]}"),
         ("seeds", "{columns: {a: {b: string}}}"),
+        (
+            "contracts",
+            "{defaults: {columns: [{match: {name: x}, enum: [a, 1]}]}, enforcement: {tables: {a: {mode: cast}}}}",
+        ),
+        ("table_contracts", "{table: a, columns: {x: {physical: {duckdb: int}, enum: one}, y: }}"),
     ],
 )
 def test_what_is_right(made: Mapping[str, Any], kind: str, text: str) -> None:
@@ -106,6 +113,8 @@ def test_what_is_right(made: Mapping[str, Any], kind: str, text: str) -> None:
         ("models", "{models: [{nam: a}]}"),
         ("models", "{models: [{name: a, columns: [{name: x, test: [unique]}]}]}"),
         ("seeds", "{colums: {}}"),
+        ("contracts", "{defaults: {columns: [{nullable: false}]}}"),
+        ("table_contracts", "{table: a, enforce_schema: {mode: strict}}"),
     ],
 )
 def test_what_is_wrong(made: Mapping[str, Any], kind: str, text: str) -> None:

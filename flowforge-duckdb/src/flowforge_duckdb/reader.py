@@ -121,11 +121,14 @@ class DuckDBReader(Session):
         """Let DuckDB bind the query; a column without a type gets the one that a table would give it."""
         head = "SELECT * FROM (\n"
         sql = f"{head}{select}\n) AS ff__rows"
-        with self._attempt(sql, offset=len(head)) as cursor:
-            found = cursor.sql(sql)
-            return {
-                name: UNTYPED.sub("INTEGER", str(type_)) for name, type_ in zip(found.columns, found.types, strict=True)
-            }
+        try:
+            with self._attempt(sql, offset=len(head)) as cursor:
+                found = cursor.sql(sql)
+                names, types = found.columns, found.types
+        except EngineError as error:
+            self._point(error, sql, offset=len(head))
+            raise
+        return {name: UNTYPED.sub("INTEGER", str(type_)) for name, type_ in zip(names, types, strict=True)}
 
     def relations(self, namespace: Namespace) -> Sequence[RelationInfo]:
         """From DuckDB's catalogue, names as they were written when they were created."""

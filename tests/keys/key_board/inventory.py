@@ -19,7 +19,7 @@ import attrs
 from ruamel.yaml import YAML
 
 import flowforge
-from flowforge.config import profiles, project, properties, sources
+from flowforge.config import contracts, profiles, project, properties, sources
 from flowforge.project import model_config
 from flowforge.project.decorators import engine_model, model
 from flowforge.seeds import schema_file
@@ -36,6 +36,8 @@ ROOTS: Mapping[str, type] = {
     "model": model_config.MODEL_KEYS,
     "sources.yml": sources.FILE,
     "properties": properties.FILE,
+    "contract": contracts.FILE,
+    "contracts.yml": contracts.SHARED_FILE,
     "seeds/schema.yml": schema_file.FILE,
     "seed": SeedOnly,
     "seed/csv": CsvOptions,
