@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from flowforge.seeds.types import WORDS, word_for
+from flowforge.config.type_words import WORDS, word_for
 
 if TYPE_CHECKING:
     import pyarrow as pa
