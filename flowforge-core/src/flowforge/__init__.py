@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flowforge.api import Project as Project
     from flowforge.hookspecs import hookimpl as hookimpl
+    from flowforge.project.decorators import DQParamsBase as DQParamsBase
+    from flowforge.project.decorators import dq_test as dq_test
     from flowforge.project.decorators import engine_model as engine_model
     from flowforge.project.decorators import model as model
     from flowforge.values import relation_for as relation_for
@@ -17,14 +19,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "DQParamsBase": "flowforge.project.decorators",
     "Project": "flowforge.api",
+    "dq_test": "flowforge.project.decorators",
     "engine_model": "flowforge.project.decorators",
     "hookimpl": "flowforge.hookspecs",
     "model": "flowforge.project.decorators",
     "relation_for": "flowforge.values",
 }
 
-__all__ = ["Project", "__version__", "engine_model", "hookimpl", "model", "relation_for"]
+__all__ = ["DQParamsBase", "Project", "__version__", "dq_test", "engine_model", "hookimpl", "model", "relation_for"]
 
 
 def __getattr__(name: str) -> Any:

@@ -74,5 +74,13 @@ def _meant_by_part(manifest: Manifest, dag: Dag, word: str, methods: Mapping[str
         if not named:
             raise
         return named
-    own = [check for check in checks if check.node in names or (check.source and source_key(check.source) in names)]
+    own = [check for check in checks if not names.isdisjoint(_keys(check))]
     return own + [check for check in tagged if method == "tag" and check not in own]
+
+
+def _keys(check: CheckDecl) -> set[str]:
+    """The nodes and sources that a check is about, as selections name them."""
+    sources = {check.source} if check.source is not None else set()
+    if check.is_singular and check.own is not None:
+        sources |= set(check.own.reads)
+    return {*check.subjects, *map(source_key, sources)}

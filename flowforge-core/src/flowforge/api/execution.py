@@ -18,7 +18,7 @@ from flowforge.api.seeding import write_seed
 from flowforge.api.source_files import refuse_missing_files
 from flowforge.api.unit_builds import Examiner
 from flowforge.contract import Session
-from flowforge.errors import EngineError, InterruptedRunError, Note
+from flowforge.errors import EngineError, ErrorKind, FlowForgeError, InterruptedRunError, Note
 from flowforge.events import Event, RunFinished, RunStarted, Status
 from flowforge.materialize.publish import Publisher
 from flowforge.materialize.retries import retrying
@@ -31,6 +31,7 @@ from flowforge.run.check_tables import CheckTables
 from flowforge.run.ledger import Ledger
 from flowforge.run.modules import ProjectModules
 from flowforge.run.node import Bench
+from flowforge.run.own_checks import OwnCheckRunner
 from flowforge.run.plan import Action, Plan, make_plan
 from flowforge.run.reasons import reason
 from flowforge.run.recorder import Recorder
@@ -62,10 +63,13 @@ def _auditor(
     bus: EventBus,
     run_id: str,
     compiler: Compiler,
+    modules: Callable[[], ProjectModules],
 ) -> Auditor:
     executor = project.executor
+    own = OwnCheckRunner(project.root, modules, executor.error)
     tables = CheckTables(project.manifest, compiler, executor.dialect, executor.namespace)
-    return Auditor(checks, homes, project.plugins.checks, tables, executor.error, bus, run_id, project.redactor.redact)
+    specs, redact = project.plugins.checks, project.redactor.redact
+    return Auditor(checks, homes, specs, tables, executor.error, bus, run_id, redact, own)
 
 
 def run_nodes(
@@ -107,7 +111,8 @@ def run_nodes(
             plan = order.plan
             open_session = _sessions_of(project, options)
             compiler = project.compiler.asking(_asker(project, open_session, sessions, f"flowforge/{run_id}"))
-            auditor = _auditor(project, checks, order.homes, bus, run_id, compiler)
+            modules = ProjectModules(project.root)
+            auditor = _auditor(project, checks, order.homes, bus, run_id, compiler, lambda: modules)
             examiner = None
             if command == "build" and options.unit_tests:
                 examiner = ending.enter_context(
@@ -129,7 +134,7 @@ def run_nodes(
                 tidy(project, session, run_id, plan, store)
                 registered = _registered(open_session, sessions, f"flowforge/{run_id}")
                 ledger = make_ledger(project, session, plan, options, registered, compiler)
-            bench = _bench(project, options, run_id, auditor, plan, ledger, open_session, stop, compiler)
+            bench = _bench(project, options, run_id, auditor, plan, ledger, open_session, stop, compiler, modules)
             if examiner is not None:
                 bench = attrs.evolve(bench, examine=examiner.examine)
 
@@ -276,6 +281,7 @@ def _bench(
     open_session: Callable[[str, float | None], Session],
     stop: Stop,
     compiler: Compiler,
+    modules: ProjectModules,
 ) -> Bench:
     executor, redact = project.executor, project.redactor.redact
 
@@ -303,7 +309,7 @@ def _bench(
             leases=leases_of(executor, run_id, open_session),
         ),
         compiler=compiler,
-        modules=ProjectModules(project.root),
+        modules=modules,
         nodes=project.manifest.nodes,
         planned=frozenset(plan.steps),
         write_seed=functools.partial(write_seed, project),
@@ -318,11 +324,21 @@ def _bench(
     )
 
 
+def _table_of(check: CheckDecl, tables: CheckTables) -> str:
+    """What checks are put together by; one that has no table, or none that can be found, stands alone."""
+    if check.is_singular:
+        return check.id
+    try:
+        return tables.main(check)
+    except FlowForgeError:  # the check says so itself when it is asked
+        return check.id
+
+
 def _asked(checks: Sequence[CheckDecl], names: Sequence[str], project: Project) -> Sequence[CheckDecl]:
     """The checks of what is built; those of tables that others build belong to a build of everything."""
     chosen = set(names)
     whole = chosen >= set(project.manifest.nodes)
-    return [check for check in checks if (check.node in chosen if check.node is not None else whole)]
+    return [check for check in checks if whole or not chosen.isdisjoint(check.subjects)]
 
 
 def _ephemeral(project: Project) -> frozenset[str]:
@@ -340,11 +356,12 @@ def check_data(
     with EventBus(listener, project.plugins.notify) as bus:
         open_session = _sessions_of(project, options)
         compiler = project.compiler.asking(_asker(project, open_session, sessions, f"flowforge/{run_id}"))
-        auditor = _auditor(project, checks, {}, bus, run_id, compiler)
+        modules = functools.cache(lambda: ProjectModules(project.root))
+        auditor = _auditor(project, checks, {}, bus, run_id, compiler, modules)
         tables = CheckTables(project.manifest, compiler, executor.dialect, executor.namespace)
         groups: dict[str, list[CheckDecl]] = {}
         for check in checks:
-            groups.setdefault(tables.main(check), []).append(check)
+            groups.setdefault(_table_of(check, tables), []).append(check)
         jobs = effective_jobs(options, project.engine)
         namespace = executor.namespace
         bus.emit(
@@ -368,8 +385,11 @@ def check_data(
                 with sessions.working(opened) as session:
                     auditor.run(session, groups[relation_sql])
             except Exception as problem:  # noqa: BLE001 - raised again in the main thread
-                error = executor.error(problem)
-                defects.append(project.redactor.clean(error) if error is not None else problem)
+                error = problem if isinstance(problem, EngineError) else executor.error(problem)
+                if error is None or error.kind is ErrorKind.CANCELLED:
+                    defects.append(project.redactor.clean(error) if error is not None else problem)
+                else:
+                    auditor.broken(groups[relation_sql], project.redactor.clean(error))
             return True
 
         with stop_on_signals(stop, enabled=options.handle_signals):

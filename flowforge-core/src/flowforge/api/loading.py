@@ -17,7 +17,9 @@ from flowforge.contract import CheckSpec, EngineSpec
 from flowforge.errors import ConfigFileError, FlowForgeError, ModelConfigError, Problems
 from flowforge.project.asked import Answers
 from flowforge.project.load import load_manifest
+from flowforge.project.macros import MacroLibrary
 from flowforge.project.manifest import CheckDecl, Manifest, Node
+from flowforge.project.own_checks import OwnCheck, OwnChecks
 from flowforge.values import Location
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class Loader:
             problems,
             find_seeds=functools.partial(self._find_seeds, config, here),
             bind_check=functools.partial(self._bind_check, here),
+            find_checks=self._find_checks,
             vars=vars,
             environ=environ,
             fits=here.fit,
@@ -80,10 +83,19 @@ class Loader:
             problems.add(problem)
         return found
 
-    def _bind_check(self, here: Surroundings, raw: RawCheck, resolve: Callable[[str], str | None]) -> CheckDecl | None:
+    def _bind_check(
+        self, here: Surroundings, raw: RawCheck, resolve: Callable[[str], str | None], own: Mapping[str, OwnCheck]
+    ) -> CheckDecl | None:
         from flowforge.checks.bind import bind
 
-        return bind(raw, self._check_specs, resolve, here.choose)
+        return bind(raw, self._check_specs, resolve, here.choose, own)
+
+    def _find_checks(self, problems: Problems, library: MacroLibrary, answers: Answers) -> OwnChecks:
+        if not (self._root / "tests").is_dir():
+            return OwnChecks()
+        from flowforge.checks.own_files import find_own_checks
+
+        return find_own_checks(self._root, problems, library, answers, self._check_specs)
 
     def _check_specs(self) -> Mapping[str, CheckSpec]:
         return self._plugins().checks

@@ -9,18 +9,21 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import attrs
 
 from flowforge.checks.builtin import CHECKS
+from flowforge.checks.own_params import FreeParams
 from flowforge.config.check_entries import RawCheck
 from flowforge.config.flaws import MISSING_KEY, nearest
 from flowforge.config.structure import structure_plain
 from flowforge.contract import CheckSpec
 from flowforge.errors import CheckConfigError, ConfigFileError, Problems
 from flowforge.project.manifest import CheckDecl, CheckTable, Limit
+from flowforge.project.own_checks import CheckFunction, OwnCheck
 from flowforge.values import Location
 
 SpecLookup = Callable[[], Mapping[str, CheckSpec]]
@@ -37,7 +40,13 @@ _DIGEST_BYTES = 3
 _NO_WORD = re.compile(r"\W+")
 
 
-def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup, choose: Choose = _no_engine) -> CheckDecl | None:
+def bind(
+    raw: RawCheck,
+    specs: SpecLookup,
+    resolve: TableLookup,
+    choose: Choose = _no_engine,
+    own: Mapping[str, OwnCheck] = MappingProxyType({}),
+) -> CheckDecl | None:
     """The declaration that *raw* means; ``None``: it is about other engines.
 
     Parameters
@@ -48,17 +57,20 @@ def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup, choose: Choose 
         The name of the project's node that a table name means; ``None`` when it is none of them.
     choose:
         Picks among the engines of a parameter that may be said for each of them.
+    own:
+        The checks that the project brings itself, by type.
 
     Raises
     ------
     CheckConfigError, ProjectErrors
         With the places of everything that is wrong: the type, a parameter, a missing column.
     """
-    spec = _spec(raw, specs)
+    mine = own.get(raw.type)
+    spec = mine.spec if mine is not None else _spec(raw, specs, own)
     problems = Problems()
     fields = {field.alias or field.name for field in attrs.fields(spec.params)}
     data: dict[str, Any] = dict(raw.params)
-    if not raw.table and spec.reads is None:
+    if not raw.table and (spec.reads is None or (mine is not None and mine.uses_table)):
         problems.add(
             ConfigFileError(
                 "the key 'table' is missing",
@@ -95,12 +107,16 @@ def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup, choose: Choose 
             if chosen is None:
                 return None
             data[field.name] = chosen
+    if spec.params is FreeParams:
+        data = {"values": raw.params, **({"column": data["column"]} if "column" in data else {})}
 
     def locate(path: tuple[str | int, ...], on_key: bool) -> Location:
+        if spec.params is FreeParams and path[:1] == ("values",):
+            path = path[1:]
         return raw.location if path[:1] == ("column",) else raw.locate(path, on_key)
 
     params = structure_plain(data, spec.params, problems=problems, locate=locate, error=CheckConfigError)
-    limits = _limits(raw, spec, problems)
+    limits = _limits(raw, spec, mine, problems)
     reads = _reads(raw, spec, params, resolve, problems)
     problems.raise_if_any()
     table = raw.table or reads[0].name
@@ -115,9 +131,11 @@ def bind(raw: RawCheck, specs: SpecLookup, resolve: TableLookup, choose: Choose 
         column=column,
         severity=raw.severity,
         tags=raw.tags,
+        description=raw.description,
         warn_if=limits.get("warn_if"),
         error_if=limits.get("error_if"),
         reads=reads,
+        own=mine,
     )
 
 
@@ -163,7 +181,7 @@ _CALL = re.compile(
 _TABLE_HELP = "write a model's name, ref('name'), source('group', 'table') or schema.table"
 
 
-def _limits(raw: RawCheck, spec: CheckSpec, problems: Problems) -> dict[str, Limit]:
+def _limits(raw: RawCheck, spec: CheckSpec, mine: OwnCheck | None, problems: Problems) -> dict[str, Limit]:
     """What ``warn_if`` and ``error_if`` say; what makes no sense goes to *problems*."""
     limits = {}
     for key, text in (("warn_if", raw.warn_if), ("error_if", raw.error_if)):
@@ -174,6 +192,10 @@ def _limits(raw: RawCheck, spec: CheckSpec, problems: Problems) -> dict[str, Lim
             if spec.measure is not None or spec.inspect is not None:
                 judged = "judges one number" if spec.measure is not None else "looks at columns"
                 raise ValueError(f"says nothing here: this check {judged} and counts no rows")
+            if mine is not None and isinstance(mine.body, CheckFunction):
+                raise ValueError(
+                    "says nothing here: a check in Python says itself whether it fails, and counts no rows"
+                )
             if limit.percent and spec.query is not None:
                 raise ValueError("cannot be a percentage here: the rows of a comparison have no whole")
             if key == "error_if" and raw.severity != "error":
@@ -216,14 +238,14 @@ def _default(field: attrs.Attribute[Any]) -> Any:
     return default
 
 
-def _spec(raw: RawCheck, specs: SpecLookup) -> CheckSpec:
+def _spec(raw: RawCheck, specs: SpecLookup, own: Collection[str]) -> CheckSpec:
     for spec in CHECKS:
         if spec.name == raw.type:
             return spec
     installed = specs()
     if raw.type in installed:
         return installed[raw.type]
-    known = sorted({*installed, *(spec.name for spec in CHECKS)})
+    known = sorted({*installed, *own, *(spec.name for spec in CHECKS)})
     hint = nearest(raw.type, known)
     raise CheckConfigError(
         f"unknown check {raw.type!r}",

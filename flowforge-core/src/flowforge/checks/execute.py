@@ -6,6 +6,7 @@ One broken check never hides the others: when the common scan fails, every check
 
 from __future__ import annotations
 
+import decimal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -14,9 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from flowforge.checks.plan import (
+    COUNT_HEAD,
+    SAMPLE_HEAD,
     BoundCheck,
     CheckSql,
     Tables,
+    Verdict,
     check_sql,
     count_query,
     no_tables,
@@ -24,9 +28,10 @@ from flowforge.checks.plan import (
     sample_query,
 )
 from flowforge.contract import Dialect, Session
-from flowforge.errors import EngineError, ErrorKind
+from flowforge.errors import EngineError, ErrorKind, FlowForgeError
 from flowforge.materialize.column_types import ColumnTypes
 from flowforge.project.manifest import CheckDecl, Limit
+from flowforge.values import Location
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,6 +66,8 @@ class CheckOutcome:
         Number of rows of the relation, where it was counted.
     error:
         The engine's error behind ``error``, if it was one.
+    problem:
+        The same, or what else there is to say, with the place in the project's files that is to blame.
     samples:
         A few failing rows, for checks that are queries.
     """
@@ -74,6 +81,7 @@ class CheckOutcome:
     rows: int | None = None
     error: EngineError | None = None
     samples: tuple[Mapping[str, Any], ...] = ()
+    problem: FlowForgeError | None = None
 
 
 @attrs.frozen
@@ -86,6 +94,8 @@ class _Answer:
         An Arrow scalar, as converting it to Python may fail too.
     missing:
         True when *error* is that the whole relation is not there.
+    position:
+        Where in the check's own query the engine found *error*.
     """
 
     value: pa.Scalar | None = None
@@ -94,6 +104,7 @@ class _Answer:
     missing: bool = False
     duration: float = 0.0
     samples: tuple[Mapping[str, Any], ...] = ()
+    position: int | None = None
 
 
 @attrs.frozen
@@ -120,7 +131,7 @@ def run_checks(
     Parameters
     ----------
     relation_sql:
-        The relation, rendered, or a query in parentheses.
+        The relation, rendered, or a query in parentheses; empty for tests that stand for themselves.
     now:
         The current time with its zone; the age of values is counted from it.
     tables:
@@ -135,11 +146,15 @@ def run_checks(
     """
     written: dict[int, CheckSql] = {}
     broken: dict[int, str] = {}
+    said: dict[int, CheckOutcome] = {}
     for index, bound in enumerate(checks):
         if bound.spec.inspect is not None:
             continue
         try:
-            written[index] = check_sql(dialect, relation_sql, bound, tables)
+            if bound.ask is None:
+                written[index] = check_sql(dialect, relation_sql, bound, tables)
+        except FlowForgeError as problem:
+            said[index] = CheckOutcome(bound.check, "error", problem.message, problem=problem)
         except Exception as exc:  # noqa: BLE001 - a plugin's function may raise anything
             broken[index] = f"the check {bound.spec.name!r} cannot write its SQL: {_reason(exc)}"
     asker = _Asker(session, translate, dialect, relation_sql)
@@ -151,9 +166,34 @@ def run_checks(
             outcomes.append(_inspected(bound, columns, asker))
         elif index in broken:
             outcomes.append(CheckOutcome(bound.check, "error", broken[index]))
+        elif index in said:
+            outcomes.append(said[index])
+        elif bound.ask is not None:
+            outcomes.append(_called(bound, bound.ask, session))
         else:
             outcomes.append(_outcome(bound, written[index], answers[index], now))
     return outcomes
+
+
+def _called(bound: BoundCheck, ask: Callable[[Session], Verdict], session: Session) -> CheckOutcome:
+    """Let a check in Python say how it ended."""
+    began = time.perf_counter()
+    try:
+        verdict = ask(session)
+    except FlowForgeError as problem:
+        if isinstance(problem, EngineError) and problem.kind is ErrorKind.CANCELLED:
+            raise
+        spent = time.perf_counter() - began
+        return CheckOutcome(bound.check, "error", problem.message, duration=spent, problem=problem)
+    done = CheckOutcome(bound.check, "pass", sql=verdict.sql, duration=time.perf_counter() - began)
+    if verdict.ok:
+        return done
+    said = verdict.message or "fails, and does not say why"
+    return attrs.evolve(
+        done,
+        status=_severity(bound.check, None, None),
+        message=f"{subject(bound.check)}: {said}" if verdict.message else f"{subject(bound.check)} {said}",
+    )
 
 
 class _Asker:
@@ -172,7 +212,7 @@ class _Asker:
         hopeless = next((answer for answer in answers.values() if _is_hopeless(answer)), None)
         for index, sql in questions.items():
             if sql.query is not None:
-                ask = self._ask_row if sql.judged else self._ask_query
+                ask = self._ask_row if sql.judged or sql.counted else self._ask_query
                 answers[index] = hopeless or ask(sql.query)
                 hopeless = hopeless or (answers[index] if _is_hopeless(answers[index]) else None)
         return answers
@@ -210,25 +250,29 @@ class _Asker:
     def _ask_query(self, query: str) -> _Answer:
         row = self._ask(count_query(query))
         if row.error is not None:
-            return self._failed(row)
+            return self._failed(row, len(COUNT_HEAD))
         if _count(row.values[0]) == 0:
             return _Answer(row.values[0], duration=row.duration)
         sample = self._ask(sample_query(query), samples=True)
         if sample.error is not None:
-            return self._failed(sample)
+            return self._failed(sample, len(SAMPLE_HEAD))
         return _Answer(row.values[0], duration=row.duration + sample.duration, samples=sample.samples)
 
     def _ask_row(self, query: str) -> _Answer:
         row = self._ask(query, samples=True)
         return self._failed(row) if row.error is not None else _Answer(duration=row.duration, samples=row.samples)
 
-    def _failed(self, row: _Row) -> _Answer:
-        """The answer for an error; says whether it is the relation itself that is missing."""
+    def _failed(self, row: _Row, head: int = 0) -> _Answer:
+        """The answer for an error; says whether it is the relation itself that is missing.
+
+        *head*: how many characters stand in front of the check's own query.
+        """
         missing = False
-        if row.error is not None and row.error.kind is ErrorKind.MISSING:
+        if row.error is not None and row.error.kind is ErrorKind.MISSING and self._relation_sql:
             probe = self._ask(plan_scan(self._dialect, self._relation_sql, []).sql)
             missing = probe.error is not None and probe.error.kind is ErrorKind.MISSING
-        return _Answer(error=row.error, missing=missing, duration=row.duration)
+        place = row.error.position - head if row.error is not None and row.error.position is not None else -1
+        return _Answer(error=row.error, missing=missing, duration=row.duration, position=place if place >= 0 else None)
 
     def _translated(self, exc: Exception) -> EngineError | None:
         error = exc if isinstance(exc, EngineError) else self._translate(exc)
@@ -273,7 +317,7 @@ def _inspected(bound: BoundCheck, columns: ColumnTypes, asker: _Asker) -> CheckO
     duration = time.perf_counter() - began
     if text is None:
         return CheckOutcome(check, "pass", duration=duration)
-    return CheckOutcome(check, _severity(check, None, None), f"{_subject(check)} {text}", duration=duration)
+    return CheckOutcome(check, _severity(check, None, None), f"{subject(check)} {text}", duration=duration)
 
 
 def _missing(check: CheckDecl) -> str:
@@ -321,10 +365,16 @@ def _outcome(bound: BoundCheck, sql: CheckSql, answer: _Answer, now: datetime) -
         message = answer.error.message
         if answer.missing:
             message = _missing(check)
-        return attrs.evolve(done, status="error", message=message, error=answer.error)
+        return attrs.evolve(
+            done, status="error", message=message, error=answer.error, problem=_placed(sql, answer, message)
+        )
     failures: int | None = None
     try:
-        value: Any = _only(answer.samples) if sql.judged else _plain(answer.value)
+        value: Any
+        if sql.judged:
+            value = _only(answer.samples)
+        else:
+            value = _count_in(_only(answer.samples)) if sql.counted else _plain(answer.value)
         if spec.judge is not None:
             text = spec.judge(check.params, value, now)
         else:
@@ -336,8 +386,32 @@ def _outcome(bound: BoundCheck, sql: CheckSql, answer: _Answer, now: datetime) -
     if text is None:
         return attrs.evolve(done, failures=failures)
     status = _severity(check, failures, answer.rows)
-    said = f"{_subject(check)} {text}" if status != "pass" else None
+    said = f"{subject(check)} {text}" if status != "pass" else None
     return attrs.evolve(done, status=status, failures=failures, message=said)
+
+
+def _placed(sql: CheckSql, answer: _Answer, message: str) -> FlowForgeError | None:
+    """The engine's error at its place in the project's own SQL, where that is known."""
+    place = sql.locate(answer.position if answer.position is not None else 0) if sql.locate is not None else None
+    if place is None or answer.error is None:
+        return None
+    if answer.position is None:
+        place = Location(place.path)
+    return EngineError(message, kind=answer.error.kind, location=place, help=answer.error.help)
+
+
+def _count_in(row: Mapping[str, Any]) -> int:
+    """The number of failures that a query gave; NULL, such as the sum of nothing, is none."""
+    values = list(row.values())
+    if len(values) != 1:
+        raise ValueError(f"its query gave {len(values)} columns instead of one number")
+    value = values[0]
+    if value is None:
+        return 0
+    whole = isinstance(value, (int, float, decimal.Decimal)) and not isinstance(value, bool)
+    if not whole or value != value or value != value // 1 or value < 0:
+        raise ValueError(f"its query gave {value!r}, which is no number of failures; say returns='rows' if it is a row")
+    return int(value)
 
 
 def _only(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -367,7 +441,10 @@ def _failure_text(bound: BoundCheck, failures: int) -> str | None:
     return f"has {failures} failing row{'s' if failures > 1 else ''}"
 
 
-def _subject(check: CheckDecl) -> str:
+def subject(check: CheckDecl) -> str:
+    """What a finding is about."""
+    if check.is_singular:
+        return check.id
     table = check.table.removesuffix(".ff")
     return f"{table}.{check.column}" if check.column else table
 

@@ -10,22 +10,66 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from flowforge.contract import CheckContext, CheckSpec, Dialect
+from flowforge.contract import CheckContext, CheckSpec, Dialect, Session
 from flowforge.project.manifest import CheckDecl
+from flowforge.values import Location
 
 SAMPLE_ROWS = 5
 """How many failing rows of a query are fetched."""
 
 # Aliases that no column of a user should have.
 _ROWS, _SOURCE, _FLAG = "ff__rows", "ff__source", "ff__flag"
+COUNT_HEAD, SAMPLE_HEAD = "SELECT COUNT(*) AS ff__0 FROM (\n", "SELECT * FROM (\n"
+"""What stands in front of a query whose rows are counted, or shown."""
+
+
+@attrs.frozen
+class OwnQuery:
+    """The query of a check that the project brings itself.
+
+    Parameters
+    ----------
+    sql:
+        What the engine gets.
+    shown:
+        What people may see of it.
+    counts:
+        It gives one number, that of the failures; else its rows are the failures.
+    locate:
+        From an offset in *sql* to the place in the project's files that made this text.
+    """
+
+    sql: str
+    shown: str
+    counts: bool
+    locate: Callable[[int], Location | None]
+
+
+@attrs.frozen
+class Verdict:
+    """What a check in Python says: whether all is well, if not why, and a statement that shows it."""
+
+    ok: bool
+    message: str | None = None
+    sql: str | None = None
 
 
 @attrs.frozen
 class BoundCheck:
-    """A declared check together with what its type means."""
+    """A declared check together with what its type means.
+
+    Parameters
+    ----------
+    write:
+        Writes the query, for a check in SQL that the project brings itself.
+    ask:
+        Runs the function, for one in Python.
+    """
 
     check: CheckDecl
     spec: CheckSpec
+    write: Callable[[], OwnQuery] | None = None
+    ask: Callable[[Session], Verdict] | None = None
 
 
 @attrs.frozen
@@ -41,7 +85,11 @@ class CheckSql:
     query:
         A SELECT; the answer is the number of its rows; or
     judged:
-        its only row.
+        its only row, or
+    counted:
+        the only value of that.
+    locate:
+        From an offset in *query* to a place in the project's files.
     failing:
         A statement that shows what the check complains about.
 
@@ -53,6 +101,8 @@ class CheckSql:
     aggregate: str | None = None
     query: str | None = None
     judged: bool = False
+    counted: bool = False
+    locate: Callable[[int], Location | None] | None = None
 
 
 @attrs.frozen
@@ -92,6 +142,9 @@ def check_sql(dialect: Dialect, relation_sql: str, bound: BoundCheck, tables: Ta
         Whatever the check's own functions raise.
     """
     spec = bound.spec
+    if bound.write is not None:
+        own = bound.write()
+        return CheckSql(own.shown, query=own.sql, counted=own.counts, locate=own.locate)
     ctx = CheckContext(dialect, relation_sql, bound.check.params, functools.partial(tables, bound.check))
     if spec.query is not None:
         query = spec.query(ctx)
@@ -133,10 +186,10 @@ def plan_scan(dialect: Dialect, relation_sql: str, checks: Sequence[CheckSql]) -
 
 
 def count_query(query: str) -> str:
-    """A statement that counts the rows of *query*."""
-    return f"SELECT COUNT(*) AS ff__0 FROM ({query}) AS {_ROWS}"
+    """A statement that counts the rows of *query*, which stands behind :data:`COUNT_HEAD`."""
+    return f"{COUNT_HEAD}{query}\n) AS {_ROWS}"
 
 
 def sample_query(query: str) -> str:
     """A statement for the first few rows of *query*."""
-    return f"SELECT * FROM ({query}) AS {_ROWS} LIMIT {SAMPLE_ROWS}"
+    return f"{SAMPLE_HEAD}{query}\n) AS {_ROWS} LIMIT {SAMPLE_ROWS}"

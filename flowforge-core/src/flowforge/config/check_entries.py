@@ -44,6 +44,8 @@ class RawCheck:
         How many failures make a warning and an error, as a text.
     prefix:
         What its id begins with, when it has no name.
+    description:
+        For people.
     """
 
     type: str
@@ -60,6 +62,7 @@ class RawCheck:
     error_if: str | None = None
     _places: Mapping[str | int, KeyPath] = attrs.field(factory=dict, repr=False, eq=False)
     prefix: str = ""
+    description: str | None = None
 
     @property
     def location(self) -> Location:
@@ -71,7 +74,9 @@ class RawCheck:
 
         A parameter that is not given is looked for at the entry itself.
         """
-        return self.doc.locate((*self._params_at, *path), key=on_key) if path else self.location
+        if not path:
+            return self.location
+        return self.doc.locate((*self._places.get(path[0], (*self._params_at, path[0])), *path[1:]), key=on_key)
 
     def locate_common(self, key: str) -> Location:
         """The place of a key that all checks share."""
@@ -94,6 +99,8 @@ class _Common:
     column: str | None = attrs.field(default=None, validator=is_name)
     warn_if: str | None = None
     error_if: str | None = None
+    description: str | None = None
+    enabled: bool = True
 
 
 _NOTHING_SAID = _Common()
@@ -159,7 +166,7 @@ def _parse(
                     help=f"remove '{key}'",
                 )
             )
-    if not sound:
+    if not sound or not shared.enabled:
         return None
     return RawCheck(
         type_,
@@ -175,7 +182,56 @@ def _parse(
         shared.warn_if,
         shared.error_if,
         places,
+        description=shared.description,
     )
+
+
+_NESTED = ("params", "arguments", "config")
+"""Mappings inside of an entry whose keys count as if they stood beside it."""
+_IN_CONFIG = _COMMON | {"where"}
+_REFUSED = {
+    "fail_calc": "a check of your own can give a count: tests/NAME.ff.sql",
+    "limit": "five failing rows are shown, whatever their number",
+    "group": "checks have tags: [...]",
+    "meta": "checks have a description and tags: [...]",
+}
+
+
+def _flatten(
+    params: dict[str, Any], places: dict[str | int, KeyPath], doc: YamlDocument, problems: Problems
+) -> dict[str, Any] | None:
+    """*params* with the keys of the mappings of :data:`_NESTED` among them; ``None`` after a flaw."""
+    sound = True
+    for outer in [key for key in _NESTED if key in params]:
+        inner, at = params.pop(outer), places.pop(outer)
+        if inner is None:
+            continue
+        if not isinstance(inner, dict):
+            problems.add(
+                ConfigFileError(
+                    f"'{outer}' should be a mapping, found {found(inner)}", code=WRONG_VALUE, location=doc.locate(at)
+                )
+            )
+            return None
+        for key, value in inner.items():
+            name = key.removeprefix("+") if isinstance(key, str) else key
+            message = help = None
+            if not isinstance(key, str):
+                message, help = f"the key {key} should be a text", "put it in quotes"
+            elif name in params:
+                message, help = f"'{name}' is given twice for this check", "keep one of them"
+            elif outer == "config" and name not in _IN_CONFIG:
+                message = f"a check has no '{name}' in its config"
+                help = _REFUSED.get(name) or f"it can hold {', '.join(sorted(_IN_CONFIG))}"
+            if message is not None:
+                sound = False
+                problems.add(
+                    ConfigFileError(message, code=UNKNOWN_KEY, location=doc.locate((*at, key), key=True), help=help)
+                )
+                continue
+            params[name] = value
+            places[name] = (*at, key)
+    return params if sound else None
 
 
 def _spelling(
@@ -188,6 +244,7 @@ def _spelling(
     ) -> None:
         problems.add(ConfigFileError(message, code=code, location=doc.locate(path, key=key), help=help))
 
+    places: dict[str | int, KeyPath]
     example = "write the check's name, or a mapping such as {unique: {severity: warn}}"
     if isinstance(entry, str) and entry.strip():
         return entry, {}, at, {}
@@ -197,17 +254,20 @@ def _spelling(
     if strange := [key for key in entry if not isinstance(key, str)]:
         flaw(f"the key {strange[0]} should be a text", (*at, strange[0]), "put it in quotes", key=True)
         return None
-    if "type" in entry:
-        type_ = entry["type"]
-        if not isinstance(type_, str) or not type_.strip():
-            flaw(f"'type' should be a text, found {found(type_)}", (*at, "type"))
+    if said := [key for key in ("type", "test_name") if key in entry]:
+        type_ = entry[said[0]]
+        if not isinstance(type_, str) or not type_.strip() or len(said) == 2:
+            reason = "means the same as 'type'" if len(said) == 2 else f"should be a text, found {found(type_)}"
+            flaw(f"'{said[-1]}' {reason}", (*at, said[-1]))
             return None
-        params = {key: value for key, value in entry.items() if key != "type"}
-        return type_, params, at, {key: (*at, key) for key in params}
-    names = [key for key in entry if key not in _COMMON]
+        params = {key: value for key, value in entry.items() if key != said[0]}
+        places = {key: (*at, key) for key in params}
+        flat = _flatten(params, places, doc, problems)
+        return None if flat is None else (type_, flat, at, places)
+    names = [key for key in entry if key not in _COMMON and key not in _NESTED]
     if len(names) != 1:
-        said = f"this entry names {len(names)} checks: {', '.join(names)}" if names else "this entry names no check"
-        flaw(said, at, "write one check in one entry, or give its name as 'type'")
+        count = f"this entry names {len(names)} checks: {', '.join(names)}" if names else "this entry names no check"
+        flaw(count, at, "write one check in one entry, or give its name as 'type'")
         return None
     type_, inner = names[0], entry[names[0]]
     if inner is None:
@@ -218,7 +278,7 @@ def _spelling(
     if strange := [key for key in inner if not isinstance(key, str)]:
         flaw(f"the key {strange[0]} should be a text", (*at, type_, strange[0]), "put it in quotes", key=True)
         return None
-    places: dict[str | int, KeyPath] = {key: (*at, type_, key) for key in inner}
+    places = {key: (*at, type_, key) for key in inner}
     params = dict(inner)
     for key in entry:
         if key == type_:
@@ -228,4 +288,5 @@ def _spelling(
             return None
         params[key] = entry[key]
         places[key] = (*at, key)
-    return type_, params, (*at, type_), places
+    flat = _flatten(params, places, doc, problems)
+    return None if flat is None else (type_, flat, (*at, type_), places)

@@ -1,6 +1,6 @@
-"""The decorator that marks a function of a ``.ff.py`` file as a model.
+"""The decorators that mark functions of ``.ff.py`` files as models and as checks.
 
-FlowForge reads it from the syntax tree; at run time it only leaves the function as it is.
+FlowForge reads them from the syntax tree; at run time they leave the function as it is.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, overload
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+PARAMS_MODEL = "__flowforge_params_model__"
+"""The attribute under which a check's function keeps the class of its parameters."""
 
 
 @overload
@@ -103,3 +106,56 @@ def engine_model(
         return function
 
     return keep
+
+
+@overload
+def dq_test(name: F, /) -> F: ...
+@overload
+def dq_test(
+    name: str | None = None, *, overwrite: bool = False, params_model: type | None = None
+) -> Callable[[F], F]: ...
+def dq_test(name: Any = None, *, overwrite: bool = False, params_model: type | None = None) -> Any:
+    """Mark a function of a file ``tests/**/*.ff.py`` as a check: ``(executor, table, column, params)``.
+
+    It returns ``(ok, message, example_sql)``: whether all is well, and if not, why, and a statement that shows it.
+
+    Parameters
+    ----------
+    name:
+        What stands under ``type:`` in YAML; the function's name when it is left out.
+    overwrite:
+        Take the place of another check with this name, also of a built-in one.
+    params_model:
+        An attrs class, or a subclass of :class:`DQParamsBase`, whose fields are the check's parameters.
+    """
+    if callable(name):
+        return name
+
+    def keep(function: F) -> F:
+        setattr(function, PARAMS_MODEL, params_model)
+        return function
+
+    return keep
+
+
+class DQParamsBase:
+    """A base for the parameters of checks in Python: annotated fields, by keyword only, that nobody changes.
+
+    A subclass is an attrs class; its fields can be read as attributes and as items.
+    """
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        import attrs
+
+        super().__init_subclass__(**keywords)
+        if "__attrs_attrs__" not in cls.__dict__:
+            attrs.define(cls, frozen=True, kw_only=True, slots=False, auto_attribs=True)
+
+    def __getitem__(self, name: str) -> Any:
+        if name.startswith("_") or not hasattr(self, name):
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A field, or *default* when there is none."""
+        return self[name] if not name.startswith("_") and hasattr(self, name) else default

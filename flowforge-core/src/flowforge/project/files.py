@@ -30,7 +30,7 @@ class ModelFiles:
     notes: tuple[Note, ...]
 
 
-def _walk(root: str, folder: str, problems: Problems) -> Iterator[str]:
+def walk_files(root: str, folder: str, problems: Problems) -> Iterator[str]:
     """Relative paths of the files below *folder*; what leads out of the project is refused."""
     real_root = os.path.realpath(root)
     todo = [folder]
@@ -87,7 +87,7 @@ def find_model_files(root: Path, models_dir: str, problems: Problems) -> ModelFi
         )
         return ModelFiles((), (), (), (), (), (), ())
     folder = [part for part in models_dir.split("/") if part]
-    for path in sorted(_walk(str(root), models_dir, problems)):
+    for path in sorted(walk_files(str(root), models_dir, problems)):
         parts = path.split("/")
         inside = parts[len(folder) : -1]
         if inside[:1] == ["macros"] and path.endswith(_MACRO_SUFFIXES):

@@ -25,9 +25,10 @@ from flowforge.project.contracting import Choose, join_contracts, with_contracts
 from flowforge.project.deltas import DeltaReader
 from flowforge.project.files import find_model_files, read_text
 from flowforge.project.layering import read_settings
-from flowforge.project.macros import read_macros
+from flowforge.project.macros import MacroLibrary, read_macros
 from flowforge.project.manifest import (
     CheckDecl,
+    CheckTable,
     ColumnInfo,
     Manifest,
     Node,
@@ -38,6 +39,7 @@ from flowforge.project.manifest import (
     SourceFiles,
 )
 from flowforge.project.names import check_names
+from flowforge.project.own_checks import SINGULAR, OwnCheck, OwnChecks
 from flowforge.project.python_nodes import python_nodes
 from flowforge.project.sql_nodes import sql_node
 from flowforge.values import Location, Relation
@@ -61,7 +63,13 @@ class FoundSeeds(Protocol):
 
 SeedFinder = Callable[[Problems, tuple[ModelProps, ...], Answers], FoundSeeds]
 EngineNames = Callable[[Declared], Collection[str]]
-CheckBinder = Callable[[RawCheck, Callable[[str], str | None]], CheckDecl | None]
+Resolve = Callable[[str], str | None]
+CheckBinder = Callable[[RawCheck, Resolve, Mapping[str, OwnCheck]], CheckDecl | None]
+CheckFinder = Callable[[Problems, MacroLibrary, Answers], OwnChecks]
+
+
+def _no_own_checks(problems: Problems, library: MacroLibrary, answers: Answers) -> OwnChecks:
+    return OwnChecks()
 
 
 def load_manifest(
@@ -71,6 +79,7 @@ def load_manifest(
     *,
     find_seeds: SeedFinder,
     bind_check: CheckBinder,
+    find_checks: CheckFinder = _no_own_checks,
     vars: Mapping[str, Any],
     environ: Mapping[str, str] | None = None,
     fits: Callable[[Node], bool] = lambda node: True,
@@ -88,7 +97,9 @@ def load_manifest(
         seeds.
     bind_check:
         Turns a declared check and a function ``table name -> node name`` into a typed one, or into ``None`` when it
-        is about other engines; raises what is wrong.
+        is about other engines; raises what is wrong. Also gets the project's own checks.
+    find_checks:
+        Reads the checks that the project brings itself.
     vars:
         The project's variables with those of the command line on top.
     environ:
@@ -134,6 +145,8 @@ def load_manifest(
     sources = {source.id: source for source in _sources(declared, named, engine_names)}
     _describe(named, [entry for entry in properties if entry is not None], disabled, problems)
     named = _link(named, sources, disabled, problems, all_sources=understood)
+    linker = _Linker(named, sources, disabled, problems, understood)
+    own = linker.checks(find_checks(problems, library, answers))
 
     manifest = Manifest(
         project=config.name,
@@ -143,7 +156,7 @@ def load_manifest(
         vars=vars,
         macros=library,
         dialect=config.dialect,
-        notes=(*(note for note in files.notes if _path(note) not in deltas.used), *seeds.notes),
+        notes=(*(note for note in files.notes if _path(note) not in deltas.used), *seeds.notes, *own.notes),
     )
     raw = [check for entry in properties if entry is not None for check in entry.checks]
     raw += [check for entry in declared for check in entry.checks]
@@ -153,7 +166,8 @@ def load_manifest(
     joined = join_contracts(contracts, load_shared(root, problems), manifest, resolve, choose, disabled, problems)
     manifest = with_contracts(manifest, joined)
     raw += joined.checks
-    return attrs.evolve(manifest, checks=_checks([*config.checks, *raw], manifest, resolve, bind_check, problems))
+    checks = _checks([*config.checks, *raw], own, manifest, resolve, bind_check, problems)
+    return attrs.evolve(manifest, checks=checks)
 
 
 def _path(note: Note) -> str | None:
@@ -256,29 +270,65 @@ def _link(
     all_sources: bool,
 ) -> dict[str, Node]:
     """Fill in what each node depends on; report references to nothing, unless nobody knows *all_sources*."""
-    known = {node.short_name: name for name, node in nodes.items()}
+    linker = _Linker(nodes, sources, disabled, problems, all_sources)
     linked = {}
     for node in nodes.values():
+        beside = (*node.config.hooks, *((node.delta,) if node.delta else ()))
+        parents, reads = linker.found(
+            (*node.refs, *(ref for one in beside for ref in one.refs)),
+            (*node.sources, *(call for one in beside for call in one.sources)),
+        )
+        linked[node.name] = attrs.evolve(node, depends_on=parents, reads=reads)
+    return linked
+
+
+class _Linker:
+    """Finds what is referred to; what is not there goes to *problems*."""
+
+    def __init__(
+        self,
+        nodes: Mapping[str, Node],
+        sources: Mapping[str, Source],
+        disabled: Mapping[str, str],
+        problems: Problems,
+        all_sources: bool,
+    ) -> None:
+        self._known = {node.short_name: name for name, node in nodes.items()}
+        self._sources = sources
+        self._disabled = disabled
+        self._problems = problems
+        self._all_sources = all_sources
+
+    def found(self, refs: Iterable[RefCall], calls: Iterable[SourceCall]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names of nodes and ids of sources, both sorted."""
         parents: set[str] = set()
         reads: set[str] = set()
-        beside = (*node.config.hooks, *((node.delta,) if node.delta else ()))
-        for ref in (*node.refs, *(ref for one in beside for ref in one.refs)):
-            target = known.get(ref.name.removesuffix(".ff"))
+        for ref in refs:
+            target = self._known.get(ref.name.removesuffix(".ff"))
             if target is None:
-                problems.add(_missing_ref(ref, known, sources, disabled))
+                self._problems.add(_missing_ref(ref, self._known, self._sources, self._disabled))
             else:
                 parents.add(target)
-        for call in (*node.sources, *(call for one in beside for call in one.sources)):
-            source = sources.get(f"{call.source}.{call.table}")
+        for call in calls:
+            source = self._sources.get(f"{call.source}.{call.table}")
             if source is None:
-                if all_sources:
-                    problems.add(_missing_source(call, sources))
+                if self._all_sources:
+                    self._problems.add(_missing_source(call, self._sources))
                 continue
             reads.add(source.id)
             if source.node is not None:
                 parents.add(source.node)
-        linked[node.name] = attrs.evolve(node, depends_on=tuple(sorted(parents)), reads=tuple(sorted(reads)))
-    return linked
+        return tuple(sorted(parents)), tuple(sorted(reads))
+
+    def checks(self, own: OwnChecks) -> OwnChecks:
+        """The project's own checks with what they read."""
+
+        def linked(check: OwnCheck) -> OwnCheck:
+            depends_on, reads = self.found(check.refs, check.sources)
+            return attrs.evolve(check, depends_on=depends_on, reads=reads)
+
+        types = {name: linked(check) for name, check in own.types.items()}
+        return attrs.evolve(own, types=types, tests=tuple(linked(check) for check in own.tests))
 
 
 def _missing_ref(
@@ -333,6 +383,7 @@ def _resolver(manifest: Manifest) -> Callable[[str], str | None]:
 
 def _checks(
     raw: Iterable[RawCheck],
+    own: OwnChecks,
     manifest: Manifest,
     resolve: Callable[[str], str | None],
     bind_check: CheckBinder,
@@ -341,7 +392,7 @@ def _checks(
     bound: dict[str, CheckDecl] = {}
     for entry in raw:
         try:
-            check = bind_check(entry, resolve)
+            check = bind_check(entry, resolve, own.types)
             if check is None:
                 continue
             source_of = manifest.source_called(check.table) if check.node is None else None
@@ -359,16 +410,44 @@ def _checks(
                         help=nearest(table.name, manifest.sources) or "declare it in sources.yml",
                     )
                 )
-        if check.id in bound:
-            problems.add(
-                ConfigFileError(
-                    f"the check {check.id!r} is declared twice",
-                    code="FF1025",
-                    location=check.location,
-                    notes=[f"the other place is {bound[check.id].location}"],
-                    help="remove one of them, or give one a name of its own with `name:`",
-                )
-            )
-            continue
-        bound[check.id] = check
+        _keep(check, bound, problems)
+    for test in own.tests:
+        _keep(_singular(test), bound, problems)
     return tuple(bound.values())
+
+
+def _keep(check: CheckDecl, bound: dict[str, CheckDecl], problems: Problems) -> None:
+    if check.id not in bound:
+        bound[check.id] = check
+        return
+    problems.add(
+        ConfigFileError(
+            f"the check {check.id!r} is declared twice",
+            code="FF1025",
+            location=check.location,
+            notes=[f"the other place is {bound[check.id].location}"],
+            help="remove one of them, or give one a name of its own with `name:`",
+        )
+    )
+
+
+def _singular(test: OwnCheck) -> CheckDecl:
+    """The declaration of a test that stands for itself: it reads what its template says."""
+    tuning = test.tuning
+    assert tuning is not None
+    reads = [CheckTable(name, name.removesuffix(".ff"), name) for name in test.depends_on]
+    reads += [CheckTable(name, name) for name in test.reads]
+    return CheckDecl(
+        id=test.name,
+        type=SINGULAR,
+        table=", ".join(table.name for table in reads),
+        params=test.spec.params(),
+        location=test.location,
+        severity=tuning.severity,
+        tags=tuning.tags,
+        description=tuning.description,
+        warn_if=tuning.warn_if,
+        error_if=tuning.error_if,
+        reads=tuple(reads),
+        own=test,
+    )

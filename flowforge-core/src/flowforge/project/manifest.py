@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flowforge.config.freshness import FreshnessRule
     from flowforge.project.hooks import Hook
     from flowforge.project.macros import MacroLibrary
+    from flowforge.project.own_checks import OwnCheck
     from flowforge.project.table_settings import Storage
 
 
@@ -503,7 +504,9 @@ class CheckDecl:
     warn_if, error_if:
         How many failures make a warning and an error; ``None``: any.
     reads:
-        Further tables.
+        Further tables; all of them, for a singular test, which has no table of its own.
+    own:
+        What the project itself says that the check is, if it does.
     """
 
     id: str
@@ -520,6 +523,19 @@ class CheckDecl:
     error_if: Limit | None = None
     reads: tuple[CheckTable, ...] = ()
     source: str | None = None
+    own: OwnCheck | None = attrs.field(default=None, repr=False)
+
+    @property
+    def is_singular(self) -> bool:
+        """Whether it stands for itself, and not for a table."""
+        return self.own is not None and self.own.tuning is not None
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The nodes that it is about: that of its table, and all that a singular test reads."""
+        if self.is_singular:
+            return tuple(table.node for table in self.reads if table.node is not None)
+        return (self.node,) if self.node is not None else ()
 
 
 @attrs.frozen

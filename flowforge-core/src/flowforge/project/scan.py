@@ -208,13 +208,15 @@ def normalize(text: str) -> str:
     return text
 
 
-def scan_sql(text: str, path: str) -> Scan:
+def scan_sql(text: str, path: str, what: str = "model") -> Scan:
     """Read the template of a SQL model.
 
     Parameters
     ----------
     path:
         The file, relative to the project, for locations.
+    what:
+        What it is instead, for messages.
 
     Returns
     -------
@@ -228,7 +230,7 @@ def scan_sql(text: str, path: str) -> Scan:
         text = blank(text, create.start, create.end)
         tokens = lex(text)
     found, simple = _read(text, tokens, lambda: Findings(text, path))
-    found.problems += query_problems(text, tokens, path)
+    found.problems += query_problems(text, tokens, path, what)
     return found.finish(simple=simple, create=create)
 
 

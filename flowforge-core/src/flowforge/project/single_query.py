@@ -81,32 +81,34 @@ _INLINE_SET = re.compile(r"\{%[-+]?\s*set\s+[^=%]+=")
 _NO_SQL = frozenset({Kind.COMMENT, Kind.JINJA_COMMENT})
 
 
-def forbidden_statement(keyword: str, location: Location) -> RenderError:
-    """The error for a model whose statement begins with *keyword*."""
+def forbidden_statement(keyword: str, location: Location, what: str = "model") -> RenderError:
+    """The error for a model, or *what* it is, whose statement begins with *keyword*."""
     return RenderError(
-        f"a model is one query, but this one is a {keyword.upper()} statement",
+        f"a {what} is one query, but this one is a {keyword.upper()} statement",
         code="FF1124",
         location=location,
-        help="leave only the SELECT: FlowForge creates and fills the table itself",
+        help="leave only the SELECT: FlowForge creates and fills the table itself"
+        if what == "model"
+        else f"write a SELECT: a {what} reads and changes nothing",
     )
 
 
-def several_statements(location: Location) -> RenderError:
-    """The error for a model with a second statement, which begins at *location*."""
+def several_statements(location: Location, what: str = "model") -> RenderError:
+    """The error for a model, or *what* it is, with a second statement, which begins at *location*."""
     return RenderError(
-        "a model is one query, but a second statement begins here",
+        f"a {what} is one query, but a second statement begins here",
         code="FF1125",
         location=location,
-        help="move it to a model of its own, or remove it",
+        help=f"move it to a {what} of its own, or remove it",
     )
 
 
-def no_query(path: str, help: str) -> RenderError:
-    """The error for a model without any statement."""
-    return RenderError("the model holds no query", code="FF1123", location=Location(path, 1, 1), help=help)
+def no_query(path: str, help: str, what: str = "model") -> RenderError:
+    """The error for a model, or *what* it is, without any statement."""
+    return RenderError(f"the {what} holds no query", code="FF1123", location=Location(path, 1, 1), help=help)
 
 
-def query_problems(text: str, tokens: list[Token], path: str) -> list[RenderError]:
+def query_problems(text: str, tokens: list[Token], path: str, what: str = "model") -> list[RenderError]:
     """What of a template is no single query, as far as that can be seen before rendering."""
 
     def at(offset: int, length: int = 1) -> Location:
@@ -114,19 +116,19 @@ def query_problems(text: str, tokens: list[Token], path: str) -> list[RenderErro
 
     only_comments = all(token.kind in _NO_SQL for token in tokens)
     if only_comments and not any(text[start:end].strip(" \t\n\r\f\v;") for start, end in code_spans(text, tokens)):
-        return [no_query(path, "write a SELECT, or delete the file")]
+        return [no_query(path, "write a SELECT, or delete the file", what)]
     start = body_start(text, tokens)
     if start is not None:
         keyword, offset = keyword_at(text, tokens, skip_leading(text, tokens, _NO_SQL, start))
         if keyword in FORBIDDEN:
-            return [forbidden_statement(keyword, at(offset, len(keyword)))]
+            return [forbidden_statement(keyword, at(offset, len(keyword)), what)]
     if ";" not in text:
         return []
     blocks = (token for token in tokens if token.kind is Kind.STATEMENT)
     if any(not _INLINE_SET.match(text, token.start) for token in blocks):
         return []
     second = _second_statement(text, tokens)
-    return [] if second is None else [several_statements(at(second))]
+    return [] if second is None else [several_statements(at(second), what)]
 
 
 def _second_statement(text: str, tokens: list[Token]) -> int | None:

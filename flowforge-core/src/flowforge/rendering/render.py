@@ -167,7 +167,7 @@ def _trimmed(sql: str) -> tuple[str, int]:
     return body.rstrip(), len(sql) - len(body)
 
 
-def check_statement(sql: str, path: str, source_map: Locates) -> None:
+def check_statement(sql: str, path: str, source_map: Locates, what: str = "model") -> None:
     """Refuse rendered SQL that is not one query.
 
     Raises
@@ -177,10 +177,10 @@ def check_statement(sql: str, path: str, source_map: Locates) -> None:
     """
     found = statements(sql)
     if not found:
-        raise no_query(path, "every branch of the template has to end up with a SELECT")
+        raise no_query(path, "every branch of the template has to end up with a SELECT", what)
     if len(found) > 1:
-        raise several_statements(source_map.locate(found[1][0]))
+        raise several_statements(source_map.locate(found[1][0]), what)
     keyword, at = leading_keyword(sql)
     if keyword in FORBIDDEN:
         where = source_map.locate(at)
-        raise forbidden_statement(keyword, attrs.evolve(where, length=max(where.length, len(keyword))))
+        raise forbidden_statement(keyword, attrs.evolve(where, length=max(where.length, len(keyword))), what)

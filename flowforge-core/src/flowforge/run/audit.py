@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from flowforge.checks.execute import BoundCheck, CheckOutcome, run_checks
 from flowforge.contract import CheckSpec, Session
-from flowforge.errors import AuditFailedError, EngineError, ModelExecutionError
+from flowforge.errors import AuditFailedError, EngineError, FlowForgeError, ModelExecutionError
 from flowforge.events import CheckFinished, Status
 from flowforge.materialize.publish import Audit
 from flowforge.project.manifest import CheckDecl, Node
 from flowforge.run.bus import EventBus
 from flowforge.run.check_tables import CheckTables
 from flowforge.run.contracts import verification_of
+from flowforge.run.own_checks import OwnCheckRunner
 from flowforge.run.result import CheckResult
 from flowforge.values import Location
 
@@ -32,6 +33,8 @@ class Auditor:
         Masks secrets in messages.
     homes:
         By a check's id, the node whose publication it belongs to.
+    own:
+        Asks the checks that the project brings itself.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Auditor:
         bus: EventBus,
         run_id: str,
         redact: Callable[[str], str],
+        own: OwnCheckRunner,
     ) -> None:
         self._by_node: dict[str, list[CheckDecl]] = {}
         for check in checks:
@@ -55,6 +59,7 @@ class Auditor:
         self._bus = bus
         self._run_id = run_id
         self._redact = redact
+        self._own = own
         self._lock = threading.Lock()
         self._results: list[CheckResult] = []
 
@@ -96,7 +101,7 @@ class Auditor:
                     node=node.name,
                     code="FF3004",
                     location=self._place(broken[0], checks),
-                    notes=[f"{one.check}: {one.message}" for one in broken[1:]],
+                    notes=[f"{one.check}: {one.message}" for one in (*broken[1:], *failed)],
                     help=f"{words[1]}correct the check or the model",
                 )
             if failed:
@@ -116,6 +121,8 @@ class Auditor:
             self._results = [result for result in self._results if result.check not in ids]
 
     def _place(self, result: CheckResult, checks: Sequence[CheckDecl]) -> Location | None:
+        if result.problem is not None and result.problem.location is not None:
+            return result.problem.location
         return next((check.location for check in checks if check.id == result.check), None)
 
     def run(self, session: Session, checks: Sequence[CheckDecl]) -> list[CheckResult]:
@@ -125,22 +132,35 @@ class Auditor:
     def _run(self, session: Session, checks: Sequence[CheckDecl], staged: Mapping[str, str]) -> list[CheckResult]:
         """*staged*: by name of a node, rows that are to be looked at in place of those that stand."""
 
-        def find(node: str | None, name: str) -> str:
-            return staged[node] if node is not None and node in staged else self._tables.find(node, name)
+        tables = self._tables.reading(staged)
 
         def table(check: CheckDecl, written: str) -> str:
-            return next(find(one.node, one.name) for one in check.reads if one.written == written)
+            return next(tables.find(one.node, one.name) for one in check.reads if one.written == written)
 
         grouped: dict[str, list[BoundCheck]] = {}
+        outcomes: list[CheckOutcome] = []
         for check in checks:
-            bound = BoundCheck(check, self._specs[check.type])
-            grouped.setdefault(find(check.node, check.table), []).append(bound)
-        now, dialect = dt.datetime.now(dt.UTC), self._tables.dialect
-        outcomes = [
-            outcome
-            for relation_sql, group in grouped.items()
-            for outcome in run_checks(session, self._error, dialect, relation_sql, group, now, table)
-        ]
+            try:
+                where = "" if check.is_singular else tables.main(check)
+            except FlowForgeError as problem:
+                outcomes.append(CheckOutcome(check, "error", problem.message, problem=problem))
+                continue
+            grouped.setdefault(where, []).append(self._bound(check, tables))
+        now, dialect = dt.datetime.now(dt.UTC), tables.dialect
+        for relation_sql, group in grouped.items():
+            outcomes += run_checks(session, self._error, dialect, relation_sql, group, now, table)
+        return self._report(outcomes)
+
+    def _bound(self, check: CheckDecl, tables: CheckTables) -> BoundCheck:
+        if check.own is not None:
+            return self._own.bound(check, check.own, tables)
+        return BoundCheck(check, self._specs[check.type])
+
+    def broken(self, checks: Sequence[CheckDecl], error: FlowForgeError) -> list[CheckResult]:
+        """Report that none of *checks* could be asked, for one reason."""
+        return self._report([CheckOutcome(check, "error", error.message, problem=error) for check in checks])
+
+    def _report(self, outcomes: Sequence[CheckOutcome]) -> list[CheckResult]:
         results = [self._result(outcome) for outcome in outcomes]
         with self._lock:
             self._results.extend(results)
@@ -178,4 +198,5 @@ class Auditor:
             sql=self._redact(outcome.sql) if outcome.sql else None,
             tags=check.tags,
             location=check.location,
+            problem=outcome.problem,
         )

@@ -42,7 +42,11 @@ def order_checks(
     waits = _Waits(plan)
     for check in checks:
         own = check.node
-        others = {name for table in check.reads for name in _steps(table.node, plan, dag, ephemeral)} - {own}
+        others = {name for table in check.reads for name in _steps(table.node, plan, dag, ephemeral)}
+        if own in ephemeral:  # its rows are those of the steps that it reads
+            others |= _steps(own, plan, dag, ephemeral)
+            own = None
+        others -= {own} if own is not None else set()
         if not others:
             if own is not None and own in plan.steps:
                 homes[check.id] = own

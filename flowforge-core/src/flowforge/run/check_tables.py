@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 from flowforge.contract import Dialect
@@ -19,6 +21,10 @@ class CheckTables:
     dialect: Dialect
     namespace: Namespace
 
+    def reading(self, staged: Mapping[str, str]) -> CheckTables:
+        """The same with other rows in the place of those of some nodes; see :meth:`Compiler.reading`."""
+        return attrs.evolve(self, compiler=self.compiler.reading(staged))
+
     def main(self, check: CheckDecl) -> str:
         """The table under test."""
         return self.find(check.node, check.table)
@@ -29,7 +35,7 @@ class CheckTables:
             known = self.manifest.nodes[node]
             if known.materialized == "ephemeral":
                 return f"(\n{self.compiler.compile(known.name).executable}\n)"
-            return self.dialect.render(self.compiler.relation(known))
+            return self.compiler.rows_of(known)
         source = self.manifest.source_called(name)
         if source is not None:
             return self.compiler.source(source)

@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from flowforge.checks.own_sql import TABLE_WORDS
 from flowforge.config.secrets import is_secret_name
 from flowforge.config.structure import nearest
 from flowforge.contract import Dialect, EngineSpec
@@ -21,7 +22,8 @@ from flowforge.portable.model import is_foreign, translated
 from flowforge.portable.names import Placeholders
 from flowforge.project.hooks import Hook
 from flowforge.project.macros import PythonMacro
-from flowforge.project.manifest import Manifest, ModelConfig, Node, NodeKind, Source, SqlBody
+from flowforge.project.manifest import CheckDecl, Manifest, ModelConfig, Node, NodeKind, Source, SqlBody
+from flowforge.project.own_checks import OwnCheck
 from flowforge.rendering.cte import with_ctes
 from flowforge.rendering.engines import FindEngine, engine_functions, find_among
 from flowforge.rendering.portable import literal_filter, portable_functions
@@ -106,6 +108,15 @@ class _Piece:
     """Names and queries of inputs of which only the rows of a window are read."""
 
 
+@attrs.frozen
+class _Tested:
+    """What a check's template sees: the node under test, or else what stands behind FROM, and further names."""
+
+    node: str | None
+    table: str
+    words: Mapping[str, Any]
+
+
 class Compiler:
     """Compiles the models of one project for one engine. Safe from any thread."""
 
@@ -141,6 +152,7 @@ class Compiler:
         self._ask: Ask | None = None
         self._lock = threading.Lock()
         self._ephemeral: dict[str, _Piece] = {}
+        self._staged: Mapping[str, str] = {}
         self._sources = SourceTexts(root, engine, dialect, namespace)
 
     def asking(self, ask: Ask) -> Compiler:
@@ -149,9 +161,27 @@ class Compiler:
         other._ask, other._lock, other._ephemeral = ask, threading.Lock(), {}
         return other
 
+    def reading(self, staged: Mapping[str, str]) -> Compiler:
+        """A compiler whose templates read other rows in the place of those of some nodes.
+
+        Parameters
+        ----------
+        staged:
+            By a node's name, what stands behind FROM.
+        """
+        if not staged:
+            return self
+        other = copy.copy(self)
+        other._staged, other._lock, other._ephemeral = staged, threading.Lock(), {}
+        return other
+
     def relation(self, node: Node) -> Relation:
         """Where *node* is written."""
         return place(node, self._namespace)
+
+    def rows_of(self, node: Node) -> str:
+        """What stands behind FROM to read *node*, which has a relation."""
+        return self._staged.get(node.name) or self.dialect.render(self.relation(node))
 
     def source(self, source: Source) -> str:
         """What stands behind FROM to read *source*.
@@ -162,7 +192,7 @@ class Compiler:
             When it is in files that this engine cannot read.
         """
         if source.node is not None:
-            return self.dialect.render(self.relation(self.manifest.nodes[source.node]))
+            return self.rows_of(self.manifest.nodes[source.node])
         if source.files is not None:
             return self._sources.stand_in(source).executable
         return self.dialect.render(self._sources.relation(source))
@@ -231,6 +261,29 @@ class Compiler:
             body=SqlBody(scan.template, scan.simple),
         )
         return self._finish(node, self._render(node, inline=True))
+
+    def compile_check(self, check: CheckDecl, own: OwnCheck, table: str, words: Mapping[str, Any]) -> Compiled:
+        """Compile the query of a check that the project brings itself.
+
+        Parameters
+        ----------
+        table:
+            What stands behind FROM to read the table under test, where that is no node of the project.
+        words:
+            Further names of its template.
+        """
+        assert isinstance(own.body, SqlBody)
+        reader = Node(
+            name=own.name,
+            kind=NodeKind.SQL,
+            path=own.path,
+            relation=Relation(own.name),
+            config=ModelConfig(),
+            body=own.body,
+            depends_on=(*own.depends_on, *([check.node] if check.node is not None else [])),
+            reads=own.reads,
+        )
+        return self._finish(reader, self._render(reader, tested=_Tested(check.node, table, words)))
 
     def _finish(self, node: Node, piece: _Piece) -> Compiled:
         ctes, inputs, files = self._ephemerals(piece)
@@ -303,6 +356,7 @@ class Compiler:
         incremental: bool = False,
         batch: Batch | None = None,
         statement: Hook | None = None,
+        tested: _Tested | None = None,
     ) -> _Piece:
         body, path = node.query, node.path
         if incremental and node.delta is not None and statement is None:
@@ -360,7 +414,7 @@ class Compiler:
                 return said(in_time(target.name, self._cte(target.name), target.config.event_time))
             relation = self.relation(target)
             inputs[relation] = None
-            return said(in_time(target.name, self.dialect.render(relation), target.config.event_time))
+            return said(in_time(target.name, self.rows_of(target), target.config.event_time))
 
         def source(group: str, table: str) -> str:
             refuse_in_seed("source()")
@@ -377,6 +431,8 @@ class Compiler:
                     code="FF1402",
                     help="write the names as literals",
                 )
+            if entry.node is not None and entry.node in self._staged:
+                return said(self._staged[entry.node])
             if entry.node is not None:
                 relation = self.relation(self.manifest.nodes[entry.node])
             elif entry.files is not None:
@@ -422,6 +478,10 @@ class Compiler:
         if foreign and written_in is not None and self.dialect.sqlglot is not None:
             more, filters = translating_functions(self.dialect, written_in, path, placeholders, doubts)
             helpers = {**helpers, **more}
+        words: dict[str, Any] = {**self._macros, "batch": BatchBounds.of(batch)}
+        if tested is not None:
+            words |= tested.words
+            words |= dict.fromkeys(TABLE_WORDS, ref(tested.node) if tested.node is not None else said(tested.table))
         context = RenderContext(
             ref=ref,
             source=source,
@@ -430,7 +490,7 @@ class Compiler:
             engine=lambda default=None: self._engine.name,
             this=this,
             is_incremental=lambda: incremental,
-            extra={**self._macros, "batch": BatchBounds.of(batch)},
+            extra=words,
             library=self.manifest.macros,
             functions=functions,
             helpers=helpers,
@@ -439,7 +499,8 @@ class Compiler:
         )
         rendered = render(body.template, context, path=path, model=node.short_name, simple=body.simple)
         if statement is None:
-            check_statement(rendered.sql, path, rendered.source_map)
+            what = "model" if tested is None else "check"
+            check_statement(rendered.sql, path, rendered.source_map, what)
         notes: tuple[Note, ...] = ()
         if foreign and written_in is not None:
             rendered, notes = translated(rendered, path, written_in, self.dialect, placeholders)

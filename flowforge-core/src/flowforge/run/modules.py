@@ -36,18 +36,22 @@ class ProjectModules:
 
     def function(self, path: str, name: str) -> Callable[..., Any]:
         """The function *name* of the project file *path*; the file runs once. Whatever it raises comes through."""
-        with self._lock:
-            module = self._loaded.get(path)
-            if module is None:
-                with noticed_imports(self._root):
-                    module = self._loaded[path] = self._load(path)
-        function: Callable[..., Any] = getattr(module, name)
+        function: Callable[..., Any] = self.member(path, name)
 
         def call(*args: Any, **named: Any) -> Any:
             with noticed_imports(self._root):  # functions may import when they are called
                 return function(*args, **named)
 
         return call
+
+    def member(self, path: str, name: str) -> Any:
+        """What the project file *path* calls *name*; the file runs once. Whatever it raises comes through."""
+        with self._lock:
+            module = self._loaded.get(path)
+            if module is None:
+                with noticed_imports(self._root):
+                    module = self._loaded[path] = self._load(path)
+        return getattr(module, name)
 
     def _load(self, path: str) -> types.ModuleType:
         if self._package not in sys.modules:

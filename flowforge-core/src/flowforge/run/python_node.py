@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from flowforge.contract import Dialect, Session
 from flowforge.errors import FlowForgeError, ModelExecutionError, RequiredColumnsError
 from flowforge.materialize.frames import read_frame
 from flowforge.project.manifest import Node, PythonBody
+from flowforge.run.blame import called_from, exception_text, project_frames
 from flowforge.run.modules import ProjectModules
 from flowforge.values import Location, Relation
 
@@ -83,38 +83,18 @@ def _guarded(node: Node, root: Path, step: Callable[[], Any]) -> Any:
 
 def blame(node: Node, root: Path, error: BaseException) -> ModelExecutionError:
     """What the code of *node* raised, with the line in the project's own files that did."""
-    frames = []
-    for frame in traceback.extract_tb(error.__traceback__):
-        try:
-            path = Path(frame.filename).relative_to(root).as_posix()
-        except ValueError:
-            continue
-        frames.append((path, frame.lineno or 1, frame.name))
+    frames = project_frames(root, error)
     location = Location(frames[-1][0], frames[-1][1]) if frames else Location(node.path)
     help = None
-    if isinstance(error, SystemExit):
-        what = f"the model called sys.exit({error.code!r})"
-    elif isinstance(error, SyntaxError):
-        what = f"{type(error).__name__}: {error.msg}"
-    else:
-        text = _text(error)
-        what = f"{type(error).__name__}: {text}" if text else type(error).__name__
     if isinstance(error, KeyError):
         help = "frames arrive with the columns of their relation, several inputs as a dict by relation name"
     if isinstance(error, ModuleNotFoundError):
         help = "install the package into this environment; import a neighbouring file with `from .name import ...`"
     return ModelExecutionError(
-        what if len(what) <= 1000 else what[:1000] + " ...",
+        exception_text(error, "the model"),
         node=node.name,
         code="FF2004",
         location=location,
-        notes=[f"called from {path}:{line} in {name}" for path, line, name in frames[:-1]][-3:],
+        notes=called_from(frames),
         help=help,
     )
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error).strip()
-    except Exception:  # noqa: BLE001 - the model's own class may do anything here
-        return "(it has no text: its __str__ raises)"

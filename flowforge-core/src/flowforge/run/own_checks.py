@@ -1,0 +1,189 @@
+"""Asks the checks that a project brings itself: renders those in SQL, imports and calls those in Python."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from flowforge.checks.own_params import values_of
+from flowforge.checks.plan import BoundCheck, OwnQuery, Verdict
+from flowforge.checks.shape import is_count
+from flowforge.config.structure import structure_plain
+from flowforge.contract import CheckSpec, Session
+from flowforge.errors import CheckConfigError, EngineError, ErrorKind, FlowForgeError, Problems
+from flowforge.project.decorators import PARAMS_MODEL
+from flowforge.project.manifest import CheckDecl
+from flowforge.project.own_checks import CheckFunction, OwnCheck
+from flowforge.run.blame import called_from, exception_text, project_frames
+from flowforge.run.check_executor import CheckExecutor, ColumnName, changes_something
+from flowforge.run.check_tables import CheckTables
+from flowforge.run.modules import ProjectModules
+from flowforge.values import Location
+
+Translate = Callable[[BaseException], EngineError | None]
+
+
+class CheckParams:
+    """A check's parameters in its template or function: ``params.x``, ``params['x']``, ``params.get('x')``."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.__dict__.update(values)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.__dict__[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dict__)
+
+    def __len__(self) -> int:
+        return len(self.__dict__)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.__dict__
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "get":
+            return self.__dict__.get
+        raise AttributeError(f"there is no parameter {name!r}")
+
+    def __repr__(self) -> str:
+        return f"params({self.__dict__!r})"
+
+
+@attrs.frozen
+class OwnCheckRunner:
+    """Binds checks to what asks them. Safe from any thread.
+
+    Parameters
+    ----------
+    modules:
+        Gives the imported modules of the run.
+    """
+
+    root: Path
+    modules: Callable[[], ProjectModules]
+    translate: Translate
+
+    def bound(self, check: CheckDecl, own: OwnCheck, tables: CheckTables) -> BoundCheck:
+        """*check* with the function that asks it."""
+        if isinstance(own.body, CheckFunction):
+            return BoundCheck(check, own.spec, ask=lambda session: self._call(check, own, tables, session))
+        return BoundCheck(check, own.spec, write=lambda: _write(check, own, tables))
+
+    def _call(self, check: CheckDecl, own: OwnCheck, tables: CheckTables, session: Session) -> Verdict:
+        """Call a check's function.
+
+        Raises
+        ------
+        FlowForgeError
+            When it raises, or returns something else than it should; with its line.
+        """
+        body = own.body
+        assert isinstance(body, CheckFunction)
+        try:
+            function = self.modules().function(own.path, body.function)
+            model = getattr(self.modules().member(own.path, body.function), PARAMS_MODEL, None)
+            params = _params(check, own, model)
+            column = ColumnName(tables.dialect.quote(check.column), check.column) if check.column is not None else None
+            executor = CheckExecutor(session, tables.dialect, self.translate)
+            answer = function(executor, tables.main(check), column, params)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise
+            raise self._blamed(own, error) from error
+        return _verdict(own, answer)
+
+    def _blamed(self, own: OwnCheck, error: BaseException) -> FlowForgeError:
+        frames = project_frames(self.root, error)
+        place = Location(*frames[-1][:2]) if frames else own.location
+        if isinstance(error, EngineError) and error.kind is ErrorKind.CANCELLED:
+            return error
+        if isinstance(error, FlowForgeError):
+            error.location = error.location or place
+            return error
+        return CheckConfigError(
+            exception_text(error, "the check"), code="FF3043", location=place, notes=called_from(frames)
+        )
+
+
+def _params(check: CheckDecl, own: OwnCheck, model: Any) -> Any:
+    values = values_of(check.params)
+    if model is None:
+        return CheckParams(values)
+    defaults = {field.name: field.default for field in attrs.fields(type(check.params))}
+    given = {name: value for name, value in values.items() if name not in defaults or not _is(value, defaults[name])}
+    if "column" in {field.name for field in attrs.fields(model)} and check.column is not None:
+        given["column"] = check.column
+    problems = Problems()
+    params = structure_plain(
+        given, model, problems=problems, locate=lambda path, on_key: check.location, error=CheckConfigError
+    )
+    problems.raise_if_any()
+    return params
+
+
+def _is(value: Any, default: Any) -> bool:
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
+        default = default.factory()
+    return type(value) is type(default) and bool(value == default)
+
+
+def _verdict(own: OwnCheck, answer: Any) -> Verdict:
+    if isinstance(answer, (tuple, list)) and len(answer) == 3:
+        ok, message, sql = answer
+        plain = isinstance(ok, bool) or type(ok).__name__ in ("bool_", "bool")  # numpy's
+        if plain and all(text is None or isinstance(text, str) for text in (message, sql)):
+            return Verdict(bool(ok), message or None, sql or None)
+    shown = repr(answer)
+    raise CheckConfigError(
+        f"the check {own.name!r} returned {shown if len(shown) <= 80 else shown[:80] + ' ...'}",
+        code="FF3043",
+        location=own.location,
+        help="return (ok, message, example_sql): True or False, and two texts or None",
+    )
+
+
+def _write(check: CheckDecl, own: OwnCheck, tables: CheckTables) -> OwnQuery:
+    """The query of a check in SQL.
+
+    Raises
+    ------
+    FlowForgeError
+        When its template cannot be rendered, or is no query whose meaning is clear.
+    """
+    dialect = tables.dialect
+    values = values_of(check.params)
+    column = dialect.quote(check.column) if check.column is not None else None
+    words = {
+        "column": column,
+        "column_name": column,
+        "params": CheckParams(values),
+        "where": values.get("where"),
+    }
+    table = "" if check.node is not None or check.is_singular else tables.main(check)
+    compiled = tables.compiler.compile_check(check, own, table, words)
+    reason = changes_something(compiled.executable)
+    if reason is not None:
+        raise CheckConfigError(
+            f"a check only reads: {reason}", code="FF3044", location=Location(own.path), help="write one SELECT"
+        )
+    counts: bool | None = own.returns == "count"
+    if own.returns is None:
+        counts = is_count(compiled.executable, dialect.sqlglot)
+    if counts is None:
+        raise CheckConfigError(
+            f"nobody can tell what the answer of the check {own.name!r} means: a number of failures, or failing rows",
+            code="FF3042",
+            location=Location(own.path, 1, 1),
+            help="say it: {{ config(returns='count') }} or {{ config(returns='rows') }}",
+        )
+    return OwnQuery(compiled.executable, compiled.sql, counts, compiled.locate)
+
+
+def spec_of(check: CheckDecl, specs: Mapping[str, CheckSpec]) -> CheckSpec:
+    """What the type of *check* means."""
+    return check.own.spec if check.own is not None else specs[check.type]
