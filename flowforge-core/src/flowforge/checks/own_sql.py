@@ -28,7 +28,7 @@ from flowforge.project.lexer import Kind, lex
 from flowforge.project.macros import MacroLibrary
 from flowforge.project.manifest import Limit, SqlBody
 from flowforge.project.own_checks import OwnCheck, Tuning
-from flowforge.project.scan import Scan, scan_sql, simple_call
+from flowforge.project.scan import Scan, scan_sql, literal_call
 from flowforge.values import Location
 
 TABLE_WORDS = ("table", "model")
@@ -269,7 +269,7 @@ def _mentions_this(scan: Scan) -> bool:
     if not scan.simple:
         return "this" in scan.names
     tokens = (token for token in lex(scan.template) if token.kind is Kind.EXPRESSION)
-    return any((call := simple_call(scan.template, token)) and call.function == "this" for token in tokens)
+    return any((call := literal_call(scan.template, token)) and call.function == "this" for token in tokens)
 
 
 def _flaw(message: str, where: Location, help: str | None) -> ProjectError:
