@@ -28,7 +28,7 @@ from flowforge.project.lexer import Kind, lex
 from flowforge.project.macros import MacroLibrary
 from flowforge.project.manifest import Limit, SqlBody
 from flowforge.project.own_checks import OwnCheck, Tuning
-from flowforge.project.scan import Scan, scan_sql, literal_call
+from flowforge.project.scan import Scan, literal_call, scan_sql
 from flowforge.values import Location
 
 TABLE_WORDS = ("table", "model")
