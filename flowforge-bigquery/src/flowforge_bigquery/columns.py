@@ -45,7 +45,8 @@ def arrow_schema(fields: Iterable[Any]) -> pa.Schema:
 
 
 def _word(field: Any) -> str:
-    return _WORDS.get(field.field_type, field.field_type)
+    word: str = field.field_type
+    return _WORDS.get(word, word)
 
 
 def type_text(field: Any) -> str:

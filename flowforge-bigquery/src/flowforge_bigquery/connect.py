@@ -34,13 +34,11 @@ def make_client(settings: BigQuerySettings) -> bigquery.Client:
     """
     options = ClientOptions(api_endpoint=settings.api_endpoint) if settings.api_endpoint else None
     if settings.api_endpoint and settings.api_endpoint.startswith("http://"):
-        credentials: Any = AnonymousCredentials()  # type: ignore[no-untyped-call]
+        credentials: Any = AnonymousCredentials()
         http: Any = None
     else:
         credentials = credentials_of(settings)
-        http = google.auth.transport.requests.AuthorizedSession(
-            credentials, refresh_timeout=settings.connect_timeout
-        )  # type: ignore[no-untyped-call]
+        http = google.auth.transport.requests.AuthorizedSession(credentials, refresh_timeout=settings.connect_timeout)
     return bigquery.Client(
         project=settings.project,
         credentials=credentials,
@@ -64,9 +62,7 @@ def credentials_of(settings: BigQuerySettings) -> Any:
                 help="set keyfile in the profile, or log in: gcloud auth application-default login",
             ) from exc
     if settings.impersonate_service_account:
-        return impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
-            found, settings.impersonate_service_account, list(_SCOPES)
-        )
+        return impersonated_credentials.Credentials(found, settings.impersonate_service_account, list(_SCOPES))
     return found
 
 
@@ -76,14 +72,16 @@ def _from_file(file: Path) -> Any:
         info = json.loads(file.read_text("utf-8"))
     except OSError as exc:
         raise EngineError(
-            f"keyfile cannot be read: {exc.strerror}: {file}", kind=ErrorKind.AUTH, help="correct keyfile in the profile"
+            f"keyfile cannot be read: {exc.strerror}: {file}",
+            kind=ErrorKind.AUTH,
+            help="correct keyfile in the profile",
         ) from exc
     except ValueError as exc:
         raise EngineError(f"keyfile holds no JSON: {file}", kind=ErrorKind.AUTH, help="download the key anew") from exc
     kind = info.get("type") if isinstance(info, dict) else None
     try:
         if kind == "service_account":
-            return service_account.Credentials.from_service_account_info(info, scopes=list(_SCOPES))  # type: ignore[no-untyped-call]
+            return service_account.Credentials.from_service_account_info(info, scopes=list(_SCOPES))
     except (ValueError, exceptions.GoogleAuthError):
         kind = "service_account, but it is damaged"
     raise EngineError(
@@ -99,12 +97,12 @@ class _Hurried:
 
     seconds: float
     _ends: float | None = None
-    _inner: Any = attrs.field(factory=lambda: google.auth.transport.requests.Request())  # type: ignore[no-untyped-call]
+    _inner: Any = attrs.field(factory=lambda: google.auth.transport.requests.Request())
 
     def __call__(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
         now = time.monotonic()
         self._ends = self._ends or now + self.seconds
         left = self._ends - now
         if left <= 0:
-            raise exceptions.TransportError("nobody answered in time")  # type: ignore[no-untyped-call]
+            raise exceptions.TransportError("nobody answered in time")
         return self._inner(*args, timeout=min(left, timeout or left, 3.0), **kwargs)

@@ -113,7 +113,8 @@ class BigQueryDialect(Dialect):
         if is_list(type_) and not is_list(type_.value_type):
             return f"ARRAY<{self.type_name(type_.value_type)}>"
         raise UnsupportedError(
-            f"BigQuery has no column type for Arrow's {type_}", help="cast the column to another type first, such as text"
+            f"BigQuery has no column type for Arrow's {type_}",
+            help="cast the column to another type first, such as text",
         )
 
     def function(self, key: str, **fields: str) -> str:

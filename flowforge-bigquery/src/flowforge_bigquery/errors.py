@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -55,27 +56,22 @@ _STATUS = {
     503: ErrorKind.CONNECTION,
     504: ErrorKind.TIMEOUT,
 }
-_WORDS = (
-    (r"could not serialize access|too many DML statements outstanding", ErrorKind.DEADLOCK),
-    (r"already exists", ErrorKind.DUPLICATE),
-    (r"duplicate column name|column name .* is (ambiguous|duplicate)", ErrorKind.DUPLICATE),
-    (
-        r"unrecognized name|function not found|name .* not found inside|column .* not found|not found: (table|dataset)"
-        r"|column .* is not present in table|does not have a (column|field)|no such field",
-        ErrorKind.MISSING,
-    ),
-    (r"^syntax error", ErrorKind.SYNTAX),
-    (
-        r"no matching signature|could not cast|bad (int64|bool|double|float64|numeric|bignumeric) value|invalid cast"
-        r"|invalid (date|datetime|timestamp|time|numeric|bignumeric|NUMERIC value)|division by zero|overflow"
-        r"|has type .* which cannot be (inserted|coerced)|incompatible types|out of range|cannot coerce",
-        ErrorKind.TYPE,
-    ),
-    (r"must match at most one source row|produced more than one element|is required|cannot be null", ErrorKind.CONSTRAINT),
-    (r"exceeded limit for bytes billed", ErrorKind.QUOTA),
-    (r"not supported|unsupported", ErrorKind.UNSUPPORTED),
-)
-_KNOWN = tuple((re.compile(words, re.IGNORECASE), kind) for words, kind in _WORDS)
+_WORDS: Mapping[str, ErrorKind] = {
+    r"could not serialize access": ErrorKind.DEADLOCK,
+    r"too many DML statements outstanding": ErrorKind.DEADLOCK,
+    r"already exists": ErrorKind.DUPLICATE,
+    r"duplicate column name": ErrorKind.DUPLICATE,
+    r"unrecognized name|(function|column \S+|field \S+|name \S+) not found|not found: (table|dataset)": ErrorKind.MISSING,
+    r"column \S+ is not present in table|does not have a (column|field)|no such field": ErrorKind.MISSING,
+    r"^syntax error": ErrorKind.SYNTAX,
+    r"no matching signature|could not cast|invalid cast|cannot coerce|incompatible types": ErrorKind.TYPE,
+    r"(bad|invalid) (int64|bool|double|float64|numeric|bignumeric|date|datetime|timestamp|time)\b": ErrorKind.TYPE,
+    r"division by zero|overflow|out of range|which cannot be (inserted|coerced)": ErrorKind.TYPE,
+    r"at most one source row|produced more than one element|cannot be null": ErrorKind.CONSTRAINT,
+    r"exceeded limit for bytes billed": ErrorKind.QUOTA,
+    r"not supported|unsupported": ErrorKind.UNSUPPORTED,
+}
+_KNOWN = tuple((re.compile(words, re.IGNORECASE), kind) for words, kind in _WORDS.items())
 _HELP = {
     ErrorKind.AUTH: "check the profile's keyfile, or log in again: gcloud auth application-default login",
     ErrorKind.CONNECTION: "check the network, and api_endpoint of the profile if it is set, then run again",
@@ -211,11 +207,8 @@ def offset_of(sql: str, line: int, column: int) -> int | None:
     lines = sql.split("\n")
     if not 1 <= line <= len(lines):
         return None
-    shown = 1
-    for index, letter in enumerate(lines[line - 1]):
-        if shown >= column:
-            break
-        shown = (shown - 1) // _TAB * _TAB + _TAB + 1 if letter == "\t" else shown + 1
-    else:
-        index = len(lines[line - 1])
+    shown, index, text = 1, 0, lines[line - 1]
+    while index < len(text) and shown < column:
+        shown = (shown - 1) // _TAB * _TAB + _TAB + 1 if text[index] == "\t" else shown + 1
+        index += 1
     return sum(len(one) + 1 for one in lines[: line - 1]) + index

@@ -71,7 +71,11 @@ def refuse_misfit(field: pa.Field, standing: pa.DataType) -> None:
 
     numbers = ("is_integer", "is_decimal")
     one, other = family(field.type), family(standing)
-    if one != other and not (one in numbers and other in (*numbers, "is_floating")) and not pa.types.is_string(standing):
+    if (
+        one != other
+        and not (one in numbers and other in (*numbers, "is_floating"))
+        and not pa.types.is_string(standing)
+    ):
         raise EngineError(
             f"column {field.name} holds {field.type} and the table {standing}",
             kind=ErrorKind.TYPE,

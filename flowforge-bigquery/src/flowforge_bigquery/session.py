@@ -189,7 +189,13 @@ class BigQuerySession(Session):
         return table
 
     def _table_head(
-        self, relation: Relation, wanted: TableOptions, types: Mapping[str, str], kind: CreateKind, *, word: str = "TABLE"
+        self,
+        relation: Relation,
+        wanted: TableOptions,
+        types: Mapping[str, str],
+        kind: CreateKind,
+        *,
+        word: str = "TABLE",
     ) -> str:
         """``CREATE`` up to the query; where columns would stand is a NUL."""
         rest = options.clauses(wanted, types, self._dialect, kind)
@@ -418,7 +424,11 @@ class BigQuerySession(Session):
         """When the table was last changed, to the millisecond, and how large it was left."""
         with self._attempt():
             table = self._service.table(relation)
-        if table is None or table.table_type not in ("TABLE", "SNAPSHOT", "CLONE") or table.streaming_buffer is not None:
+        if (
+            table is None
+            or table.table_type not in ("TABLE", "SNAPSHOT", "CLONE")
+            or table.streaming_buffer is not None
+        ):
             return None
         changed = table.modified
         return None if changed is None else f"{changed.timestamp():.6f}-{table.num_rows}-{table.num_bytes}-{table.etag}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import math
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ import attrs
 import pytest
 
 from flowforge.contract import Capability, Dialect, EngineSpec, Executor, LoadMode, Session
-from flowforge.errors import EngineError, ErrorKind
+from flowforge.errors import EngineError, ErrorKind, UnsupportedError
 from flowforge.values import Namespace, Relation
 
 if TYPE_CHECKING:
@@ -137,6 +138,26 @@ class Lab:
     def folded(self, *names: str) -> list[str]:
         """Names as the engine gives them back."""
         return [self.dialect.fold(name) for name in names]
+
+    def expect_refusal(self, name: str, *, column: bool = False) -> None:
+        """End the test as expected when the dialect refuses a name, which it may with all but plain ones.
+
+        It has to do so before anything reaches the engine, and may never make another name of it.
+        """
+        try:
+            self.dialect.quote(name) if column else self.sql(self.relation(name))
+        except UnsupportedError as error:
+            if name.isidentifier() and name.isascii():
+                pytest.fail(f"a plain name is refused: {error.message}")
+            pytest.xfail(f"refused: {error.message}")
+
+    def allowed(self, name: str) -> str:
+        """*name* as that of a column, or one like it where the engine has no such names."""
+        try:
+            self.dialect.quote(name)
+        except UnsupportedError:
+            return re.sub(r"\W", " ", name)
+        return name
 
     def table(self, session: Session, name: str, columns: Mapping[str, Any]) -> Relation:
         """Load a table: column name -> values, or an Arrow array."""

@@ -71,7 +71,11 @@ class BigQueryServer:
         folder = self.root / ".duckdb" / "extensions"
         try:
             done = subprocess.run(
-                [str(self.python), "-c", _INSTALL, str(folder)], env=self._env, capture_output=True, text=True, check=False
+                [str(self.python), "-c", _INSTALL, str(folder)],
+                env=self._env,
+                capture_output=True,
+                text=True,
+                check=False,
             )
         except OSError as exc:
             raise NoServerError(f"cannot run {self.python}: {exc}") from exc

@@ -17,12 +17,13 @@ from flowforge.values import Location
 
 NOW = dt.datetime(2024, 1, 2, tzinfo=dt.UTC)
 SPECS = {spec.name: spec for spec in CHECKS}
+AWKWARD = 'awk"ward'
 COLUMNS = {
     "id": [1, 2, 3, 4],
     "same": ["a", "a", "b", "c"],
     "gaps": [1, None, 3, None],
     "signs": [-5, 1, 2, 0],
-    'awk"ward': [1, 1, 2, 3],
+    AWKWARD: [1, 1, 2, 3],
     "code": ["A1", "b2", "x'; DROP TABLE checked; --", None],
 }
 
@@ -35,14 +36,22 @@ REGEXES: list[tuple[dict[str, Any], int]] = [
 ]
 
 
-def bound(type_: str, **params: Any) -> BoundCheck:
+def columns_of(lab: Lab) -> dict[str, Any]:
+    return {lab.allowed(name): values for name, values in COLUMNS.items()}
+
+
+def bound(lab: Lab, type_: str, **params: Any) -> BoundCheck:
+    for key, value in params.items():
+        if value == AWKWARD or (isinstance(value, tuple) and AWKWARD in value):
+            names = tuple(lab.allowed(name) for name in ([value] if value == AWKWARD else value))
+            params[key] = names[0] if value == AWKWARD else names
     decl = CheckDecl(type_, type_, "t", SPECS[type_].params(**params), Location("t.yml"), column=params.get("column"))
     return BoundCheck(decl, SPECS[type_])
 
 
 def ask(lab: Lab, *checks: BoundCheck) -> list[CheckOutcome]:
     session = lab.session()
-    table = lab.table(session, "checked", COLUMNS)
+    table = lab.table(session, "checked", columns_of(lab))
     return run_checks(session, lab.executor.error, lab.dialect, lab.sql(table), checks, NOW)
 
 
@@ -51,13 +60,13 @@ CASES: list[tuple[str, dict[str, Any], int | None]] = [
     ("not_null", {"column": "gaps"}, 2),
     ("unique", {"column": "id"}, 0),
     ("unique", {"column": "same"}, None),
-    ("unique", {"column": 'awk"ward'}, None),
+    ("unique", {"column": AWKWARD}, None),
     ("greater_equal", {"column": "signs", "threshold": -5}, 0),
     ("greater_equal", {"column": "signs"}, 1),
     ("row_count_between", {"min_rows": 4, "max_rows": 4}, 0),
     ("row_count_between", {"min_rows": 5}, None),
     ("unique", {"columns": ("id", "same")}, 0),
-    ("unique", {"columns": ("same", 'awk"ward')}, 1),
+    ("unique", {"columns": ("same", AWKWARD)}, 1),
     ("accepted_values", {"column": "signs", "values": (-5, 0, 1, 2)}, 0),
     ("accepted_values", {"column": "gaps", "values": (1,)}, 1),
     ("accepted_values", {"column": "same", "values": ("a", "b")}, 1),
@@ -67,7 +76,7 @@ CASES: list[tuple[str, dict[str, Any], int | None]] = [
     ("between", {"column": "signs", "min": -5, "max": 2}, 0),
     ("between", {"column": "signs", "min": -5, "max": 2, "inclusive": False}, 2),
     ("between", {"column": "gaps", "max": 2}, 1),
-    ("accepted_range", {"column": 'awk"ward', "min": 2}, 2),
+    ("accepted_range", {"column": AWKWARD, "min": 2}, 2),
     ("expression", {"expression": "id >= 1"}, 0),
     ("expression", {"expression": "gaps = id AND id < 3"}, 2),
     ("no_gaps", {"column": "id"}, 0),
@@ -86,14 +95,14 @@ CASES: list[tuple[str, dict[str, Any], int | None]] = [
 
 @pytest.mark.parametrize(("type_", "params", "failures"), CASES)
 def test_each_check_alone(lab: Lab, type_: str, params: dict[str, Any], failures: int | None) -> None:
-    (outcome,) = ask(lab, bound(type_, **params))
+    (outcome,) = ask(lab, bound(lab, type_, **params))
     assert outcome.status == ("pass" if failures == 0 else "fail"), outcome.message
     if failures:
         assert outcome.failures == failures
 
 
 def test_all_of_them_together_say_the_same(lab: Lab) -> None:
-    outcomes = ask(lab, *(bound(type_, **params) for type_, params, _ in CASES))
+    outcomes = ask(lab, *(bound(lab, type_, **params) for type_, params, _ in CASES))
     assert [outcome.status for outcome in outcomes] == ["pass" if failures == 0 else "fail" for *_, failures in CASES]
 
 
@@ -102,11 +111,11 @@ def test_regular_expressions(lab: Lab, params: dict[str, Any], failures: int) ->
     try:
         lab.dialect.regex_match("a", "b")
     except UnsupportedError:
-        (outcome,) = ask(lab, bound("regex_match", **params))
+        (outcome,) = ask(lab, bound(lab, "regex_match", **params))
         assert outcome.status == "error"
         assert "regular expressions" in (outcome.message or "")
         return
-    (outcome,) = ask(lab, bound("regex_match", **params))
+    (outcome,) = ask(lab, bound(lab, "regex_match", **params))
     assert (outcome.status, outcome.failures) == ("fail" if failures else "pass", failures), outcome.message
 
 
@@ -166,9 +175,9 @@ ACROSS: list[tuple[str, dict[str, Any], int | None]] = [
 @pytest.mark.parametrize(("type_", "params", "failures"), ACROSS)
 def test_checks_of_two_tables(lab: Lab, type_: str, params: dict[str, Any], failures: int | None) -> None:
     session = lab.session()
-    tables = {"t": lab.table(session, "checked", COLUMNS), "parents": lab.table(session, "parents", PARENTS)}
+    tables = {"t": lab.table(session, "checked", columns_of(lab)), "parents": lab.table(session, "parents", PARENTS)}
     sql = {name: lab.sql(table) for name, table in tables.items()}
-    check = bound(type_, **params)
+    check = bound(lab, type_, **params)
     (outcome,) = run_checks(session, lab.executor.error, lab.dialect, sql["t"], [check], NOW, lambda _, name: sql[name])
     assert outcome.status == ("pass" if failures == 0 else "fail"), outcome.message
     if failures:
@@ -179,9 +188,9 @@ def test_checks_of_two_tables(lab: Lab, type_: str, params: dict[str, Any], fail
 def test_an_empty_table_has_no_failing_rows(lab: Lab, type_: str) -> None:
     """Only those that want rows complain."""
     session = lab.session()
-    table = lab.table(session, "checked", COLUMNS)
+    table = lab.table(session, "checked", columns_of(lab))
     session.execute(f"DELETE FROM {lab.sql(table)}")
-    mine = [bound(type_, **params) for other, params, _ in CASES if other == type_]
+    mine = [bound(lab, type_, **params) for other, params, _ in CASES if other == type_]
     outcomes = run_checks(session, lab.executor.error, lab.dialect, lab.sql(table), mine, NOW)
     wants_rows = type_ in ("row_count_between", "not_empty", "at_least_one", "freshness")
     assert {outcome.status for outcome in outcomes} <= {"fail" if wants_rows else "pass"}
@@ -189,14 +198,17 @@ def test_an_empty_table_has_no_failing_rows(lab: Lab, type_: str) -> None:
 
 def test_a_missing_column_hides_no_other_check(lab: Lab) -> None:
     good, broken, bad = ask(
-        lab, bound("not_null", column="id"), bound("not_null", column="ghost"), bound("not_null", column="gaps")
+        lab,
+        bound(lab, "not_null", column="id"),
+        bound(lab, "not_null", column="ghost"),
+        bound(lab, "not_null", column="gaps"),
     )
     assert (good.status, broken.status, bad.status) == ("pass", "error", "fail")
     assert lab.dialect.fold("ghost") in (broken.message or "")
 
 
 def test_a_column_name_is_never_executed(lab: Lab) -> None:
-    (outcome,) = ask(lab, bound("not_null", column="id; DROP TABLE checked; --"))
+    (outcome,) = ask(lab, bound(lab, "not_null", column="id; DROP TABLE checked; --"))
     assert outcome.status == "error"
     assert lab.session().kind_of(lab.relation("checked")) is not None
 
@@ -204,6 +216,6 @@ def test_a_column_name_is_never_executed(lab: Lab) -> None:
 def test_freshness_counts_from_now(lab: Lab) -> None:
     session = lab.session()
     table = lab.table(session, "dated", {"at": [dt.datetime(2024, 1, 1, 23, 0), dt.datetime(2023, 1, 1)]})  # noqa: DTZ001
-    checks = [bound("freshness", column="at", max_delay_minutes=minutes) for minutes in (61, 59)]
+    checks = [bound(lab, "freshness", column="at", max_delay_minutes=minutes) for minutes in (61, 59)]
     fresh, stale = run_checks(session, lab.executor.error, lab.dialect, lab.sql(table), checks, NOW)
     assert (fresh.status, stale.status) == ("pass", "fail")

@@ -122,6 +122,7 @@ def test_equal_columns_have_one_layout(lab: Lab) -> None:
 
 @pytest.mark.parametrize("name", ["two words", "a, b", 'qu"ote', "UPPER", "ünïcödé"])
 def test_names_that_are_hard(lab: Lab, name: str) -> None:
+    lab.expect_refusal(name, column=True)
     session = lab.session()
     table = lab.table(session, "t", {name: [1]})
     other = lab.table(session, "other", {name + "x": [1]})

@@ -51,6 +51,8 @@ def test_null_is_a_value_to_write(lab: Lab) -> None:
 
 def test_names_that_need_quotes(lab: Lab) -> None:
     session = lab.session()
+    for name in ("tar get", "sta.ged"):
+        lab.expect_refusal(name)
     target = lab.table(session, "tar get", {"the key": [1], "order": ["a"]})
     staged = lab.table(session, "sta.ged", {"the key": [1, 2], "order": ["A", "B"]})
     session.merge(target, staged, ["the key"], ["the key", "order"])

@@ -249,6 +249,7 @@ def test_a_commit_of_unknown_end_can_be_settled(lab: Lab) -> None:
 
 @pytest.mark.parametrize("name", ["select", "two words", 'quo"te', "ünïcödé", "UPPER"])
 def test_awkward_names(lab: Lab, name: str) -> None:
+    lab.expect_refusal(name)
     press = Press(lab)
     for value in (1, 2):
         press.publish(press.publication(name, rows=[value]))
@@ -258,6 +259,7 @@ def test_awkward_names(lab: Lab, name: str) -> None:
 
 
 def test_a_name_with_a_dot_is_not_taken_for_a_schema(lab: Lab) -> None:
+    lab.expect_refusal("dot.ted")
     press = Press(lab)
     press.publish(press.publication("dot.ted", rows=[1]))
     assert list(read_meta(press.session, lab.dialect, press.meta)) == ['"dot.ted"']

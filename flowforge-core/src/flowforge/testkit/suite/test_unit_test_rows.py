@@ -24,10 +24,11 @@ PLAIN: list[tuple[list[Any], str | None]] = [
 
 
 def asked(lab: Lab, values: list[Any], word: str | None, *, texts: bool = False) -> list[Any]:
+    awkward = lab.allowed('awk"ward')
     rows = Rows(
-        ("n", 'awk"ward'), tuple((str(index) if texts else index, value) for index, value in enumerate(values)), texts
+        ("n", awkward), tuple((str(index) if texts else index, value) for index, value in enumerate(values)), texts
     )
-    types = {} if word is None else {'awk"ward': word}
+    types = {} if word is None else {awkward: word}
     select = select_of(rows, types | ({"n": "bigint"} if texts else {}), lab.dialect, PLACE, "input")
     session = lab.session()
     relation = Relation("ff_given")
