@@ -17,9 +17,9 @@ from flowforge_bigquery.functions import FUNCTIONS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_NOT_IN_COLUMNS = re.compile(r'[!"$()*,./;?@\[\\\]^`{}~\x00-\x1f\x7f]')
+_SIGNS_IN_COLUMNS = frozenset("&%=+:'<>#|")
 _LONGEST_COLUMN = 300
-_IN_TABLES = ("L", "M", "N", "Pc", "Pd", "Zs")
+_IN_NAMES = ("L", "M", "N", "Pc", "Pd", "Zs")
 _PLACE = re.compile(r"[A-Za-z0-9_.:-]{1,1024}")
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\x00"}
 _ESCAPED = str.maketrans(_ESCAPES)
@@ -54,9 +54,9 @@ class BigQueryDialect(Dialect):
 
     def quote(self, name: str) -> str:
         """A column's name, or an alias, in backticks. Nothing in it needs an escape: what would, is no name."""
-        wrong = _NOT_IN_COLUMNS.search(name)
+        wrong = _unfit(name, _SIGNS_IN_COLUMNS)
         if not name or wrong or len(name) > _LONGEST_COLUMN:
-            reason = f"{wrong[0]!r} is in it" if wrong else "it is longer than 300 letters" if name else "it is empty"
+            reason = f"{wrong!r} is in it" if wrong else "it is longer than 300 letters" if name else "it is empty"
             raise UnsupportedError(
                 f"{name[:60]!r} cannot be the name of a column in BigQuery: {reason}", help="choose another name"
             )
@@ -135,9 +135,19 @@ class BigQueryDialect(Dialect):
         listed = ", ".join(f"{one} AS v{nr}" for nr, one in enumerate(expressions))
         return f"TO_HEX(MD5(TO_JSON_STRING(STRUCT({listed}))))"
 
+    def ordered(self, expression: str, *, descending: bool) -> str:
+        """Inside of an aggregate, BigQuery has NULL at the end of a falling order only."""
+        return f"{expression} DESC" if descending else f"{expression} IS NULL, {expression}"
+
     def count_if(self, condition: str) -> str:
         """BigQuery's own."""
         return f"COUNTIF({condition})"
+
+
+def _unfit(name: str, signs: frozenset[str] = frozenset()) -> str:
+    """The first letter of *name* that no name may have; empty: none."""
+    found = (one for one in name if one not in signs and not unicodedata.category(one).startswith(_IN_NAMES))
+    return next(found, "")
 
 
 def table_name(name: str) -> str:
@@ -148,9 +158,9 @@ def table_name(name: str) -> str:
     UnsupportedError
         For what BigQuery does not allow.
     """
-    wrong = next((one for one in name if not unicodedata.category(one).startswith(_IN_TABLES)), None)
-    if not name or wrong is not None:
-        reason = f"{wrong!r} is in it" if wrong is not None else "it is empty"
+    wrong = _unfit(name)
+    if not name or wrong:
+        reason = f"{wrong!r} is in it" if wrong else "it is empty"
         raise UnsupportedError(
             f"{name[:60]!r} cannot be the name of a table in BigQuery: {reason}",
             help="letters, digits, spaces, _ and - are allowed: choose another name or alias",

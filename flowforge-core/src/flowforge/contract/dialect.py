@@ -130,6 +130,10 @@ class Dialect(ABC):
         """
         return None
 
+    def ordered(self, expression: str, *, descending: bool) -> str:
+        """*expression* as an item of the order inside of an aggregate, with NULL at the end."""
+        return f"{expression} {'DESC' if descending else 'ASC'} NULLS LAST"
+
     def count_if(self, condition: str) -> str:
         """An aggregate: in how many rows is *condition* true? NULL counts as false."""
         return f"COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0)"

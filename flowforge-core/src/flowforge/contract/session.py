@@ -64,6 +64,10 @@ class Session(ABC):
     def query(self, sql: str) -> pa.RecordBatchReader:
         """Run one query and stream its rows. The reader must be read or closed before the next statement."""
 
+    def estimate(self, sql: str) -> int | None:
+        """How many bytes a statement would read, without running it; ``None``: not this one. Needs ``ESTIMATE``."""
+        raise UnsupportedError("this engine does not tell what a statement costs before it runs")
+
     # writing
 
     @abstractmethod

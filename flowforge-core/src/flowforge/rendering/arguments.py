@@ -151,7 +151,7 @@ def _parts() -> str:
     return f"the parts are {', '.join(PARTS)}"
 
 
-def ordering(value: Any, say: Callable[[str], str]) -> str:
+def ordering(value: Any, dialect: Dialect, say: Callable[[str], str]) -> str:
     """What an aggregate is ordered by: expressions, each with ``asc`` or ``desc`` behind it or not.
 
     *say* gives an expression in the SQL of the engine.
@@ -165,7 +165,7 @@ def ordering(value: Any, say: Callable[[str], str]) -> str:
         down = len(words) == 2 and words[1].lower() == "desc"
         if len(words) == 2 and words[1].lower() in ("asc", "desc"):
             item = words[0]
-        written.append(f"{say(expression(item, 'order_by'))} {'DESC' if down else 'ASC'} NULLS LAST")
+        written.append(dialect.ordered(say(expression(item, "order_by")), descending=down))
     return ", ".join(written)
 
 

@@ -162,9 +162,8 @@ class _Writer:
         if not isinstance(sep, str):
             raise WrongArgument("the separator is no text", "for example ff_string_agg('name', ', ', order_by='id')")
         separator = literal(self._dialect, sep)
-        return self._write(
-            "string_agg", expr=self._expr(expr), separator=separator, order_by=ordering(order_by, self._say)
-        )
+        order = ordering(order_by, self._dialect, self._say)
+        return self._write("string_agg", expr=self._expr(expr), separator=separator, order_by=order)
 
     def bool_or(self, expr: str) -> str:
         return self._write("bool_or", expr=self._expr(expr))

@@ -127,6 +127,19 @@ def test_many_sessions_publish_at_the_same_time(lab: Lab) -> None:
             assert lab.rows(session, lab.relation(f"t_{worker}_{nr}")) == [(worker * 100 + nr,)]
 
 
+@requires(Capability.ESTIMATE)
+def test_an_estimate_runs_nothing(lab: Lab) -> None:
+    session = lab.session()
+    table = lab.table(session, "t", {"id": list(range(1000))})
+    size = session.estimate(f"SELECT * FROM {lab.sql(table)}")
+    assert size is not None
+    assert size > 0
+    session.estimate(f"DELETE FROM {lab.sql(table)} WHERE 1 = 1")
+    assert lab.count(session, table) == 1000
+    with lab.refused(ErrorKind.MISSING):
+        session.estimate(f"SELECT * FROM {lab.sql(lab.relation('ghost'))}")
+
+
 def test_a_stream_may_be_left_unfinished(lab: Lab) -> None:
     session = lab.session()
     table = lab.table(session, "t", {"id": list(range(50_000))})
