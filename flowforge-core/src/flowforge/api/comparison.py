@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from flowforge.api.described import ProjectState, describe
 from flowforge.api.git import Repository
 from flowforge.api.manifest_file import read_manifest
 from flowforge.errors import FlowForgeError, ProjectErrors, StateError
+from flowforge.project.contract_changes import ContractChange, compare_contracts
 
 if TYPE_CHECKING:
     from flowforge.api.project import Project
@@ -25,6 +27,20 @@ class Comparison:
     before: ProjectState
     after: ProjectState
     changes: Changes
+
+    def contract_changes(self, names: Iterable[str] | None = None) -> tuple[ContractChange, ...]:
+        """What became of the promises of contracts, the breaking changes first.
+
+        Parameters
+        ----------
+        names:
+            Only those of these nodes; of what was removed, only without.
+        """
+        found = compare_contracts(self.before.contracts or {}, self.after.contracts or {})
+        if self.before.contracts is None:
+            return ()
+        kept = None if names is None else frozenset(names)
+        return tuple(one for one in found if kept is None or one.table in kept)
 
 
 def compare_with_file(project: Project, path: Path) -> Comparison:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from flowforge.project.contract_changes import state_of
 from flowforge.rendering.engines import find_among
 from flowforge.run.definition import Definition, definitions
 
@@ -42,11 +43,19 @@ class NodeState:
 
 @attrs.frozen
 class ProjectState:
-    """All nodes of a project by name, as they are for one engine."""
+    """All nodes of a project by name, as they are for one engine.
+
+    Parameters
+    ----------
+    contracts:
+        By the node that makes the table, or by the id of the source, as :func:`state_of` makes them; ``None``: nobody
+        has kept them.
+    """
 
     project: str
     engine: str
     nodes: Mapping[str, NodeState]
+    contracts: Mapping[str, Mapping[str, Any]] | None = attrs.field(factory=dict)
 
 
 def definitions_of(project: Project, like: Project | None = None) -> Mapping[str, Definition]:
@@ -94,7 +103,8 @@ def describe(project: Project, like: Project | None = None) -> ProjectState:
             config={key: _redacted(value, redact) for key, value in found.config.items()},
             files=dict(found.files),
         )
-    return ProjectState(project.manifest.project, (like or project).engine.name, nodes)
+    contracts = {key: _redacted(state_of(one), redact) for key, one in project.manifest.contracts.items()}
+    return ProjectState(project.manifest.project, (like or project).engine.name, nodes, contracts)
 
 
 def _redacted(value: Any, redact: Any) -> Any:

@@ -45,6 +45,8 @@ def write_manifest(path: Path, state: ProjectState) -> Path:
         "engine": state.engine,
         "nodes": {name: attrs.asdict(node) for name, node in sorted(state.nodes.items())},
     }
+    if state.contracts is not None:
+        content["contracts"] = dict(state.contracts)
     content["checksum"] = _checksum(content)
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +96,7 @@ def read_manifest(path: Path) -> ProjectState:
             name: NodeState(**{**node, "depends_on": tuple(node["depends_on"])})
             for name, node in content["nodes"].items()
         }
-        return ProjectState(content["project"], content["engine"], nodes)
+        return ProjectState(content["project"], content["engine"], nodes, content.get("contracts"))
     except (KeyError, TypeError, AttributeError) as error:
         raise StateError(f"{str(path)!r} lacks what a manifest needs", code="FF2341", help=again) from error
 

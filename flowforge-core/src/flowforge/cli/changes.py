@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from flowforge.errors import shown
 
 if TYPE_CHECKING:
     from flowforge.api.changes import Change, Changes
+    from flowforge.project.contract_changes import ContractChange
 
 _MOST = 30  # nodes of a kind in a comment; hosts cut or refuse long ones
 
 
-def as_text(changes: Changes, against: str, lines: bool = True) -> Iterator[str]:
+def as_text(
+    changes: Changes, against: str, lines: bool = True, contracts: Sequence[ContractChange] = ()
+) -> Iterator[str]:
     """The differences for a terminal.
 
     Parameters
     ----------
     lines:
         Show the lines that changed, too.
+    contracts:
+        What became of the promises of contracts.
     """
     for name in changes.added:
         yield f"added     {_short(name)}"
@@ -33,13 +39,40 @@ def as_text(changes: Changes, against: str, lines: bool = True) -> Iterator[str]
                 yield f"            and {one.more} more lines"
     for name in changes.affected:
         yield f"affected  {_short(name)}"
+    width = max((len(one.level.value) for one in contracts), default=0)
+    for promise in contracts:
+        yield f"contract  {promise.level.value.ljust(width)}  {_promised(promise)}: {shown(promise.words)}"
     yield _totals(changes, against)
+    if contracts:
+        yield _levels(contracts)
 
 
-def as_markdown(changes: Changes, against: str, lines: bool = True) -> Iterator[str]:
-    """The differences for a comment on a pull request."""
+def _promised(change: ContractChange) -> str:
+    """The table, or the column, that a promise is about."""
+    return shown(f"{change.table.removesuffix('.ff')}{f'.{change.column}' if change.column is not None else ''}")
+
+
+def _levels(contracts: Sequence[ContractChange]) -> str:
+    counts = Counter(one.level.value for one in contracts)
+    return f"changes of contracts: {', '.join(f'{count} {level}' for level, count in counts.items())}"
+
+
+def as_markdown(
+    changes: Changes, against: str, lines: bool = True, contracts: Sequence[ContractChange] = ()
+) -> Iterator[str]:
+    """The differences for a comment on a pull request; the arguments are those of :func:`as_text`."""
     yield f"### Changes since `{_code(against)}`"
     yield ""
+    if contracts:
+        yield f"**{_levels(contracts)}**"
+        yield ""
+        yield "| contract | column | what |"
+        yield "| --- | --- | --- |"
+        for promise in contracts[:_MOST]:
+            yield f"| {promise.level.value} | `{_code(_promised(promise))}` | {_cell(promise.words)} |"
+        if len(contracts) > _MOST:
+            yield f"| | | and {len(contracts) - _MOST} more |"
+        yield ""
     if not (changes.added or changes.removed or changes.modified):
         yield "No model or seed is different."
         return

@@ -77,9 +77,18 @@ def _later(*keys: str) -> Mapping[str, str]:
     return dict.fromkeys(keys, "")
 
 
+_IN_A_CONTRACT = (
+    "say it in the contract of the table, a file that ends in .contracts.yml: `table: orders`, `columns: {{id: {}}}`"
+)
+
+
 @attrs.frozen
 class _Column:
-    later_keys: ClassVar[Mapping[str, str]] = _later("data_type", "constraints", "meta", "tags", "quote", "config")
+    later_keys: ClassVar[Mapping[str, str]] = {
+        **_later("meta", "tags", "quote", "config"),
+        "data_type": _IN_A_CONTRACT.format("{type: bigint}"),
+        "constraints": _IN_A_CONTRACT.format("{nullable: false, unique: true}"),
+    }
 
     name: str = attrs.field(validator=is_name)
     description: str | None = None
@@ -88,9 +97,12 @@ class _Column:
 
 @attrs.frozen
 class _Entry:
-    later_keys: ClassVar[Mapping[str, str]] = _later(
-        "docs", "constraints", "contract", "access", "group", "versions", "latest_version"
-    )
+    later_keys: ClassVar[Mapping[str, str]] = {
+        **_later("docs", "access", "group", "versions", "latest_version"),
+        "constraints": _IN_A_CONTRACT.format("{nullable: false, unique: true}"),
+        "contract": "write `enforce_schema: {mode: verify}` into the contract of the table, a file that ends in "
+        ".contracts.yml",
+    }
 
     name: str = attrs.field(validator=is_name)
     description: str | None = None

@@ -53,7 +53,8 @@ _FETCH = (
 _LATER: Mapping[str, str] = {
     "http": _FETCH,
     "api": _FETCH,
-    "contract": "declare checks in a YAML file below the models: `columns: [{name: id, checks: [not_null]}]`",
+    "contract": "write it beside the model, in a file such as orders.contracts.yml: `table: orders`, "
+    "`columns: {id: {type: bigint, nullable: false}}`, `enforce_schema: {mode: verify}`",
     "checks": "declare them in a YAML file below the models: `checks:` of the model or of its columns",
     "on_fail": "a check says `severity: warn` or `severity: error` for itself",
 }
