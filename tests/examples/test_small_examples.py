@@ -349,3 +349,24 @@ def test_settings_of_models(copy_example: CopyExample) -> None:
     assert example.query(indexes) == [("customers", False), ("customers", True), ("top_customers", False)]
     outcome = example.flowforge("ls", "model_settings", "-s", "group:finance")
     assert outcome.out.split() == ["revenue", "top_customers"], outcome.text
+
+
+def test_promised_columns(copy_example: CopyExample) -> None:
+    example = copy_example("promised_columns")
+    example.build()
+    columns = (
+        "select column_name, data_type from duckdb_columns() where table_name = 'orders_paid' order by column_index"
+    )
+    assert example.query(columns) == [
+        ("order_id", "BIGINT"),
+        ("payments", "BIGINT"),
+        ("paid_cents", "BIGINT"),
+        ("last_paid_on", "DATE"),
+    ]
+    seed = example.path / "seeds" / "payments.csv"
+    seed.write_text(seed.read_text(encoding="utf-8").replace("1250", "1250.5"), encoding="utf-8")
+    outcome = example.flowforge("build", "promised_columns")
+    assert outcome.code == 1, outcome.text
+    assert "1250.5 becomes" in outcome.err
+    assert example.query("select sum(cents) from payments_clean") == [(3230,)]
+    assert example.query("select paid_cents from orders_paid where order_id = 10") == [(1250,)]
