@@ -66,7 +66,8 @@ class NodeStarted(Event):
 @attrs.frozen
 class NodeFinished(Event):
     """A node ended. *duration* is in seconds of wall time; *sql* is compiled and holds no secret; *index* counts what
-    ended, from 1. *windows_done* and *windows_failed* are starts and ends in UTC, of a node that is built in windows."""
+    ended, from 1. *windows_done* and *windows_failed* are starts and ends in UTC, of a node that is built in windows. *quarantined* is the number of new rows
+    that were put aside."""
 
     node_run_id: str
     node: str
@@ -86,6 +87,7 @@ class NodeFinished(Event):
     inputs: tuple[Relation, ...] = ()
     windows_done: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
     windows_failed: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
+    quarantined: int = 0
 
 
 @attrs.frozen

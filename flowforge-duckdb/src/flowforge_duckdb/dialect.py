@@ -131,6 +131,10 @@ class DuckDBDialect(Dialect):
         texts = (f"CAST({one} AS VARCHAR)" for one in expressions)
         return f"md5({' || '.join(_measured(text) for text in texts)})"
 
+    def exact_text(self, expression: str, type_: pa.DataType) -> str:
+        """DuckDB's own text: numbers come back from it as they were, and texts inside of other values are quoted."""
+        return f"CAST({expression} AS VARCHAR)"
+
     def count_if(self, condition: str) -> str:
         """A filtered count."""
         return f"count(*) FILTER (WHERE {condition})"

@@ -128,6 +128,10 @@ class PostgresDialect(Dialect):
         texts = (f"CAST({one} AS VARCHAR)" for one in expressions)
         return f"md5({' || '.join(_measured(text) for text in texts)})"
 
+    def exact_text(self, expression: str, type_: pa.DataType) -> str:
+        """The server's own text; this plugin's sessions pin the settings that could change it."""
+        return f"CAST({expression} AS text)"
+
     def count_if(self, condition: str) -> str:
         """A filtered count."""
         return f"count(*) FILTER (WHERE {condition})"

@@ -28,6 +28,7 @@ from flowforge.run.audit import Auditor
 from flowforge.run.bus import EventBus
 from flowforge.run.check_order import order_checks
 from flowforge.run.check_tables import CheckTables
+from flowforge.run.keeping import Keeper
 from flowforge.run.ledger import Ledger
 from flowforge.run.modules import ProjectModules
 from flowforge.run.node import Bench
@@ -134,7 +135,17 @@ def run_nodes(
                 tidy(project, session, run_id, plan, store)
                 registered = _registered(open_session, sessions, f"flowforge/{run_id}")
                 ledger = make_ledger(project, session, plan, options, registered, compiler)
-            bench = _bench(project, options, run_id, auditor, plan, ledger, open_session, stop, compiler, modules)
+            keeper = Keeper.of(
+                project.manifest.checks,
+                project.plugins.checks,
+                CheckTables(project.manifest, compiler, executor.dialect, executor.namespace),
+                executor.error,
+                project.redactor.redact,
+                auditor.put_aside if command == "build" else lambda checks, counts: None,
+            )
+            bench = _bench(
+                project, options, run_id, auditor, plan, ledger, open_session, stop, compiler, modules, keeper
+            )
             if examiner is not None:
                 bench = attrs.evolve(bench, examine=examiner.examine)
 
@@ -282,6 +293,7 @@ def _bench(
     stop: Stop,
     compiler: Compiler,
     modules: ProjectModules,
+    keeper: Keeper,
 ) -> Bench:
     executor, redact = project.executor, project.redactor.redact
 
@@ -316,6 +328,7 @@ def _bench(
         make_audit=auditor.audit_of,
         redact=redact,
         ledger=ledger,
+        quarantine_of=lambda node: keeper.quarantine_of(node, ledger),
         keep_last=options.keep_last,
         read_by_others=lambda name: bool(project.dag.children_of(name)),
         retry=lambda attempt, node: retrying(

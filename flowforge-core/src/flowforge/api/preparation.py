@@ -15,7 +15,9 @@ from flowforge.api.source_files import state_of_files
 from flowforge.contract import Capability, Executor, Session
 from flowforge.errors import ConfigFileError, EngineError
 from flowforge.materialize.leftovers import cleaned, drop_leftovers, find_leftovers
+from flowforge.materialize.quarantine import PREFIX, quarantine_relation
 from flowforge.project.manifest import Source
+from flowforge.project.quarantining import quarantine_checks
 from flowforge.project.windows import Window
 from flowforge.run.compile import Compiler
 from flowforge.run.definition import Definer
@@ -24,6 +26,7 @@ from flowforge.run.plan import Plan, PlanNode, place
 from flowforge.run.snapshot import take_snapshot
 from flowforge.run.span import Span
 from flowforge.run.survey import due, survey_of
+from flowforge.state.decisions import ensure_log
 from flowforge.state.lease import Leases
 from flowforge.state.meta import ensure_meta, meta_table
 from flowforge.state.store import StateStore
@@ -46,6 +49,8 @@ def tidy(project: Project, session: Session, run_id: str, plan: Plan, store: Sta
     table = ensure_meta(session, executor.dialect, executor.namespace)
     if has_windows(plan):
         ensure_windows(session, executor.dialect, executor.namespace)
+    if has_quarantine(project, session, plan):
+        ensure_log(session, executor.dialect, executor.namespace)
     dead = [run.run_id for run in store.unfinished_runs(socket.gethostname())]
     if dead:
         ended = executor.reap(dead)
@@ -90,7 +95,12 @@ def make_ledger(
     wanted = manifest.nodes if noting else plan.steps
     places = [place(manifest.nodes[name], home) for name in wanted if manifest.nodes[name].materialized != "ephemeral"]
     snapshot = take_snapshot(
-        session, executor.dialect, home, meta_table(home), _places(places), windows=has_windows(plan)
+        session,
+        executor.dialect,
+        home,
+        meta_table(home),
+        _places(places),
+        windows=has_windows(plan),
     )
     return Ledger(
         manifest,
@@ -109,6 +119,21 @@ def has_windows(plan: Plan) -> bool:
     """Whether some node of the plan is built in windows."""
     found = (step.node.config.incremental for step in plan.steps.values())
     return any(settings is not None and settings.in_windows for settings in found)
+
+
+def has_quarantine(project: Project, session: Session, plan: Plan) -> bool:
+    """Whether rows of some node of the plan are put aside, or were."""
+    if plan.steps.keys() & quarantine_checks(project.manifest.checks).keys():
+        return True
+    dialect = project.executor.dialect
+    places = dict.fromkeys(Namespace(step.relation.schema, step.relation.database) for step in plan.steps.values())
+    standing = {info.relation.name.casefold() for place in places for info in session.relations(place)}
+    if not any(name.startswith(PREFIX) for name in standing):
+        return False
+    return any(
+        dialect.fold(quarantine_relation(dialect, step.relation).name).casefold() in standing
+        for step in plan.steps.values()
+    )
 
 
 def span_of(options: RunOptions) -> Span:

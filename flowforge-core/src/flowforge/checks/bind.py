@@ -117,6 +117,15 @@ def bind(
 
     params = structure_plain(data, spec.params, problems=problems, locate=locate, error=CheckConfigError)
     limits = _limits(raw, spec, mine, problems)
+    if raw.on_fail == "quarantine" and spec.row_condition is None:
+        problems.add(
+            CheckConfigError(
+                f"the check {raw.type!r} does not say of single rows that they fail, so none can be put aside",
+                code="FF3020",
+                location=raw.locate_common("on_fail"),
+                help="`on_fail: stop` keeps the old rows, `on_fail: warn` publishes the new ones and reports it",
+            )
+        )
     reads = _reads(raw, spec, params, resolve, problems)
     problems.raise_if_any()
     table = raw.table or reads[0].name
@@ -136,6 +145,9 @@ def bind(
         error_if=limits.get("error_if"),
         reads=reads,
         own=mine,
+        on_fail=raw.on_fail or {"error": "stop"}.get(raw.severity, "warn"),
+        judges_rows=spec.row_condition is not None,
+        is_silent=raw.is_silent and not raw.prefix,  # contracts always stop
     )
 
 
@@ -198,6 +210,8 @@ def _limits(raw: RawCheck, spec: CheckSpec, mine: OwnCheck | None, problems: Pro
                 )
             if limit.percent and spec.query is not None:
                 raise ValueError("cannot be a percentage here: the rows of a comparison have no whole")
+            if key == "warn_if" and raw.on_fail == "quarantine":
+                raise ValueError("says nothing with `on_fail: quarantine`, which always reports the rows")
             if key == "error_if" and raw.severity != "error":
                 raise ValueError(f"says nothing with `severity: {raw.severity}`")
             if key == "warn_if" and raw.severity == "error" and raw.error_if is None:

@@ -147,6 +147,15 @@ def _is_orphan(ctx: CheckContext) -> str:
     )
 
 
+def _has_no_parent(ctx: CheckContext) -> str:
+    """The same as a condition on a row; the keys have another name, so that the row's column is meant."""
+    params = ctx.params
+    column, key = ctx.column(params.column), ctx.column(params.to_field)
+    keys = f"SELECT ff_parents.{key} AS ff_key FROM {_from(ctx.table(params.to), params.to_where)} AS ff_parents"
+    orphan = f"{column} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ({keys}) AS ff_keys WHERE ff_keys.ff_key = {column})"
+    return orphan if params.where is None else f"({params.where}) AND {orphan}"
+
+
 def _uncovered(ctx: CheckContext) -> str:
     source, target = ctx.params.source, ctx.params.target
     mine = [ctx.column(name) for name in source.key]
@@ -268,6 +277,7 @@ RELATIONSHIPS = CheckSpec(
     summary="Each value stands in a column of another table; NULL is good.",
     params=RelationshipsParams,
     query=_is_orphan,
+    rejects=_has_no_parent,
     reads=lambda params: (params.to,),
     message=lambda params, count: f"has {number(count, 'row')} whose value is not in {params.to}.{params.to_field}",
 )

@@ -36,7 +36,7 @@ from flowforge.values import Location
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["BoundCheck", "CheckOutcome", "Translate", "run_checks"]
+__all__ = ["BoundCheck", "CheckOutcome", "Translate", "run_checks", "subject"]
 
 Translate = Callable[[BaseException], EngineError | None]
 """An executor's ``error``: the driver's exception in the contract's words."""

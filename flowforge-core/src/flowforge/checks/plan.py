@@ -64,12 +64,15 @@ class BoundCheck:
         Writes the query, for a check in SQL that the project brings itself.
     ask:
         Runs the function, for one in Python.
+    spared:
+        A boolean row expression: rows that somebody has released from this check. ``None``: there are none.
     """
 
     check: CheckDecl
     spec: CheckSpec
     write: Callable[[], OwnQuery] | None = None
     ask: Callable[[Session], Verdict] | None = None
+    spared: str | None = None
 
 
 @attrs.frozen
@@ -146,6 +149,9 @@ def check_sql(dialect: Dialect, relation_sql: str, bound: BoundCheck, tables: Ta
         own = bound.write()
         return CheckSql(own.shown, query=own.sql, counted=own.counts, locate=own.locate)
     ctx = CheckContext(dialect, relation_sql, bound.check.params, functools.partial(tables, bound.check))
+    if bound.spared is not None and spec.row_condition is not None:
+        flag = f"({spec.row_condition(ctx)}) AND NOT ({bound.spared})"
+        return CheckSql(_failing(relation_sql, flag), flag=flag)
     if spec.query is not None:
         query = spec.query(ctx)
         return CheckSql(query, query=query, judged=spec.judge is not None)
@@ -154,12 +160,16 @@ def check_sql(dialect: Dialect, relation_sql: str, bound: BoundCheck, tables: Ta
         return CheckSql(f"SELECT {aggregate} AS measured FROM {relation_sql} AS {_SOURCE}", aggregate=aggregate)
     assert spec.violation is not None  # one of the three is always there
     violation = spec.violation(ctx)
-    # A window function cannot stand in WHERE, so the flag is a column first.
-    failing = (
+    failing = _failing(relation_sql, violation)
+    return CheckSql(failing, flag=spec.tally(ctx) if spec.tally is not None else violation)
+
+
+def _failing(relation_sql: str, violation: str) -> str:
+    """The rows for which a condition is true. A window function cannot stand in WHERE, so it is a column first."""
+    return (
         f"SELECT * FROM (SELECT {_SOURCE}.*, ({violation}) AS {_FLAG} FROM {relation_sql} AS {_SOURCE}) AS {_ROWS} "
         f"WHERE {_FLAG}"
     )
-    return CheckSql(failing, flag=spec.tally(ctx) if spec.tally is not None else violation)
 
 
 def plan_scan(dialect: Dialect, relation_sql: str, checks: Sequence[CheckSql]) -> CheckPlan:

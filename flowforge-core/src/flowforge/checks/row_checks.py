@@ -181,6 +181,7 @@ NO_GAPS = CheckSpec(
     summary="No value is further from the one before than a step; numbers, and dates where a distance is in days.",
     params=GapParams,
     violation=_is_after_a_gap,
+    separable=False,  # what is wrong is the row that is not there
     message=lambda params, count: f"has {number(count, 'gap')} of more than {params.step}",
 )
 

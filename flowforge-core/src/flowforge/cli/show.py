@@ -33,8 +33,7 @@ def command(
     with context.project(None, vars) as loaded:
         context.connect(loaded)
         table = loaded.show(node, inline=inline, limit=limit or None)
-        rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
-        _print(table, rows, shape, context.output)
+        print_rows(table, shape, context.output)
     return 0
 
 
@@ -48,8 +47,10 @@ def _plain(value: object) -> object:
     return str(value)
 
 
-def _print(table: pa.Table, rows: list[tuple[object, ...]], shape: str, output: Output) -> None:
+def print_rows(table: pa.Table, shape: str, output: Output) -> None:
+    """Print the rows of a table as text, lines of JSON or CSV."""
     names = table.schema.names
+    rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
     if shape == "json":
         for row in rows:
             output.answer(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=_plain))

@@ -20,6 +20,9 @@ from flowforge.errors import ConfigFileError, Problems
 from flowforge.values import Location
 
 Severity = Literal["error", "warn", "info"]
+OnFail = Literal["stop", "warn", "quarantine"]
+MEANT: Mapping[str, Severity] = {"stop": "error", "warn": "warn", "quarantine": "error"}
+"""The severity that each way to treat failing rows comes to, where they stand in a table."""
 
 
 @attrs.frozen
@@ -46,6 +49,10 @@ class RawCheck:
         What its id begins with, when it has no name.
     description:
         For people.
+    on_fail:
+        What becomes of failing rows, if the check says so.
+    is_silent:
+        It says neither how severe it is nor what becomes of rows, so that its model may.
     """
 
     type: str
@@ -63,6 +70,8 @@ class RawCheck:
     _places: Mapping[str | int, KeyPath] = attrs.field(factory=dict, repr=False, eq=False)
     prefix: str = ""
     description: str | None = None
+    on_fail: OnFail | None = None
+    is_silent: bool = True
 
     @property
     def location(self) -> Location:
@@ -92,7 +101,8 @@ def as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
 class _Common:
     """Keys that every check has, wherever it is declared."""
 
-    severity: Severity = "error"
+    severity: Severity | None = None
+    on_fail: OnFail | None = None
     tags: tuple[str, ...] = attrs.field(default=(), converter=as_tuple, metadata={"accepts": str | tuple[str, ...]})
     name: str | None = attrs.field(default=None, validator=is_name)
     table: str | None = attrs.field(default=None, validator=is_name)
@@ -166,8 +176,19 @@ def _parse(
                     help=f"remove '{key}'",
                 )
             )
+    if shared.on_fail is not None and shared.severity not in (None, MEANT[shared.on_fail]):
+        sound = False
+        problems.add(
+            ConfigFileError(
+                f"'severity: {shared.severity}' contradicts 'on_fail: {shared.on_fail}'",
+                code=WRONG_VALUE,
+                location=doc.locate(places["severity"]),
+                help="remove 'severity': 'on_fail' says all of it",
+            )
+        )
     if not sound or not shared.enabled:
         return None
+    severity = shared.severity or MEANT[shared.on_fail or "stop"]
     return RawCheck(
         type_,
         {key: value for key, value in params.items() if key not in _COMMON},
@@ -175,7 +196,7 @@ def _parse(
         doc,
         at,
         column or shared.column,
-        shared.severity,
+        severity,
         shared.tags,
         shared.name,
         params_at,
@@ -183,6 +204,8 @@ def _parse(
         shared.error_if,
         places,
         description=shared.description,
+        on_fail=shared.on_fail,
+        is_silent=shared.severity is None and shared.on_fail is None,
     )
 
 

@@ -114,6 +114,13 @@ class CheckSpec:
     tally:
         A boolean row expression that is true once for each failure, where several rows make one (doubles of one
         value): it is what is counted then, while *violation* says which rows are shown.
+    rejects:
+        A boolean row expression that is true for every row that fails, for checks with a *query* that nevertheless
+        judge single rows: by it, rows are put aside (``on_fail: quarantine``) and stored. It has to be true for the
+        rows that *query* gives, and for no others.
+    separable:
+        Whether the rows that *violation* names can be put aside and leave the others without fault. Say ``False``
+        where the fault is in what is missing beside them.
     message:
         Called with the parameters and the number of failures (failing rows, unless *tally* says otherwise); the text
         of a failure. It follows the name of the table or column: ``orders.id`` *has 2 duplicates*.
@@ -130,6 +137,8 @@ class CheckSpec:
     tally: Callable[[CheckContext], str] | None = None
     reads: Callable[[Any], Sequence[str]] | None = None
     inspect: Callable[[Any, Columns], str | None] | None = None
+    rejects: Callable[[CheckContext], str] | None = None
+    separable: bool = True
     api: int = API_VERSION
 
     def __attrs_post_init__(self) -> None:
@@ -142,3 +151,10 @@ class CheckSpec:
             raise ValueError(f"check {self.name!r}: judge belongs to a measure or a query")
         if self.tally is not None and self.violation is None:
             raise ValueError(f"check {self.name!r}: tally belongs to violation")
+        if self.rejects is not None and (self.query is None or self.judge is not None):
+            raise ValueError(f"check {self.name!r}: rejects belongs to a query whose rows are the failures")
+
+    @property
+    def row_condition(self) -> Callable[[CheckContext], str] | None:
+        """The condition by which failing rows can be put aside; ``None``: this check does not judge single rows."""
+        return self.rejects or (self.violation if self.separable else None)

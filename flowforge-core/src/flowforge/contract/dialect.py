@@ -134,6 +134,75 @@ class Dialect(ABC):
         """*expression* as an item of the order inside of an aggregate, with NULL at the end."""
         return f"{expression} {'DESC' if descending else 'ASC'} NULLS LAST"
 
+    def exact_text(self, expression: str, type_: pa.DataType) -> str:
+        """A text expression: two values of one column have one text exactly when they are the same value.
+
+        It may not depend on anything that a session or a server can be set to. NULL may stay NULL.
+
+        Parameters
+        ----------
+        expression:
+            SQL that may stand anywhere in an expression.
+        type_:
+            Its Arrow type, as ``Session.schema_of`` tells it.
+
+        Raises
+        ------
+        UnsupportedError
+            For a type of which no exact text is known.
+        """
+        import pyarrow as pa
+
+        types = pa.types
+        if types.is_string(type_) or types.is_large_string(type_) or types.is_null(type_):
+            return expression
+        if types.is_boolean(type_):
+            return self.function("text.boolean", expr=expression)
+        if types.is_date(type_):
+            return self.function("text.date", expr=expression)
+        if types.is_timestamp(type_) and type_.tz is None and type_.unit != "ns":
+            return self.function("text.timestamp", expr=expression)
+        if types.is_integer(type_) or types.is_decimal(type_) or types.is_floating(type_):
+            return self.function("text", expr=expression)
+        raise UnsupportedError(
+            f"{self.name} has no exact text for values of the type {type_}", help="cast the column to text"
+        )
+
+    def row_hash(self, columns: Mapping[str, pa.DataType]) -> str:
+        """A text expression of at most 64 characters that tells rows apart, wherever and whenever it is computed.
+
+        Rows with the same values in all *columns* have one hash, in every session and every run; others have another
+        one. NULL is a value like any other, and the order of *columns* does not matter. Decisions about rows are kept
+        by it, so what it gives must never change. It may stand anywhere in an expression over one relation that has
+        the columns.
+
+        Parameters
+        ----------
+        columns:
+            Arrow types by name, as ``Session.schema_of`` tells them.
+
+        Raises
+        ------
+        UnsupportedError
+            When the engine has no hash, or no exact text for a type.
+        """
+        return self.function("md5", text=self.row_text(columns))
+
+    def row_text(self, columns: Mapping[str, pa.DataType]) -> str:
+        """The text that :meth:`row_hash` is the hash of: every value, and where it ends."""
+        parts = []
+        for name in sorted(columns):
+            column = self.quote(name)
+            text = self.exact_text(column, columns[name])
+            for old, new in (("~", "~~"), ("|", "~p")):
+                text = self.function("replace", expr=text, old=self.literal(old), new=self.literal(new))
+            value = f"CASE WHEN {column} IS NULL THEN {self.literal('~n')} ELSE {text} END"
+            parts.append(self.function("concat", left=f"({value})", right=self.literal("|")))
+        while len(parts) > 1:  # in pairs of pairs, because engines end at some depth of parentheses
+            pairs = [parts[at : at + 2] for at in range(0, len(parts), 2)]
+            parts = [self.function("concat", left=two[0], right=two[1]) if len(two) > 1 else two[0] for two in pairs]
+        return parts[0] if parts else self.literal("")
+
     def count_if(self, condition: str) -> str:
         """An aggregate: in how many rows is *condition* true? NULL counts as false."""
         return f"COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0)"

@@ -81,8 +81,10 @@ class Publisher:
         Exception
             What *audit* and the publication's own writer raise. Nothing was replaced then.
         """
-        in_transaction = self.engine.support(Capability.TRANSACTIONAL_DDL) and self.engine.support(Capability.LOCKS)
+        wanted = (Capability.TRANSACTIONAL_DDL, Capability.LOCKS)
+        in_transaction = all(self.engine.support(one) for one in wanted)
         name = self.dialect.render(publication.target)
+        publication = self._steps.held(publication, at_once=in_transaction)
         if not in_transaction:
             refuse_what_is_not_atomic(self._steps, publication)
         _ensure_schema(session, publication.target)
@@ -171,6 +173,10 @@ class Publisher:
             published = self._grown(session, publication, audit, row, hooks)
         else:
             published = self._replaced(session, publication, audit, row, hooks)
+        if publication.hold is not None:
+            publication.hold.write(session)
+            published = attrs.evolve(published, aside=publication.hold.kept)
+            crash_point("publish.parted")
         steps.note_windows(session, publication, published.rows)
         unfinished = attrs.evolve(published.row, fingerprint="", content="") if hooks.outlasts else None
         write_meta(session, self.dialect, self.meta_table, unfinished or published.row)

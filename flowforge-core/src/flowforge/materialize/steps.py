@@ -6,6 +6,7 @@ Knows sessions and ``_ff_meta``; nothing of transactions, leases or the order of
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import uuid
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ from flowforge.materialize.hooks import Hooks
 from flowforge.materialize.increments import Growth, Increment, refuse_bad_keys, refuse_outside, stage_new_rows
 from flowforge.materialize.noting import Noting
 from flowforge.materialize.pruning import kept_versions, old_versions
+from flowforge.materialize.quarantine import Hold, Kept, Quarantine
 from flowforge.materialize.staging import staging_name
 from flowforge.materialize.versions import Spares, Versions, first_versions
 from flowforge.state.fingerprint import digest, parse_fingerprint
@@ -71,6 +73,8 @@ class Publication:
         What is run before and after; the second, when rows are added to a table that stands.
     cast:
         The casts of the query's rows; those of *write* are its own matter.
+    quarantine:
+        Where new rows go that fail checks; *hold* is the present attempt to part them.
     """
 
     node: str
@@ -93,6 +97,8 @@ class Publication:
     hooks: Hooks = Hooks()
     growing_hooks: Hooks | None = None
     cast: Casting | None = None
+    quarantine: Quarantine | None = None
+    hold: Hold | None = None
 
     @property
     def prunes(self) -> bool:
@@ -133,11 +139,14 @@ class Published:
         How many rows were written (or found equal), when it is known.
     kept:
         The standing relation was left alone.
+    aside:
+        Which rows were put into the quarantine; ``None``: nobody looked.
     """
 
     row: MetaRow
     rows: int | None
     kept: bool
+    aside: Kept | None = None
 
 
 @attrs.frozen
@@ -228,6 +237,26 @@ class Steps:
 
     # doing it
 
+    def held(self, publication: Publication, *, at_once: bool) -> Publication:
+        """*publication*, ready for one attempt to part its rows, if they are to be parted.
+
+        Parameters
+        ----------
+        at_once:
+            All that is written becomes visible together.
+        """
+        if publication.quarantine is None or publication.prunes:
+            return publication
+        hold = Hold(
+            publication.quarantine,
+            self.dialect,
+            self.run_id,
+            self.clock(),
+            functools.partial(self.spare, publication),
+            at_once,
+        )
+        return attrs.evolve(publication, hold=hold)
+
     def staging(self, publication: Publication) -> Relation:
         """Where this run writes the new rows, before anybody reads them."""
         table = publication.table
@@ -242,6 +271,9 @@ class Steps:
             rows = publication.write(session, staged)
         else:
             rows = self._create(session, publication, staged, kind, publication.options.at_creation)
+        if publication.hold is not None:
+            publication.hold.part(session, staged, publication.options.at_creation)
+            rows = rows if publication.hold.good is None else publication.hold.good
         self._index(session, publication, staged)
         if publication.increment is not None:
             refuse_bad_keys(session, self.dialect, staged, publication.increment, publication.node)
@@ -283,6 +315,8 @@ class Steps:
             node=publication.node,
             cast=publication.cast,
         )
+        if publication.hold is not None:
+            publication.hold.part_increment(session, batch, increment)
         return Growth.of(
             session,
             self.engine,
@@ -351,6 +385,8 @@ class Steps:
             publication.write(session, spares.batch)
         else:
             self._create(session, publication, spares.batch, CreateKind.TABLE, TableOptions())
+        if publication.hold is not None:
+            publication.hold.part(session, spares.batch)
         return spares
 
     def _create(

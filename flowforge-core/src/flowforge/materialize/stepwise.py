@@ -81,6 +81,8 @@ def publish_stepwise(
             lease.confirm(session)
             if staged is not None:
                 session.drop(staged.relation, publication.staged_kind)
+            _part(session, publication)
+            _finish_parting(session, publication)
             steps.note_windows(session, publication, staged.rows if staged is not None else None)
             noted, kept = _keep(steps, lease, session, publication, staged, row, hooks)
         else:
@@ -94,15 +96,31 @@ def publish_stepwise(
         raise
     forget(session, steps.dialect, steps.meta_table, noted.relation, before=noted.sequence)
     crash_point("open.cleaned")
-    return Published(noted, staged.rows if staged else 0 if past else None, kept)
+    aside = publication.hold.kept if publication.hold is not None else None
+    return Published(noted, staged.rows if staged else 0 if past else None, kept, aside)
+
+
+def _part(session: Session, publication: Publication) -> None:
+    """Put rows aside before the others are published: nobody may lose them in between."""
+    if publication.hold is not None:
+        publication.hold.write(session)
+        crash_point("open.parted")
+
+
+def _finish_parting(session: Session, publication: Publication) -> None:
+    """Take released rows out of the quarantine when they are published: nobody may lose them in between."""
+    if publication.hold is not None:
+        publication.hold.finish(session)
+        crash_point("open.settled")
 
 
 def _spares(steps: Steps, publication: Publication) -> tuple[Relation, ...]:
+    aside = publication.hold.spares if publication.hold is not None else ()
     if publication.history is not None:
         spares = steps.spares(publication)
-        return (spares.batch, spares.changed, spares.versions)
+        return (spares.batch, spares.changed, spares.versions, *aside)
     spared = publication.increment is not None or publication.noting is not None
-    return (steps.spare(publication),) if spared else ()
+    return (steps.spare(publication), *aside) if spared else aside
 
 
 def _stage_history(
@@ -177,6 +195,7 @@ def _replace(
     announced = steps.unknown_row(publication, row)
     append_meta(session, steps.dialect, steps.meta_table, announced)
     crash_point("open.announced")
+    _part(session, publication)
     atomic = session.transaction() if steps.engine.support(Capability.TRANSACTIONAL_DDL) else contextlib.nullcontext()
     with atomic:
         steps.replace(session, publication, staged)
@@ -192,6 +211,7 @@ def _replace(
             steps.unknown_row(attrs.evolve(publication, noting=None), steps.noted(session, publication.target)),
         )
         raise
+    _finish_parting(session, publication)
     if publication.noting is not None:
         steps.note_windows(session, publication, staged.rows if staged is not None else None)
         crash_point("open.windows")

@@ -43,6 +43,7 @@ def model(
     updated_at: Iterable[str] | str = (),
     partition_by: Iterable[str] | str = (),
     on_schema_change: str | None = None,
+    on_fail: str | None = None,
 ) -> Callable[[F], F]: ...
 def model(name: Any = None, *args: Any, **keywords: Any) -> Any:
     """Mark a function as a model. All arguments must be literals, because they are read without running the file.
@@ -77,6 +78,9 @@ def model(name: Any = None, *args: Any, **keywords: Any) -> Any:
     incremental, incremental_strategy, unique_key, updated_at, partition_by, on_schema_change:
         How new rows are added to those that the table has. The function returns the new rows, or all of them when
         *updated_at* names columns that grow.
+    on_fail:
+        What becomes of new rows that fail those checks of the model which say nothing themselves: ``stop`` (nothing is
+        replaced), ``warn``, or ``quarantine`` (these rows are put aside, the others published).
     """
     if callable(name):
         return name

@@ -56,9 +56,41 @@ def refuse_misfits(
                         message, code="FF1151", location=place(key), help="say it in a model that reads this one"
                     )
                 )
+    if config.on_fail is not None and config.materialized == "ephemeral":
+        _refuse_on_fail("an ephemeral model is no relation, so nothing checks its rows", place, problems)
+    elif config.on_fail == "quarantine":
+        why = why_not_aside(config)
+        if why is not None:
+            _refuse_on_fail(why, place, problems)
     for key in _EXCLUDED.get(config.materialized, ()):
         if getattr(config, key):
             why, help_ = _WHY[config.materialized]
             problems.add(
                 ModelConfigError(f"'{key}' cannot be had: {why}", code="FF1151", location=place(key), help=help_)
             )
+
+
+def why_not_aside(config: ModelConfig) -> str | None:
+    """Why rows of such a model cannot be put aside; ``None``: they can."""
+    growing, snapshot = config.incremental, config.snapshot
+    if config.materialized in ("view", "materialized_view"):
+        return "a view holds no rows, so none can be put aside: use materialized='table'"
+    if config.materialized == "ephemeral":
+        return "an ephemeral model is no relation: declare the check for the model that reads it"
+    if growing is not None and growing.strategy in ("insert_overwrite", "microbatch"):
+        return (
+            f"{growing.strategy} replaces rows by parts, and a released row would have to wait until its part is built "
+            "again: use the strategy merge or delete+insert"
+        )
+    if snapshot is not None and snapshot.hard_deletes != "ignore":
+        return f"with hard_deletes='{snapshot.hard_deletes}' a row that is put aside would look like a deleted one"
+    return None
+
+
+def _refuse_on_fail(why: str, place: Callable[[str], Location], problems: Problems) -> None:
+    message = f"'on_fail' cannot be had: {why}"
+    problems.add(
+        ModelConfigError(
+            message, code="FF1151", location=place("on_fail"), help="say on_fail='stop' or 'warn', or leave it out"
+        )
+    )

@@ -41,6 +41,7 @@ from flowforge.project.manifest import (
 from flowforge.project.names import check_names
 from flowforge.project.own_checks import SINGULAR, OwnCheck, OwnChecks
 from flowforge.project.python_nodes import python_nodes
+from flowforge.project.quarantining import with_checks
 from flowforge.project.sql_nodes import sql_node
 from flowforge.values import Location, Relation
 
@@ -167,7 +168,7 @@ def load_manifest(
     manifest = with_contracts(manifest, joined)
     raw += joined.checks
     checks = _checks([*config.checks, *raw], own, manifest, resolve, bind_check, problems)
-    return attrs.evolve(manifest, checks=checks)
+    return with_checks(manifest, checks, problems)
 
 
 def _path(note: Note) -> str | None:

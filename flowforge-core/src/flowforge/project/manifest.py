@@ -164,6 +164,8 @@ class ModelConfig:
         See :class:`~flowforge.contract.TableOptions`.
     pre_hook, post_hook:
         Statements that run before and after it is built.
+    on_fail:
+        What becomes of rows that fail those of its checks that say nothing themselves.
     """
 
     materialized: str = "table"
@@ -194,6 +196,7 @@ class ModelConfig:
     grants: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     pre_hook: tuple[Hook, ...] = ()
     post_hook: tuple[Hook, ...] = ()
+    on_fail: str | None = None
 
     @property
     def hooks(self) -> tuple[Hook, ...]:
@@ -507,6 +510,12 @@ class CheckDecl:
         Further tables; all of them, for a singular test, which has no table of its own.
     own:
         What the project itself says that the check is, if it does.
+    on_fail:
+        ``stop``, ``warn`` or ``quarantine``: what becomes of new rows that fail.
+    judges_rows:
+        Failing rows can be told one by one.
+    is_silent:
+        The project says neither its severity nor its *on_fail*, so that the model may.
     """
 
     id: str
@@ -524,6 +533,9 @@ class CheckDecl:
     reads: tuple[CheckTable, ...] = ()
     source: str | None = None
     own: OwnCheck | None = attrs.field(default=None, repr=False)
+    on_fail: str = "stop"
+    judges_rows: bool = False
+    is_silent: bool = attrs.field(default=True, eq=False)
 
     @property
     def is_singular(self) -> bool:

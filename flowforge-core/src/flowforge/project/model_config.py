@@ -56,7 +56,6 @@ _LATER: Mapping[str, str] = {
     "contract": "write it beside the model, in a file such as orders.contracts.yml: `table: orders`, "
     "`columns: {id: {type: bigint, nullable: false}}`, `enforce_schema: {mode: verify}`",
     "checks": "declare them in a YAML file below the models: `checks:` of the model or of its columns",
-    "on_fail": "a check says `severity: warn` or `severity: error` for itself",
 }
 
 
@@ -161,6 +160,7 @@ class _Written:
     delta_sql: str | None = attrs.field(default=None, validator=not_blank)
     delta_python: str | None = attrs.field(default=None, validator=not_blank)
     delta: DeltaBlock | None = attrs.field(default=None, metadata={"aliases": ("delta_config",)})
+    on_fail: Literal["stop", "warn", "quarantine"] | None = None
     storage: Storage | None = None
     cluster_by: tuple[str, ...] = columns()
     indexes: Any = attrs.field(default=(), converter=read_indexes, metadata={"accepts": WrittenIndexes})

@@ -6,15 +6,17 @@ import datetime as dt
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from flowforge.checks.execute import BoundCheck, CheckOutcome, run_checks
+from flowforge.checks.execute import BoundCheck, CheckOutcome, run_checks, subject
 from flowforge.contract import CheckSpec, Session
 from flowforge.errors import AuditFailedError, EngineError, FlowForgeError, ModelExecutionError
 from flowforge.events import CheckFinished, Status
 from flowforge.materialize.publish import Audit
 from flowforge.project.manifest import CheckDecl, Node
+from flowforge.project.quarantining import QUARANTINE
 from flowforge.run.bus import EventBus
 from flowforge.run.check_tables import CheckTables
 from flowforge.run.contracts import verification_of
+from flowforge.run.keeping import spared
 from flowforge.run.own_checks import OwnCheckRunner
 from flowforge.run.result import CheckResult
 from flowforge.values import Location
@@ -80,6 +82,8 @@ class Auditor:
         checks = self._by_node.get(node.name, [])
         # What stands there was built under this contract, which is a part of its definition.
         verify = None if standing else verification_of(node, self._tables.dialect, self._error)
+        if not standing:  # who puts rows aside has looked at all of them already
+            checks = [check for check in checks if check.on_fail != QUARANTINE]
         if not checks:
             return verify
 
@@ -114,6 +118,32 @@ class Auditor:
 
         return audit
 
+    def put_aside(self, checks: Sequence[CheckDecl], counts: Mapping[str, int]) -> None:
+        """Keep and report what checks found whose failing rows are put aside. On a worker's thread."""
+        self._forget(checks)
+        results = []
+        for check in checks:
+            count = counts[check.id]
+            bad = count > 0
+            rows = "1 row was" if count == 1 else f"{count} rows were"
+            results.append(
+                CheckResult(
+                    check=check.id,
+                    type=check.type,
+                    node=check.node,
+                    table=check.table.removesuffix(".ff"),
+                    column=check.column,
+                    severity="warn",
+                    status=Status.WARN if bad else Status.SUCCESS,
+                    duration=0.0,
+                    failures=count,
+                    message=f"{subject(check)}: {rows} put into quarantine" if bad else None,
+                    tags=check.tags,
+                    location=check.location,
+                )
+            )
+        self._keep(results)
+
     def _forget(self, checks: Sequence[CheckDecl]) -> None:
         """Drop what an attempt that is repeated now has found."""
         ids = {check.id for check in checks}
@@ -145,23 +175,26 @@ class Auditor:
             except FlowForgeError as problem:
                 outcomes.append(CheckOutcome(check, "error", problem.message, problem=problem))
                 continue
-            grouped.setdefault(where, []).append(self._bound(check, tables))
+            grouped.setdefault(where, []).append(self._bound(session, check, tables))
         now, dialect = dt.datetime.now(dt.UTC), tables.dialect
         for relation_sql, group in grouped.items():
             outcomes += run_checks(session, self._error, dialect, relation_sql, group, now, table)
         return self._report(outcomes)
 
-    def _bound(self, check: CheckDecl, tables: CheckTables) -> BoundCheck:
+    def _bound(self, session: Session, check: CheckDecl, tables: CheckTables) -> BoundCheck:
         if check.own is not None:
             return self._own.bound(check, check.own, tables)
-        return BoundCheck(check, self._specs[check.type])
+        return BoundCheck(check, self._specs[check.type], spared=spared(session, self._tables, check))
 
     def broken(self, checks: Sequence[CheckDecl], error: FlowForgeError) -> list[CheckResult]:
         """Report that none of *checks* could be asked, for one reason."""
         return self._report([CheckOutcome(check, "error", error.message, problem=error) for check in checks])
 
     def _report(self, outcomes: Sequence[CheckOutcome]) -> list[CheckResult]:
-        results = [self._result(outcome) for outcome in outcomes]
+        return self._keep([self._result(outcome) for outcome in outcomes])
+
+    def _keep(self, results: list[CheckResult]) -> list[CheckResult]:
+        """Keep *results*, and tell all who listen."""
         with self._lock:
             self._results.extend(results)
         for result in results:

@@ -22,6 +22,7 @@ from flowforge.graph.dag import Dag
 from flowforge.project.closure import ClosureReader
 from flowforge.project.inputs import input_files
 from flowforge.project.manifest import Manifest, Node, NodeKind, PythonBody, SeedBody, SqlBody
+from flowforge.project.quarantining import quarantine_checks
 from flowforge.rendering.engines import FindEngine
 from flowforge.run.compile import Compiled, Compiler
 from flowforge.run.growing import compile_increment
@@ -86,6 +87,10 @@ class Definer:
         self._around = around
         self._judge = judge
         self._closures = ClosureReader(root)
+        self._rules = {
+            name: {check.id: [check.type, attrs.asdict(check.params)] for check in checks}
+            for name, checks in quarantine_checks(compiler.manifest.checks).items()
+        }
         self._lock = threading.Lock()
         self._known: dict[str, Definition] = {}
 
@@ -119,6 +124,9 @@ class Definer:
             settings.update(attrs.asdict(node.config.snapshot))
         if node.contract is not None and node.contract.enforced:
             settings["contract"] = node.contract.short
+        rules = self._rules.get(node.name)
+        if rules:
+            settings["quarantine"] = rules
         options = node.config.table_options
         settings.update({name: plain(getattr(options, name)) for name in options.named})
         # As they come back from the memory of builds, which is what they are compared with.

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 import attrs
 
 from flowforge.contract import Capability, Dialect, EngineSpec, TableOptions
-from flowforge.errors import ModelConfigError, Problems
+from flowforge.errors import CheckConfigError, ModelConfigError, Problems, UnsupportedError
 from flowforge.materialize.increments import Strategy
-from flowforge.project.manifest import Node, NodeKind
+from flowforge.project.manifest import CheckDecl, Node, NodeKind
 
 KEYS = {"location": "storage", "format": "storage", "options": "storage"}
 """What an option is called in a model's settings, where the two differ."""
@@ -54,6 +54,33 @@ def refuse_what_is_lacking(
         lacks("frame", f"has no {node.config.frame} frames", f"there are {frames}", "FF1156")
     for option, what, help_ in _options(node, engine):
         lacks(KEYS.get(option, option), what, help_, "FF1153")
+
+
+def refuse_quarantine(
+    node: Node, checks: Collection[CheckDecl], engine: EngineSpec, dialect: Dialect, problems: Problems
+) -> None:
+    """Say that rows of *node* cannot be put aside on *engine*, at the place of the first check that asks for it."""
+    growing = node.config.incremental
+    at_once = engine.support(Capability.TRANSACTIONAL_DDL) and engine.support(Capability.LOCKS)
+    why = None
+    if growing is not None and growing.strategy == Strategy.APPEND.value and not at_once:
+        why = (
+            f"{engine.name} cannot move a released row into a table to which rows are only appended without the risk of "
+            "doubling it"
+        )
+    try:
+        dialect.row_hash({})
+    except UnsupportedError as error:
+        why = f"{engine.name} cannot tell rows apart: {error.message}"
+    for check in list(checks)[:1] if why is not None else ():
+        problems.add(
+            CheckConfigError(
+                f"rows of {node.short_name!r} cannot be put aside: {why}",
+                code="FF3023",
+                location=check.location,
+                help="use `on_fail: stop` or `on_fail: warn`, or give an appended model a unique_key",
+            )
+        )
 
 
 _FRAMES = ("pandas", "arrow", "polars")

@@ -20,10 +20,12 @@ from flowforge.run.asking import asks
 from flowforge.run.definition import Definer, Definition
 from flowforge.run.plan import Action
 from flowforge.run.span import Span
+from flowforge.state.decisions import Released
 from flowforge.state.fingerprint import (
     Fingerprint,
     Identity,
     combine,
+    digest,
     fingerprint,
     parse_fingerprint,
     passed_on,
@@ -56,6 +58,7 @@ class Because(enum.Enum):
     UNKNOWN_SOURCE = "a source of unknown state"
     WINDOW = "a new window has begun"
     NAMED = "windows were named"
+    RELEASED = "rows were released"
     ASKS = "its template asks the database"
 
 
@@ -95,12 +98,14 @@ class Standing:
 class Snapshot:
     """The database as it was when the run began: rows of ``_ff_meta`` and the catalogue, by relation key.
 
-    *newest* says when the newest window of a table ends, by relation key and generation.
+    *newest* says when the newest window of a table ends, by relation key and generation. *released* says, by relation
+    key, what was released of the rows that were put aside.
     """
 
     rows: Mapping[str, MetaRow]
     standing: Mapping[str, Standing]
     newest: Mapping[tuple[str, str], dt.datetime] = attrs.field(factory=dict)
+    released: Mapping[str, Released] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -165,6 +170,11 @@ class Ledger:
         with self._lock:
             return self._rows.get(node.name) or self._snapshot.rows.get(self.key(node))
 
+    def kind_at(self, relation: Relation) -> RelationKind | None:
+        """What stood under a name when the run began, as far as somebody has looked there."""
+        standing = self._snapshot.standing.get(relation_key(self._dialect, relation, self._namespace))
+        return standing.kind if standing is not None else None
+
     def retired(self, node: Node) -> Relation | None:
         """The table that stood under *node* while it was a view of rows, if it still stands there."""
         former = _under(self._relation(node))
@@ -190,7 +200,11 @@ class Ledger:
         definition = Definition(None) if asking else self.definer.of(name)
         states = {source.id: self._state(source) for source in self._sources(node)}
         stands_on = combine(inputs, states)
-        known = None if definition.volatile else definition.digest
+        released = self._snapshot.released.get(self.key(node)) if self._snapshot.released else None
+        defined = definition.digest
+        if released is not None and defined is not None:
+            defined = digest([defined, released.digest])
+        known = None if definition.volatile else defined
         row = self.row(node)
 
         def decision(because: Because, subjects: Iterable[str] = (), action: Action = Action.BUILD) -> Decision:
@@ -217,14 +231,15 @@ class Ledger:
             return decision(Because.NOT_NOTED)
         if asking:
             return decision(Because.ASKS, unbuilt, Action.MAYBE)
-        if before.definition != definition.digest:
-            return decision(Because.DEFINITION)
+        if before.definition != defined:
+            fresh = released is not None and released.newest > row.built_at
+            return decision(Because.RELEASED if fresh else Because.DEFINITION)
         unknown = [parent for parent, one in inputs.items() if one.nodes is None]
         if unknown:
             return decision(Because.UNKNOWN_INPUT, unknown)
         if waits:
             return decision(Because.INPUTS, waits, Action.MAYBE)
-        now = Fingerprint(definition.digest or "", stands_on.nodes or "", stands_on.sources)
+        now = Fingerprint(defined or "", stands_on.nodes or "", stands_on.sources)
         if now.same_as(before, assume_unchanged=self.policy.assume_unchanged):
             if self._lacks_a_window(node, row):
                 return decision(Because.WINDOW)

@@ -25,6 +25,7 @@ from flowforge.events import Status
 from flowforge.materialize.casting import Casting
 from flowforge.materialize.frames import write_frame
 from flowforge.materialize.publish import Audit, Publication, Published, Publisher, Writer
+from flowforge.materialize.quarantine import Quarantine
 from flowforge.project.manifest import Node, NodeKind
 from flowforge.run.batches import Batch, event_time_of
 from flowforge.run.compile import Compiled, Compiler
@@ -78,6 +79,8 @@ class Bench:
     retry: Retry
     examine: Callable[[Node], None] = lambda node: None
     """Called before a node is built or left as it is; raises when it may not be."""
+    quarantine_of: Callable[[Node], Quarantine | None] = lambda node: None
+    """Where rows of a node go that fail checks."""
     keep_last: int | None = None
     """How many versions of each key the histories of snapshots are to keep; ``None``: all."""
 
@@ -143,6 +146,7 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
         notes=decision.definition.notes if decision is not None else (),
         decision=decision if error is None else None,
         windows=WindowResult(built.done, built.failed) if built else None,
+        quarantined=published.aside.rows if published is not None and published.aside is not None else 0,
     )
 
 
@@ -285,6 +289,7 @@ def _publication(
         hash_rows=policy.mode is not CacheMode.OFF and content is None and bench.read_by_others(node.name),
         may_keep=policy.mode.reads and node.name not in policy.forced,
         cast=cast,
+        quarantine=bench.quarantine_of(node),
     )
 
 

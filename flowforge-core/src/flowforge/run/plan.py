@@ -12,8 +12,9 @@ from flowforge.errors import Problems
 from flowforge.graph.dag import Dag
 from flowforge.project.manifest import Manifest, Node
 from flowforge.project.names import check_lengths
+from flowforge.project.quarantining import quarantine_checks
 from flowforge.project.windows import Window
-from flowforge.run.lacking import refuse_what_is_lacking
+from flowforge.run.lacking import refuse_quarantine, refuse_what_is_lacking
 from flowforge.values import Location, Namespace, Relation
 
 
@@ -85,10 +86,11 @@ def make_plan(
     """
     problems = Problems()
     chosen = [name for name in names if manifest.nodes[name].materialized != "ephemeral"]
-    steps = {}
+    steps, aside = {}, quarantine_checks(manifest.checks)
     for name in chosen:
         node = manifest.nodes[name]
         refuse_what_is_lacking(node, engine, dialect, databases, problems)
+        refuse_quarantine(node, aside.get(name, ()), engine, dialect, problems)
         steps[name] = PlanNode(node, place(node, namespace), node.profile or profile, "selected")
     check_lengths(
         {name: (step.relation, Location(step.node.path)) for name, step in steps.items()},

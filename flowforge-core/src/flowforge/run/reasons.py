@@ -54,6 +54,8 @@ def reason(decision: Decision, node: Node, last: BuildRecord | None) -> tuple[st
             return f"source data changed: {subjects}", ()
         case Because.UNKNOWN_SOURCE:
             return f"nobody knows whether source {subjects} changed", ("`assume_unchanged: true` says that it did not",)
+        case Because.RELEASED:
+            return "rows were released from its quarantine", ()
         case Because.WINDOW:
             return "a new window has begun", ()
         case Because.NAMED if decision.action is Action.SKIP:

@@ -51,6 +51,8 @@ class NodeResult:
         Why it was built or skipped, and what from.
     windows:
         What was built of it, when it is built in windows of time.
+    quarantined:
+        How many of its new rows were put aside, because they fail a check.
     """
 
     node: str
@@ -70,6 +72,7 @@ class NodeResult:
     notes: tuple[Note, ...] = ()
     decision: Decision | None = attrs.field(default=None, repr=False)
     windows: WindowResult | None = None
+    quarantined: int = 0
 
 
 @attrs.frozen
@@ -142,6 +145,11 @@ class RunResult:
     def counts(self) -> Mapping[Status, int]:
         """Number of nodes by status."""
         return Counter(result.status for result in self.nodes)
+
+    @property
+    def quarantined(self) -> int:
+        """How many new rows of all nodes were put aside."""
+        return sum(result.quarantined for result in self.nodes)
 
     @property
     def check_counts(self) -> Mapping[Status, int]:

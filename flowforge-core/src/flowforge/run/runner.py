@@ -274,8 +274,17 @@ def _finished(result: NodeResult, run_id: str, node_run_id: str, index: int, tot
         rows=result.rows,
         bytes_scanned=result.bytes_scanned,
         sql=result.sql,
-        message=error.message if error else told or ("same rows" if result.kept else blocked),
+        message=error.message if error else _told(result, told) or blocked,
         code=error.code if error else None,
         windows_done=tuple((one.start, one.end) for one in windows.done),
         windows_failed=tuple((one.start, one.end) for one in windows.failed),
+        quarantined=result.quarantined,
     )
+
+
+def _told(result: NodeResult, windows: str | None) -> str | None:
+    """What is special about a node that was built."""
+    parts = [windows or ("same rows" if result.kept else "")]
+    if result.quarantined:
+        parts.append(f"{result.quarantined:,} row{'' if result.quarantined == 1 else 's'} quarantined")
+    return ", ".join(part for part in parts if part) or None

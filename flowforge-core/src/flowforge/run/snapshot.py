@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from flowforge.contract import Dialect, Session
 from flowforge.run.ledger import Snapshot, Standing
+from flowforge.state.decisions import log_table, released
 from flowforge.state.meta import read_meta, relation_key
 from flowforge.state.windows import newest_windows, windows_table
 from flowforge.values import Namespace, Relation
@@ -31,12 +32,15 @@ def take_snapshot(
     windows:
         Look as well which windows were built.
     """
-    standing = {}
-    for place in dict.fromkeys(places):
+    standing, places = {}, tuple(dict.fromkeys(places))
+    for place in places:
         layouts = session.layouts(place)
         for info in session.relations(place):
             relation = Relation(info.relation.name, place.schema, place.database)
             standing[relation_key(dialect, relation, home)] = Standing(info.kind, layouts.get(info.relation.name))
     rows = read_meta(session, dialect, table) if session.kind_of(table) is not None else {}
     newest = newest_windows(session, dialect, windows_table(home)) if windows else {}
-    return Snapshot(rows, standing, newest)
+    log = log_table(home)
+    unseen = relation_key(dialect, log, home) not in standing and home in places
+    freed = {} if unseen else released(session, dialect, log)
+    return Snapshot(rows, standing, newest, freed)

@@ -21,7 +21,7 @@ from typing import Any
 import attrs
 
 Row = tuple[object, ...]
-OUR_OWN = ("_ff_meta", "_ff_leases", "_ff_windows")
+OUR_OWN = ("_ff_meta", "_ff_leases", "_ff_windows", "_ff_quarantine_log")
 """Tables of FlowForge's own that stand beside a project's relations."""
 
 

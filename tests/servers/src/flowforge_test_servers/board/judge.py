@@ -24,7 +24,7 @@ def _is_patchwork(look: Look, name: str, kind: str, before: Expected | None, aft
     """Is each part of a table that is published in parts old or new, with no row twice?"""
     if after is None or after.part is None or kind != after.kind:
         return False
-    columns, rows = look.table(name)
+    columns, rows = _shown(look, name, after)
     if columns != after.columns or len(set(rows)) != len(rows):
         return False
     found, new = after.parts(rows), after.parts(after.rows)

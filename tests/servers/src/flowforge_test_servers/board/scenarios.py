@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import attrs
 
-from flowforge_test_servers.board import histories
+from flowforge_test_servers.board import histories, quarantine
 from flowforge_test_servers.board.arena import Arena, Place
 from flowforge_test_servers.board.batches import ANEW, NEW_WINDOWS, OLD_WINDOWS
 from flowforge_test_servers.board.growing import AFTER, BEFORE, HOOKED_AFTER, HOOKED_BEFORE
@@ -44,6 +44,8 @@ class Scenario:
         Versions are added to histories.
     windows:
         Some are built window by window.
+    parts:
+        Rows are put aside.
     prepare:
         What else happens before, at the place itself.
     begins:
@@ -68,6 +70,7 @@ class Scenario:
     grows: bool = False
     keeps: bool = False
     windows: bool = False
+    parts: bool = False
     prepare: Callable[[Place], None] = lambda place: None
     begins: Version | None = None
     exactly: tuple[frozenset[str], frozenset[str]] | None = None
@@ -84,9 +87,12 @@ class Scenario:
         growing = {"publish.grown"} if self.grows and arena.transactional else set()
         keeping = {"publish.versioned" if arena.transactional else "open.versioned"} if self.keeps else set()
         windows = {"open.windows"} if self.windows and not arena.transactional else set()
+        parting = (
+            ({"publish.parted"} if arena.transactional else {"open.parted", "open.settled"}) if self.parts else set()
+        )
         other = "open." if arena.transactional else "publish."
         special = {point for point in self.special if not point.startswith(other)}
-        return branch | RUN | SEED | special | leases | growing | keeping | windows
+        return branch | RUN | SEED | special | leases | growing | keeping | windows | parting
 
 
 def _older_meta(place: Place) -> None:
@@ -153,6 +159,24 @@ SCENARIOS = (
         HOOKED_AFTER,
         special=frozenset({"publish.hooked", "open.hooked"}),
         grows=True,
+        like_another=True,
+    ),
+    Scenario(
+        "quarantine",
+        quarantine.BEFORE,
+        quarantine.AFTER,
+        grows=True,
+        keeps=True,
+        parts=True,
+        prepare=quarantine.release_one,
+    ),
+    Scenario(
+        "first quarantine",
+        EMPTY,
+        quarantine.BEFORE,
+        special=FIRST | {"decisions.created"},
+        leases=True,
+        parts=True,
         like_another=True,
     ),
     Scenario("refused", OLD, REFUSED, code=2, settles=False),

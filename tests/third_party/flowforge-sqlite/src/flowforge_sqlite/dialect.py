@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowforge.contract import Dialect
@@ -93,3 +94,14 @@ class SQLiteDialect(Dialect):
         if types.is_timestamp(type_) and type_.tz is None:
             return "TIMESTAMP"
         raise UnsupportedError(f"SQLite cannot hold {type_} exactly", help="cast the column in the model")
+
+    def exact_text(self, expression: str, type_: pa.DataType) -> str:
+        """What is really in the row, whatever the column was declared as."""
+        return (
+            f"CASE typeof({expression}) WHEN 'text' THEN 't' || hex({expression}) "
+            f"WHEN 'blob' THEN 'b' || hex({expression}) ELSE quote({expression}) END"
+        )
+
+    def row_hash(self, columns: Mapping[str, pa.DataType]) -> str:
+        """By a function that every session of this engine brings along: SQLite itself has none."""
+        return f"ff_md5({self.row_text(columns)})"

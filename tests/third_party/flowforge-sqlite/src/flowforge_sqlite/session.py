@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sqlite3
 import threading
 import time
@@ -33,6 +34,7 @@ class SQLiteSession(Session):
         self._expired = False
         self._stopped = threading.Event()
         self._inside = False
+        connection.create_function("ff_md5", 1, _md5, deterministic=True)
         if timeout is not None:
             connection.set_progress_handler(self._look_at_the_clock, _STEPS_BETWEEN_LOOKS)
 
@@ -348,3 +350,7 @@ def _storable(column: pa.Array, declared: str) -> list[Any]:
         column = column.cast(_arrow_type(declared)).cast(pa.string())
     values: list[Any] = column.to_pylist()
     return values
+
+
+def _md5(text: str | None) -> str | None:
+    return None if text is None else hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

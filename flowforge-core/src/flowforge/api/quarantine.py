@@ -1,0 +1,376 @@
+"""What is done with rows that were put aside: they are counted, shown, released and dropped, and each decision is noted."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import getpass
+import os
+import re
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+from flowforge.api.preparation import leases_of
+from flowforge.config.flaws import nearest
+from flowforge.contract import Capability, Dialect, Session
+from flowforge.errors import NothingSelectedError, UsageError
+from flowforge.materialize.quarantine import HASH, REASONS, parse_reasons, quarantine_relation
+from flowforge.project.manifest import Node
+from flowforge.run.plan import place
+from flowforge.state.decisions import (
+    DROP,
+    RELEASE,
+    Decision,
+    ensure_log,
+    hashes_of,
+    read_decisions,
+    write_decisions,
+)
+from flowforge.state.meta import relation_key
+from flowforge.values import Namespace, Relation, RelationKind
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from flowforge.api.project import Project, Selectors
+
+_HASH = re.compile(r"[0-9A-Za-z]{4,64}")
+
+
+@attrs.frozen
+class Held:
+    """The quarantine of one model.
+
+    Parameters
+    ----------
+    rows:
+        How many rows are in it, the released ones too.
+    released:
+        How many of them the next build publishes.
+    reasons:
+        By check, how many rows are there for its sake, whatever else is wrong with them.
+    """
+
+    node: str
+    relation: Relation
+    rows: int
+    released: int
+    reasons: Mapping[str, int]
+
+
+@attrs.frozen
+class Choice:
+    """Which rows of a quarantine are meant.
+
+    Parameters
+    ----------
+    checks:
+        Rows that are there for one of these; none: whatever they are there for.
+    hashes:
+        Rows with these hashes, or with hashes that begin so; none: all.
+    everything:
+        Nobody has to say more.
+    """
+
+    checks: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
+    everything: bool = False
+
+
+def quarantines(project: Project, select: Selectors = (), exclude: Selectors = ()) -> tuple[Held, ...]:
+    """The quarantines of the selected models that hold rows, by name; those of models that were never built are none."""
+    nodes = [node for node in project.select(select, exclude) if node.materialized != "ephemeral"]
+    found = []
+    with project.looking(), project.session("flowforge/quarantine") as session:
+        places = {place(node, project.executor.namespace): node for node in nodes}
+        homes = dict.fromkeys(Namespace(one.schema, one.database) for one in places)
+        standing = {
+            (home.database, home.schema, project.executor.dialect.fold(info.relation.name).casefold())
+            for home in homes
+            for info in session.relations(home)
+        }
+        for relation, node in places.items():
+            desk = _Desk.at(project, node, relation)
+            name = project.executor.dialect.fold(desk.table.name).casefold()
+            if (relation.database, relation.schema, name) in standing:
+                held = desk.held(session)
+                if held.rows:
+                    found.append(held)
+    return tuple(sorted(found, key=lambda one: one.node))
+
+
+def held_rows(project: Project, model: str, choice: Choice = Choice(), *, limit: int | None = 20) -> pa.Table:
+    """Rows in the quarantine of *model*, the oldest first.
+
+    Raises
+    ------
+    NothingSelectedError
+        When it has none.
+    UsageError
+        When there is no such model, check or row.
+    """
+    with project.looking(), project.session("flowforge/quarantine") as session:
+        desk = _Desk.of(project, model)
+        condition = desk.condition(session, choice)
+        order = f"ff_held.{desk.quote('_ff_quarantined_at')}, ff_held.{desk.quote(HASH)}"
+        some = f" LIMIT {limit}" if limit is not None else ""
+        sql = f"SELECT ff_held.* FROM {desk.sql} AS ff_held WHERE {condition} ORDER BY {order}{some}"
+        return session.query(sql).read_all()
+
+
+def release(project: Project, model: str, choice: Choice, *, note: str | None = None) -> int:
+    """Let rows pass the checks for which they were put aside, in the next build and all later ones.
+
+    A decision is about a row as it is: one that changes in any column is looked at again.
+
+    Parameters
+    ----------
+    note:
+        Why, for the log.
+
+    Returns
+    -------
+    int
+        How many rows were not released from these checks before.
+
+    Raises
+    ------
+    NothingSelectedError
+        When no rows are meant.
+    UsageError
+        When nobody says which rows are meant, or there is no such model, check or row.
+    """
+    _refuse_silence(choice)
+    with project.session("flowforge/quarantine") as session:
+        desk = _Desk.of(project, model)
+        log = ensure_log(session, desk.dialect, project.executor.namespace)
+        with desk.alone(session):
+            sets = desk.reasons(session)
+            condition = desk.condition(session, choice)
+            new = []
+            for check in sorted({reason for reasons in sets.values() for reason in reasons}):
+                if choice.checks and check not in choice.checks:
+                    continue
+                texts = [text for text, reasons in sets.items() if check in reasons]
+                known = hashes_of(desk.dialect, log, desk.key, RELEASE, check)
+                fresh = f"{desk.has(texts)} AND ff_held.{desk.quote(HASH)} NOT IN ({known})"
+                new.append((check, f"({condition}) AND {fresh}"))
+            count = desk.count(session, " OR ".join(f"({one})" for _, one in new) or "1 = 0")
+            made = desk.decision(RELEASE, note)
+            for check, fresh in new:
+                hashes = (
+                    f"SELECT DISTINCT ff_held.{desk.quote(HASH)} AS ff_hash FROM {desk.sql} AS ff_held WHERE {fresh}"
+                )
+                write_decisions(session, desk.dialect, log, attrs.evolve(made, check_name=check), hashes)
+    return count
+
+
+def drop(project: Project, model: str, choice: Choice, *, note: str | None = None) -> int:
+    """Remove rows from a quarantine for good: as long as they do not change, they are neither published nor shown.
+
+    Returns
+    -------
+    int
+        How many rows were removed.
+
+    Raises
+    ------
+    NothingSelectedError, UsageError
+        As in :func:`release`.
+    """
+    _refuse_silence(choice)
+    with project.session("flowforge/quarantine") as session:
+        desk = _Desk.of(project, model)
+        log = ensure_log(session, desk.dialect, project.executor.namespace)
+        with desk.alone(session):
+            condition = desk.condition(session, choice)
+            count = desk.count(session, condition)
+            hashes = (
+                f"SELECT DISTINCT ff_held.{desk.quote(HASH)} AS ff_hash FROM {desk.sql} AS ff_held WHERE {condition}"
+            )
+            write_decisions(session, desk.dialect, log, desk.decision(DROP, note), hashes)
+            gone = hashes_of(desk.dialect, log, desk.key, DROP)
+            session.execute(f"DELETE FROM {desk.sql} WHERE {desk.quote(HASH)} IN ({gone})")
+    return count
+
+
+def decisions(project: Project, model: str) -> Sequence[Decision]:
+    """Everything that was decided about rows of *model*, the oldest first."""
+    with project.looking(), project.session("flowforge/quarantine") as session:
+        desk = _Desk.of(project, model)
+        log = ensure_log(session, desk.dialect, project.executor.namespace)
+        return read_decisions(session, desk.dialect, log, desk.key)
+
+
+def _refuse_silence(choice: Choice) -> None:
+    if choice.everything and choice.hashes:
+        raise UsageError("--all and --row contradict each other", code="FF3027", help="give one of them")
+    if not (choice.everything or choice.checks or choice.hashes):
+        raise UsageError(
+            "nobody says which rows are meant",
+            code="FF3027",
+            help="name them: --row HASH, --check NAME, or --all; `flowforge quarantine show` lists them",
+        )
+
+
+@attrs.frozen
+class _Desk:
+    """One model's quarantine, and what is asked of it. One thread."""
+
+    project: Project
+    node: Node
+    model: Relation
+    table: Relation
+    key: str
+
+    @classmethod
+    def of(cls, project: Project, model: str) -> _Desk:
+        node = project.manifest.find(model)
+        if node is None:
+            names = [one.short_name for one in project.manifest.nodes.values()]
+            raise UsageError(f"there is no model {model!r}", code="FF3026", help=nearest(model, names))
+        return cls.at(project, node, place(node, project.executor.namespace))
+
+    @classmethod
+    def at(cls, project: Project, node: Node, model: Relation) -> _Desk:
+        executor = project.executor
+        table = quarantine_relation(executor.dialect, model)
+        return cls(project, node, model, table, relation_key(executor.dialect, model, executor.namespace))
+
+    @property
+    def dialect(self) -> Dialect:
+        return self.project.executor.dialect
+
+    @property
+    def sql(self) -> str:
+        return self.dialect.render(self.table)
+
+    def quote(self, name: str) -> str:
+        return self.dialect.quote(name)
+
+    @contextlib.contextmanager
+    def alone(self, session: Session) -> Iterator[None]:
+        """While the block runs, no run writes the model; what it writes becomes visible together, where that can be."""
+        executor, name = self.project.executor, self.dialect.render(self.model)
+        engine = self.project.engine
+        if engine.support(Capability.TRANSACTIONAL_DDL) and engine.support(Capability.LOCKS):
+            with session.transaction():
+                session.lock(name, timeout=60.0)
+                yield
+            return
+        made = f"quarantine{uuid.uuid4().hex[:10]}"
+        leases = leases_of(executor, made, lambda label, timeout: executor.session(label=label, timeout=timeout))
+        with leases.hold(session, name, timeout=60.0) as lease:
+            yield
+            lease.confirm(session)
+
+    def held(self, session: Session) -> Held:
+        sets = self.reasons(session)
+        column = self.quote(REASONS)
+        sql = f"SELECT {column}, COUNT(*) AS n FROM {self.sql} GROUP BY {column}"
+        found = session.query(sql).read_all()
+        rows, counts = 0, dict[str, int]()
+        for text, count in zip(*(one.to_pylist() for one in found.columns), strict=True):
+            rows += int(count)
+            for reason in sets.get(text, ()):
+                counts[reason] = counts.get(reason, 0) + int(count)
+        waiting = self.count(session, self._released(session, sets)) if rows else 0
+        return Held(self.node.name, self.table, rows, waiting, dict(sorted(counts.items())))
+
+    def _released(self, session: Session, sets: Mapping[str, Sequence[str]]) -> str:
+        """Rows that were released from all of their reasons."""
+        log = ensure_log(session, self.dialect, self.project.executor.namespace)
+        parts = []
+        for text, reasons in sets.items():
+            passes = [
+                f"ff_held.{self.quote(HASH)} IN ({hashes_of(self.dialect, log, self.key, RELEASE, reason)})"
+                for reason in reasons
+            ]
+            parts.append(f"({' AND '.join([self.has([text]), *passes])})")
+        return " OR ".join(parts) or "1 = 0"
+
+    def reasons(self, session: Session) -> Mapping[str, Sequence[str]]:
+        """The sets of reasons that rows have, by their texts."""
+        column = self.quote(REASONS)
+        found = session.query(f"SELECT DISTINCT {column} FROM {self.sql}").read_all()
+        return {str(text): parse_reasons(text) for text in found.column(0).to_pylist()}
+
+    def has(self, texts: Sequence[str]) -> str:
+        """The condition that a row has one of these sets of reasons."""
+        if not texts:
+            return "1 = 0"
+        return f"ff_held.{self.quote(REASONS)} IN ({', '.join(self.dialect.literal(text) for text in texts)})"
+
+    def condition(self, session: Session, choice: Choice) -> str:
+        """Which rows are meant.
+
+        Raises
+        ------
+        NothingSelectedError
+            When there are none.
+        UsageError
+            When there is no such check or row.
+        """
+        name = self.node.short_name
+        if session.kind_of(self.table) is not RelationKind.TABLE or not self.count(session, "1 = 1"):
+            raise NothingSelectedError(
+                f"no rows of {name!r} are in quarantine", help="`flowforge quarantine ls` lists what there is"
+            )
+        sets = self.reasons(session)
+        known = sorted({reason for reasons in sets.values() for reason in reasons})
+        parts = []
+        for check in choice.checks:
+            if check not in known:
+                raise UsageError(
+                    f"no row of {name!r} is in quarantine for {check!r}",
+                    code="FF3026",
+                    help=nearest(check, known) or f"there are {', '.join(known)}",
+                )
+        if choice.checks:
+            parts.append(self.has([text for text, found in sets.items() if set(found) & set(choice.checks)]))
+        if choice.hashes:
+            parts.append(f"ff_held.{self.quote(HASH)} IN ({', '.join(self._whole(session, choice.hashes))})")
+        condition = " AND ".join(parts) or "1 = 1"
+        if parts and not self.count(session, condition):
+            raise NothingSelectedError(f"no row of {name!r} in quarantine is all of that")
+        return condition
+
+    def _whole(self, session: Session, beginnings: Sequence[str]) -> list[str]:
+        """The hashes that begin so, as literals."""
+        column = f"ff_held.{self.quote(HASH)}"
+        found = []
+        for text in beginnings:
+            if not _HASH.fullmatch(text):
+                raise UsageError(
+                    f"{text!r} is no hash of a row", code="FF3026", help="`flowforge quarantine show` shows them"
+                )
+            same = f"SUBSTR({column}, 1, {len(text)}) = {self.dialect.literal(text)}"
+            sql = f"SELECT DISTINCT {column} AS ff_hash FROM {self.sql} AS ff_held WHERE {same}"
+            hits = session.query(sql).read_all().column(0).to_pylist()
+            if len(hits) != 1:
+                words = (
+                    f"no row in quarantine has the hash {text}"
+                    if not hits
+                    else f"{len(hits)} rows have hashes like {text}"
+                )
+                raise UsageError(words, code="FF3026", help="`flowforge quarantine show` shows them")
+            found.append(self.dialect.literal(hits[0]))
+        return found
+
+    def count(self, session: Session, condition: str) -> int:
+        sql = f"SELECT COUNT(*) AS n FROM {self.sql} AS ff_held WHERE {condition}"
+        return int(session.query(sql).read_all().column(0)[0].as_py())
+
+    def decision(self, kind: str, note: str | None) -> Decision:
+        return Decision(self.key, self.node.name, kind, uuid.uuid4().hex, _who(), dt.datetime.now(dt.UTC), note=note)
+
+
+def _who() -> str:
+    """The user of the operating system."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # such as in a container that knows no names
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else ""

@@ -1,0 +1,170 @@
+"""``flowforge quarantine``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from flowforge.cli.context import Context, with_context
+from flowforge.cli.options import project_argument, selection_options, vars_option
+from flowforge.cli.show import print_rows
+
+if TYPE_CHECKING:
+    from flowforge.api.quarantine import Choice, Held
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group("quarantine", help="Review rows that checks with `on_fail: quarantine` put aside.")
+def command() -> None:
+    """Commands about rows that were put aside."""
+
+
+def _choosing(function: F) -> F:
+    for add in (
+        click.option("--row", "hashes", multiple=True, metavar="HASH", help="A row by its hash, or by how it begins."),
+        click.option("--check", "checks", multiple=True, metavar="NAME", help="Rows that fail this check."),
+    ):
+        function = add(function)
+    return function
+
+
+def _deciding(function: F) -> F:
+    for add in (
+        click.option("--note", metavar="TEXT", help="Why, for the log of decisions."),
+        click.option("--all", "everything", is_flag=True, help="All rows."),
+        _choosing,
+    ):
+        function = add(function)
+    return function
+
+
+@click.command("ls", help="Count the rows in quarantine, by model and by check.")
+@project_argument
+@selection_options
+@vars_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each model.")
+@with_context
+def listed(
+    context: Context,
+    project: Path | None,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    state: Path | None,
+    vars: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Print the models that have rows in quarantine."""
+    from flowforge.api.quarantine import quarantines
+
+    with context.project(project, vars, state) as loaded:
+        context.connect(loaded)
+        found = quarantines(loaded, select, exclude)
+    for held in found:
+        if as_json:
+            context.output.answer(json.dumps(_data(held), ensure_ascii=False))
+        else:
+            context.output.answer(_words(held))
+            for check, count in held.reasons.items():
+                context.output.answer(f"  {count:>8,}  {check}")
+    if not found and not as_json:
+        context.output.say("No rows are in quarantine.")
+    return 0
+
+
+@click.command("show", help="Show rows in the quarantine of a model, with the reasons and the hash of each.")
+@click.argument("model")
+@_choosing
+@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="How many rows; 0: all.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each row.")
+@click.option("--format", "shape", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True)
+@vars_option
+@with_context
+def show(
+    context: Context,
+    model: str,
+    checks: tuple[str, ...],
+    hashes: tuple[str, ...],
+    limit: int,
+    as_json: bool,
+    shape: str,
+    vars: tuple[str, ...],
+) -> int:
+    """Print rows."""
+    from flowforge.api.quarantine import Choice, held_rows
+
+    with context.project(None, vars) as loaded:
+        context.connect(loaded)
+        table = held_rows(loaded, model, Choice(checks, hashes), limit=limit or None)
+    print_rows(table, "json" if as_json else shape, context.output)
+    return 0
+
+
+@click.command("release", help="Let rows pass the checks that they fail; the next build publishes them.")
+@click.argument("model")
+@_deciding
+@vars_option
+@with_context
+def release(context: Context, model: str, vars: tuple[str, ...], note: str | None, **given: Any) -> int:
+    """Release rows."""
+    from flowforge.api.quarantine import release
+
+    with context.project(None, vars) as loaded:
+        context.connect(loaded)
+        count = release(loaded, model, _choice(given), note=note)
+        node = loaded.manifest.find(model)
+    name = node.short_name if node is not None else model
+    context.output.say(
+        f"{_rows(count)} of {name} released; `flowforge build -s {name}` publishes what fails nothing else"
+    )
+    return 0
+
+
+@click.command("drop", help="Remove rows from a quarantine for good: they are not published, nor listed again.")
+@click.argument("model")
+@_deciding
+@vars_option
+@with_context
+def drop(context: Context, model: str, vars: tuple[str, ...], note: str | None, **given: Any) -> int:
+    """Drop rows."""
+    from flowforge.api.quarantine import drop
+
+    with context.project(None, vars) as loaded:
+        context.connect(loaded)
+        count = drop(loaded, model, _choice(given), note=note)
+        node = loaded.manifest.find(model)
+    context.output.say(f"{_rows(count)} of {node.short_name if node is not None else model} dropped")
+    return 0
+
+
+def _choice(given: dict[str, Any]) -> Choice:
+    from flowforge.api.quarantine import Choice
+
+    return Choice(given["checks"], given["hashes"], given["everything"])
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+def _words(held: Held) -> str:
+    waits = f", {_rows(held.released)} released for the next build" if held.released else ""
+    return f"{held.node.removesuffix('.ff')}: {_rows(held.rows)} in {held.relation}{waits}"
+
+
+def _data(held: Held) -> dict[str, object]:
+    return {
+        "model": held.node.removesuffix(".ff"),
+        "relation": str(held.relation),
+        "rows": held.rows,
+        "released": held.released,
+        "checks": dict(held.reasons),
+    }
+
+
+for one in (listed, show, release, drop):
+    command.add_command(one)
