@@ -1,5 +1,1 @@
-"""The future home of the Apache Spark and Databricks engine. Nothing is registered yet: this distribution offers FlowForge nothing to run."""
-
-from __future__ import annotations
-
-__version__ = "0.1.0"
+"""Apache Spark and Databricks for FlowForge; see :mod:`flowforge_spark.plugin`."""

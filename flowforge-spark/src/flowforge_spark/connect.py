@@ -1,0 +1,272 @@
+"""The one place that makes sessions of Spark: in this process, behind Spark Connect, or on Databricks.
+
+Everything else works with what the three have in common.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flowforge.errors import EngineError, ErrorKind
+from flowforge_spark.errors import Attempt, is_ours, translate
+from flowforge_spark.settings import SparkSettings
+
+_PORT = 15002
+_JAVA = 17
+_PINNED = re.compile(r";\s*session_id=", re.IGNORECASE)
+_NOTHING = Attempt()
+_QUIET = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
+
+
+class Home:
+    """Where sessions come from. Safe from any thread.
+
+    Parameters
+    ----------
+    open:
+        Makes a session of Spark that nobody else uses.
+    release:
+        Takes one back.
+    close:
+        Lets everything go.
+    """
+
+    def __init__(
+        self, settings: SparkSettings, open: Callable[[], Any], release: Callable[[Any], None], close: Callable[[], None]
+    ) -> None:
+        self._settings = settings
+        self._open = open
+        self.release = release
+        self.close = close
+
+    def open(self) -> Any:
+        """A session that is set up as FlowForge needs it."""
+        spark = self._open()
+        for key, value in session_conf(self._settings).items():
+            spark.conf.set(key, value)
+        return spark
+
+
+def session_conf(settings: SparkSettings) -> Mapping[str, str]:
+    """What each session is told; the profile's own settings win, but for the time zone."""
+    conf = {
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.timestampType": "TIMESTAMP_NTZ",
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.sources.default": settings.state_format or settings.default_format,
+    }
+    own = {key: _text(value) for key, value in settings.extra_conf.items()}
+    # In this process they were given to the first session, which hands them on.
+    return {**conf, **{key: value for key, value in own.items() if settings.is_connect or key in conf}}
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def connect(settings: SparkSettings) -> Home:
+    """Reach Spark, or start it.
+
+    Raises
+    ------
+    EngineError
+        When a driver or Java is missing (``FF2130``), or Spark does not answer.
+    """
+    _silence()
+    try:
+        if settings.host is not None:
+            return _databricks(settings)
+        return _remote(settings) if settings.is_connect else _classic(settings)
+    except EngineError:
+        raise
+    except Exception as exc:
+        if not is_ours(exc):
+            raise
+        error = translate(exc, _NOTHING)
+        raise EngineError(
+            f"no session of Spark at {settings.place}: {error.message}",
+            kind=ErrorKind.CONNECTION if error.kind is ErrorKind.OTHER else error.kind,
+            help=error.help or "check master and extra_conf in the profile",
+        ) from exc
+
+
+def _silence() -> None:
+    """Spark's Python client logs every error with its whole stack; we raise it, and that is enough."""
+    import logging
+
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+def _needs(module: str, extra: str, what: str) -> None:
+    try:
+        found = importlib.util.find_spec(module)
+    except ImportError:
+        found = None
+    if found is None:
+        raise EngineError(
+            f"{what} needs a driver that is not installed here",
+            code="FF2130",
+            kind=ErrorKind.UNSUPPORTED,
+            help=f"pip install 'flowforge-spark[{extra}]'",
+        )
+
+
+# -- Spark Connect --------------------------------------------------------------------------------------------------
+
+
+def _remote(settings: SparkSettings) -> Home:
+    _needs("pyspark", "connect", "Spark Connect")
+    _needs("grpc", "connect", "Spark Connect")
+    from pyspark.sql.connect.session import SparkSession
+
+    address = settings.master or ""
+    _reach(address, settings)
+    url = address.partition(";")[0].rstrip("/") + "/;" + address.partition(";")[2]
+    if settings.token is not None:
+        url += f";token={settings.token}"
+    pinned = _PINNED.search(address) is not None
+
+    def open_() -> Any:
+        spark = SparkSession.builder.remote(url.rstrip(";")).create()
+        _be_impatient(spark)
+        spark.release_session_on_close = not pinned
+        return spark
+
+    return Home(settings, open_, lambda spark: spark.stop(), lambda: None)
+
+
+def _reach(address: str, settings: SparkSettings) -> None:
+    """Spark's client would try for ten minutes."""
+    parts = urlsplit(address.partition(";")[0])
+    host, port = parts.hostname or "", parts.port or _PORT
+    try:
+        socket.create_connection((host, port), timeout=settings.connect_timeout).close()
+    except OSError as exc:
+        raise EngineError(
+            f"no Spark Connect server answers at {host}:{port} ({exc.strerror or exc})",
+            kind=ErrorKind.CONNECTION,
+            retryable=False,
+            help="start the server, or correct master in the profile",
+        ) from exc
+
+
+def _be_impatient(spark: Any) -> None:
+    from pyspark.sql.connect.client.retries import DefaultPolicy
+
+    spark.client.set_retry_policies(
+        [DefaultPolicy(max_retries=4, initial_backoff=50, max_backoff=1000, backoff_multiplier=4.0)]
+    )
+
+
+# -- Databricks -----------------------------------------------------------------------------------------------------
+
+
+def _databricks(settings: SparkSettings) -> Home:
+    _needs("databricks.connect", "databricks", "Databricks")
+    from databricks.connect import DatabricksSession
+
+    def open_() -> Any:
+        builder = DatabricksSession.builder.host(settings.host)
+        if settings.token is not None:
+            builder = builder.token(settings.token)
+        builder = builder.clusterId(settings.cluster_id) if settings.cluster_id else builder.serverless()
+        return builder.create()
+
+    return Home(settings, open_, lambda spark: spark.stop(), lambda: None)
+
+
+# -- in this process ------------------------------------------------------------------------------------------------
+
+
+def _classic(settings: SparkSettings) -> Home:
+    _needs("py4j", "local", f"master {settings.place}")
+    from pyspark.sql import SparkSession
+
+    _need_java()
+    standing = SparkSession._instantiatedSession
+    root = standing if standing is not None else _start(SparkSession.builder, settings)
+
+    def close() -> None:
+        if standing is None:
+            root.stop()
+
+    return Home(settings, root.newSession, lambda spark: None, close)
+
+
+def _start(builder: Any, settings: SparkSettings) -> Any:
+    warehouse = settings.warehouse_dir
+    conf = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "FATAL",
+        "spark.sql.warehouse.dir": warehouse if "://" in warehouse else Path(warehouse).absolute().as_uri(),
+    }
+    hive = settings.use_hive_metastore if settings.use_hive_metastore is not None else settings.is_local
+    if settings.is_local:
+        conf["spark.driver.host"] = conf["spark.driver.bindAddress"] = "127.0.0.1"
+        conf["spark.sql.shuffle.partitions"] = "8"
+        if hive and "://" not in warehouse:
+            place = Path(warehouse).absolute()
+            place.mkdir(parents=True, exist_ok=True)
+            # Derby, which belongs to one process at a time, beside the tables that it knows.
+            conf["spark.hadoop.javax.jdo.option.ConnectionURL"] = (
+                f"jdbc:derby:;databaseName={place / '_ff_metastore'};create=true"
+            )
+            conf["spark.driver.extraJavaOptions"] = f"-Dderby.stream.error.file={place / '_ff_derby.log'}"
+    if "delta" in (settings.default_format, settings.state_format):
+        conf["spark.sql.extensions"] = "io.delta.sql.DeltaSparkSessionExtension"
+        conf["spark.sql.catalog.spark_catalog"] = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
+    conf.update({key: _text(value) for key, value in settings.extra_conf.items()})
+    builder = builder.master(settings.place).appName(settings.app_name)
+    for key, value in conf.items():
+        builder = builder.config(key, value)
+    if hive:
+        builder = builder.enableHiveSupport()
+    try:
+        root = builder.getOrCreate()
+    except Exception as exc:
+        if "JAVA_GATEWAY_EXITED" in str(exc):
+            raise _no_java(f"Java did not start Spark; it is {_java_version() or 'of an unknown version'}") from exc
+        raise
+    return root
+
+
+def _need_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    java = Path(home, "bin", "java") if home else shutil.which("java")
+    if java is None or not Path(java).exists():
+        raise _no_java("there is no Java" + (f" under JAVA_HOME ({home})" if home else " on this machine"))
+    version = _java_version()
+    number = re.search(r"\d+", version or "")
+    if number is not None and int(number[0]) < _JAVA:
+        raise _no_java(f"Java is of version {version}")
+
+
+def _no_java(reason: str) -> EngineError:
+    return EngineError(
+        f"Spark cannot run in this process: {reason}",
+        code="FF2131",
+        kind=ErrorKind.UNSUPPORTED,
+        help=f"install Java {_JAVA} and set JAVA_HOME, or use a server: master: sc://host:15002",
+    )
+
+
+def _java_version() -> str | None:
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home, "bin", "java")) if home else "java"
+    try:
+        told = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=20, check=False).stderr
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(r'version "([^"]+)"', told)
+    return found[1].removeprefix("1.") if found else None
