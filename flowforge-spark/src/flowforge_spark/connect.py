@@ -5,6 +5,7 @@ Everything else works with what the three have in common.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import re
@@ -41,7 +42,11 @@ class Home:
     """
 
     def __init__(
-        self, settings: SparkSettings, open: Callable[[], Any], release: Callable[[Any], None], close: Callable[[], None]
+        self,
+        settings: SparkSettings,
+        open: Callable[[], Any],
+        release: Callable[[Any], None],
+        close: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._open = open
@@ -130,7 +135,7 @@ def _remote(settings: SparkSettings) -> Home:
     from pyspark.sql.connect.session import SparkSession
 
     address = settings.master or ""
-    _reach(address, settings)
+    reach(address, settings)
     url = address.partition(";")[0].rstrip("/") + "/;" + address.partition(";")[2]
     if settings.token is not None:
         url += f";token={settings.token}"
@@ -145,7 +150,7 @@ def _remote(settings: SparkSettings) -> Home:
     return Home(settings, open_, lambda spark: spark.stop(), lambda: None)
 
 
-def _reach(address: str, settings: SparkSettings) -> None:
+def reach(address: str, settings: SparkSettings) -> None:
     """Spark's client would try for ten minutes."""
     parts = urlsplit(address.partition(";")[0])
     host, port = parts.hostname or "", parts.port or _PORT
@@ -173,10 +178,10 @@ def _be_impatient(spark: Any) -> None:
 
 def _databricks(settings: SparkSettings) -> Home:
     _needs("databricks.connect", "databricks", "Databricks")
-    from databricks.connect import DatabricksSession
+    databricks = importlib.import_module("databricks.connect")
 
     def open_() -> Any:
-        builder = DatabricksSession.builder.host(settings.host)
+        builder = databricks.DatabricksSession.builder.host(settings.host)
         if settings.token is not None:
             builder = builder.token(settings.token)
         builder = builder.clusterId(settings.cluster_id) if settings.cluster_id else builder.serverless()
@@ -192,7 +197,7 @@ def _classic(settings: SparkSettings) -> Home:
     _needs("py4j", "local", f"master {settings.place}")
     from pyspark.sql import SparkSession
 
-    _need_java()
+    need_java()
     standing = SparkSession._instantiatedSession
     root = standing if standing is not None else _start(SparkSession.builder, settings)
 
@@ -241,7 +246,7 @@ def _start(builder: Any, settings: SparkSettings) -> Any:
     return root
 
 
-def _need_java() -> None:
+def need_java() -> None:
     home = os.environ.get("JAVA_HOME")
     java = Path(home, "bin", "java") if home else shutil.which("java")
     if java is None or not Path(java).exists():

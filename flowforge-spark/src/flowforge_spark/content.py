@@ -7,7 +7,10 @@ from typing import Any
 
 from flowforge_spark.dialect import exactly
 
-_NESTED = ("array", "map", "struct", "variant")
+_EXACT = ("boolean", "byte", "short", "integer", "long", "string", "double", "float", "decimal", "date")
+"""Types whose values JSON tells exactly; of timestamps it loses digits."""
+_PLAIN = (*_EXACT, "binary", "timestamp", "timestamp_ntz")
+_AS_TEXT = ("double", "float", "decimal")
 
 
 def content_query(fields: Any, rendered: str) -> str | None:
@@ -18,9 +21,12 @@ def content_query(fields: Any, rendered: str) -> str | None:
     values = []
     for field in fields:
         kind, name = field.dataType.typeName(), exactly(field.name)
-        if kind in _NESTED:
+        if kind in _PLAIN:
+            values.append(f"CAST({name} AS STRING)" if kind in _AS_TEXT else name)
+        elif _is_exact(field.dataType):
+            values.append(f"to_json(struct({name}))")
+        else:
             return None
-        values.append(f"CAST({name} AS STRING)" if kind in ("double", "float", "decimal") else name)
         values.append(f"{name} IS NULL")
     listed = ", ".join(values)
     sums = ", ".join(
@@ -28,6 +34,17 @@ def content_query(fields: Any, rendered: str) -> str | None:
         for salt in (1, 2)
     )
     return f"SELECT COUNT(*) AS n, {sums} FROM {rendered}"
+
+
+def _is_exact(type_: Any) -> bool:
+    kind = type_.typeName()
+    if kind == "array":
+        return _is_exact(type_.elementType)
+    if kind == "map":
+        return bool(type_.keyType.typeName() == "string") and _is_exact(type_.valueType)
+    if kind == "struct":
+        return all(_is_exact(field.dataType) for field in type_)
+    return kind in _EXACT
 
 
 def content_token(layout: str, row: dict[str, Any]) -> str:

@@ -47,18 +47,18 @@ _STATES = {
     "HY008": ErrorKind.CANCELLED,
     "KD000": ErrorKind.TYPE,
 }
+_LOST = ErrorKind.CONNECTION
 # Looked for one after the other: some speak of several things.
 _TEXTS = (
     (r"operation not found|OPERATION_CANCELED|cancelled because", ErrorKind.CANCELLED),
     (r"Failed to commit transaction|Concurrent\w*Exception|DELTA_CONCURRENT", ErrorKind.DEADLOCK),
     (r"UNAUTHENTICATED|invalid access token|Unauthorized", ErrorKind.AUTH),
     (r"PERMISSION_DENIED|INSUFFICIENT_PERMISSIONS|AccessControlException|Permission denied", ErrorKind.PERMISSION),
-    (r"UNAVAILABLE|Connection refused|failed to connect|DEADLINE_EXCEEDED|Stream removed|Channel closed|RETRIES_EXCEEDED"
-     r"|Socket closed|Connection reset|INVALID_HANDLE|Py4JNetworkError|Cannot invoke RPC", ErrorKind.CONNECTION),
+    (r"UNAVAILABLE|Connection refused|failed to connect|DEADLINE_EXCEEDED|Stream removed|RETRIES_EXCEEDED", _LOST),
+    (r"Channel closed|Socket closed|Connection reset|INVALID_HANDLE|Py4JNetworkError|Cannot invoke RPC", _LOST),
     (r"No space left on device", ErrorKind.DISK),
     (r"OutOfMemoryError|RESOURCE_EXHAUSTED", ErrorKind.MEMORY),
-    (r"\S+ not found|cannot be found|is missing from the schema|unknown function|cannot resolve|No field named",
-     ErrorKind.MISSING),
+    (r"\S+ not found|cannot be found|is missing from|unknown function|cannot resolve|No field", ErrorKind.MISSING),
     (r"already exists", ErrorKind.DUPLICATE),
     (r"invalid argument: found .* expected", ErrorKind.SYNTAX),
     (r"[Cc]annot cast|[Cc]ast error|divide by zero|overflow|[Cc]an't cast|cannot be cast|Parser error", ErrorKind.TYPE),
@@ -175,7 +175,7 @@ def _position(exc: BaseException, sql: str) -> int | None:
             continue
         start = _asked(context, "startIndex")
         if isinstance(start, int) and start >= 0:
-            return _characters(sql, start)
+            return min(start, len(sql))
     text = str(exc)
     if place := _PLACE.search(text):
         lines = sql.splitlines(keepends=True)
@@ -185,8 +185,3 @@ def _position(exc: BaseException, sql: str) -> int | None:
     if span := _SPAN.search(text):
         return min(int(span[1]), len(sql))
     return None
-
-
-def _characters(text: str, units: int) -> int:
-    """An offset in Java's characters as one in Python's: Java counts those behind 0xFFFF twice."""
-    return len(text.encode("utf-16-le")[: units * 2].decode("utf-16-le", "ignore"))

@@ -37,7 +37,7 @@ CAPABILITIES: dict[Capability, Support] = {
     Capability.LOCKS: unsupported("Spark has none; runs keep each other out by leases"),
     Capability.SOURCE_STATE: not_implemented("Delta's versions could tell"),
     Capability.FILE_SOURCES: not_implemented("Spark reads files by their path, but takes no options there"),
-    Capability.CONTENT_HASH: partial("tables without lists, maps and structs"),
+    Capability.CONTENT_HASH: partial("not of lists, maps and structs that hold timestamps or bytes"),
     Capability.ESTIMATE: unsupported("a query on a cluster of your own has no price"),
     Capability.COMMENTS: partial("columns of views get none"),
     Capability.VIEWS: FULL,

@@ -16,7 +16,9 @@ import attrs
 
 from flowforge_spark.dialect import exactly
 
-_TEXT = re.compile(r"SELECT /\* rows by flowforge(?:, before: (?P<before>\w+))? \*/ \* FROM (?:`[^`]*`\.)*`(?P<rows>\w+)`")
+_TEXT = re.compile(
+    r"SELECT /\* rows by flowforge(?:, before: (?P<before>\w+))? \*/ \* FROM (?:`[^`]*`\.)*`(?P<rows>\w+)`"
+)
 _RUN = re.compile(r"flowforge/([^/]+)")
 _OTHER = re.compile(r"[^0-9a-z_]+")
 

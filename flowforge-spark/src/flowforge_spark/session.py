@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from flowforge.contract import CreateKind, LoadMode, Session, Stats, TableOptions
+from flowforge.contract import CreateKind, LoadMode, Stats, TableOptions
 from flowforge.errors import EngineError, ErrorKind, UnsupportedError
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 from flowforge_spark import arrow
-from flowforge_spark.catalogue import Catalogue, Standing
+from flowforge_spark.catalogue import Standing
 from flowforge_spark.content import content_query, content_token
-from flowforge_spark.dialect import SparkDialect, exactly
+from flowforge_spark.dialect import exactly
 from flowforge_spark.options import Layout, check
-from flowforge_spark.pointers import Pointer, is_rows, new_rows
-from flowforge_spark.settings import SparkSettings
-from flowforge_spark.statement import Statements
+from flowforge_spark.pointers import Pointer
 from flowforge_spark.state import StateTables
 
 _QUERY = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:SELECT|WITH|VALUES|FROM|TABLE)\b", re.IGNORECASE | re.DOTALL)
@@ -28,37 +25,8 @@ FRAME = "spark"
 """What a Python model calls Spark's own DataFrames."""
 
 
-class SparkSession(StateTables, Session):
-    """A session of its own, with its own settings and temporary views.
-
-    Parameters
-    ----------
-    release:
-        Takes *spark* back.
-    writing:
-        Held while a table is changed that nobody outside of this process can change.
-    """
-
-    def __init__(
-        self,
-        spark: Any,
-        dialect: SparkDialect,
-        settings: SparkSettings,
-        release: Callable[[Any], None],
-        writing: threading.RLock,
-        *,
-        label: str,
-        timeout: float | None,
-    ) -> None:
-        self.spark = spark
-        self._dialect = dialect
-        self._settings = settings
-        self._release = release
-        self._writing = writing
-        self._label = label
-        self._catalogue = Catalogue(spark, dialect)
-        self._statements = Statements(spark, timeout)
-        self._layouts: dict[Relation, Layout] = {}
+class SparkSession(StateTables):
+    """A session of its own, with its own settings and temporary views."""
 
     # statements
 
@@ -75,11 +43,6 @@ class SparkSession(StateTables, Session):
         with self._statements.running(sql):
             return arrow.reader_of(self.spark.sql(sql).toArrow())
 
-    def _do(self, sql: str) -> None:
-        """A command of our own."""
-        with self._statements.running():
-            self.spark.sql(sql)
-
     # writing
 
     def create_as(
@@ -93,7 +56,7 @@ class SparkSession(StateTables, Session):
         if kind is CreateKind.TEMP:
             with self._statements.running(select):
                 rows = frame.toArrow()
-                self.spark.createDataFrame(rows, fields).createOrReplaceTempView(self._dialect.quote(relation.name))
+                self.spark.createDataFrame(rows, fields).createOrReplaceTempView(self._temporary(relation))
             return Stats(rows.num_rows)
         self._refuse_taken(relation)
         if kind is CreateKind.VIEW:
@@ -106,34 +69,10 @@ class SparkSession(StateTables, Session):
         self._furnish(relation, options)
         return Stats()
 
-    def _refuse_taken(self, relation: Relation) -> None:
-        if self._standing(relation) is not None:
-            raise EngineError(f"{relation} exists already", kind=ErrorKind.DUPLICATE)
-
-    def _create(self, relation: Relation, options: TableOptions, frame: Any, select: str | None = None) -> None:
-        """Make a table of a frame; whatever a failure has made of it is removed."""
-        layout = Layout.of(options, self._settings)
-        points = not layout.format.replaces
-        rows = relation.renamed(new_rows(self._label)) if points else relation
-        location = None
-        if points and options.location is not None:
-            location = f"{options.location.rstrip('/')}/{rows.name}"
-        try:
-            with self._statements.running(select):
-                layout.writer(frame, self._dialect, location=location).saveAsTable(self._sql(rows))
-            if points:
-                self._point(relation, Pointer(rows.name), None)
-        except BaseException:
-            with contextlib.suppress(Exception):
-                self._do(f"DROP TABLE IF EXISTS {self._sql(rows)}")
-            raise
-        self._layouts[relation] = layout
-
-    def _point(self, relation: Relation, pointer: Pointer, standing: Standing | None) -> None:
-        """Let the view of a table show its rows."""
-        text = pointer.text(self._catalogue.place(relation))
-        verb = "CREATE VIEW" if standing is None else "ALTER VIEW"
-        self._do(f"{verb} {self._sql(relation)} AS {text}")
+    def _temporary(self, relation: Relation) -> str:
+        """The name of a temporary view, as Spark's methods want it: some take it as it is, others parse it."""
+        name = self._dialect.fold(relation.name)
+        return name if name.isidentifier() and name.isascii() else self._dialect.quote(name)
 
     def load(
         self, relation: Relation, reader: pa.RecordBatchReader, mode: LoadMode, options: TableOptions = TableOptions()
@@ -166,7 +105,9 @@ class SparkSession(StateTables, Session):
             raise
         if count == 0:
             with self._statements.running():
-                nothing = [f"CAST(NULL AS {type_}) AS {exactly(name)}" for name, type_ in zip(names, types, strict=True)]
+                nothing = [
+                    f"CAST(NULL AS {type_}) AS {exactly(name)}" for name, type_ in zip(names, types, strict=True)
+                ]
                 frame = self.spark.sql(f"SELECT {', '.join(nothing)} LIMIT 0")
             self._create(relation, options, frame)
         self._furnish(relation, options)
@@ -260,17 +201,9 @@ class SparkSession(StateTables, Session):
             return
         if standing.temporary:
             with self._statements.running():
-                self.spark.catalog.dropTempView(self._dialect.quote(relation.name))
+                self.spark.catalog.dropTempView(self._dialect.fold(relation.name))
             return
         self._remove(relation, standing)
-
-    def _remove(self, relation: Relation, standing: Standing) -> None:
-        self._do(f"DROP {'VIEW' if standing.is_view else 'TABLE'} IF EXISTS {self._sql(relation)}")
-        if standing.pointer is not None:
-            for name in (standing.pointer.rows, standing.pointer.before):
-                if name is not None:
-                    self._do(f"DROP TABLE IF EXISTS {self._sql(relation.renamed(name))}")
-        self._layouts.pop(relation, None)
 
     def replace(self, staged: Relation, target: Relation) -> None:
         """Move the target's view, or overwrite the target in one commit, as the staged table's format has it."""
@@ -398,29 +331,6 @@ class SparkSession(StateTables, Session):
         """One look, without a list."""
         standing = self._standing(relation)
         return standing.kind if standing is not None else None
-
-    def _standing(self, relation: Relation) -> Standing | None:
-        with self._statements.running():
-            return self._catalogue.standing(relation)
-
-    def _is_pointer(self, relation: Relation) -> bool:
-        standing = self._standing(relation)
-        return standing is not None and standing.pointer is not None
-
-    def _rows_of(self, relation: Relation) -> Relation:
-        """Where the rows of a table are."""
-        if is_rows(relation.name):
-            return relation
-        standing = self._standing(relation)
-        pointer = standing.pointer if standing is not None else None
-        return relation.renamed(pointer.rows) if pointer is not None else relation
-
-    def _fields_of(self, relation: Relation) -> Any:
-        with self._statements.running():
-            return self.spark.table(self._sql(relation)).schema
-
-    def _sql(self, relation: Relation) -> str:
-        return self._dialect.render(relation)
 
     def content_hash(self, relation: Relation) -> str | None:
         """Two sums of hashes; ``None`` where a column holds lists, maps or structs."""

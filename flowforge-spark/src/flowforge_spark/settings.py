@@ -22,7 +22,9 @@ def _master(instance: object, attribute: attrs.Attribute[Any], value: str | None
     if value is None:
         return
     if not _MASTER.fullmatch(value):
-        raise ValueError("a master is local[2], spark://host:7077, yarn, k8s://..., or sc://host:15002 for Spark Connect")
+        raise ValueError(
+            "a master is local[2], spark://host:7077, yarn, k8s://..., or sc://host:15002 for Spark Connect"
+        )
     if value.lower().startswith("sc://"):
         parts = urlsplit(value)
         if not parts.hostname:
@@ -110,7 +112,10 @@ class SparkSettings:
         help="The format of tables that name none: delta, iceberg, parquet, ...; parquet on a local master, else delta.",
     )
     table_options: Mapping[str, Any] = setting(
-        factory=dict, affects_data=True, validator=_plain_values, help="Options that every table is written with, as the format calls them."
+        factory=dict,
+        affects_data=True,
+        validator=_plain_values,
+        help="Options that every table is written with, as the format calls them.",
     )
     state_format: str | None = setting(
         default=None,
@@ -118,7 +123,11 @@ class SparkSettings:
         help="The format of FlowForge's own tables, when table_format cannot change rows: delta or iceberg.",
     )
     extra_conf: Mapping[str, Any] = setting(
-        factory=dict, secret=True, affects_data=True, validator=_conf, help="Further Spark settings, as spark-submit --conf has them."
+        factory=dict,
+        secret=True,
+        affects_data=True,
+        validator=_conf,
+        help="Further Spark settings, as spark-submit --conf has them.",
     )
     connect_timeout: float = setting(
         default=8.0, validator=_positive, help="Seconds to wait for a server of Spark Connect."
@@ -130,7 +139,10 @@ class SparkSettings:
         default=None, env="FF_DBR_CLUSTER_ID", help="The Databricks cluster; without it serverless compute."
     )
     host: str | None = setting(
-        default=None, env="FF_DBR_HOST", validator=_one_way, help="The Databricks workspace: https://....databricks.com."
+        default=None,
+        env="FF_DBR_HOST",
+        validator=_one_way,
+        help="The Databricks workspace: https://....databricks.com.",
     )
 
     @property

@@ -9,31 +9,24 @@ is a new table of rows, made while nobody else in the process changes anything.
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flowforge.contract import Session, TableOptions
+from flowforge.contract import Dialect, TableOptions
 from flowforge.errors import EngineError, ErrorKind, UnsupportedError
 from flowforge.values import Relation
-from flowforge_spark.dialect import SparkDialect, exactly
+from flowforge_spark.dialect import exactly
 from flowforge_spark.formats import format_of
+from flowforge_spark.ground import Ground
 from flowforge_spark.options import Layout
 from flowforge_spark.pointers import Pointer, new_rows
-from flowforge_spark.settings import SparkSettings
 
 _ATTEMPTS = 12
 
 
-class StateTables(Session):
+class StateTables(Ground):
     """The part of a session that keeps small tables. See :class:`flowforge_spark.session.SparkSession`."""
-
-    spark: Any
-    _dialect: SparkDialect
-    _settings: SparkSettings
-    _writing: threading.RLock
-    _label: str
 
     @property
     def _state_format(self) -> str:
@@ -44,20 +37,20 @@ class StateTables(Session):
         """Whether the format keeps runs apart that change one table."""
         return format_of(self._state_format).changes_rows
 
-    def make_table(self, relation: Relation, columns: Mapping[str, str]) -> None:
+    def create_table(self, dialect: Dialect, relation: Relation, columns: Mapping[str, str]) -> None:
         """Only in a format, or in a place, that lets no run undo what another one notes."""
-        listed = ", ".join(f"{self._dialect.quote(name)} {type_}" for name, type_ in columns.items())
-        name = self._dialect.render(relation)
+        nothing = ", ".join(f"CAST(NULL AS {type_}) AS {dialect.quote(name)}" for name, type_ in columns.items())
+        options = TableOptions(format=self._state_format)
         if self._shares_state:
-            self._again(f"CREATE TABLE IF NOT EXISTS {name} ({listed}) USING {self._state_format}")
+            layout = self._layouts[relation] = Layout.of(options, self._settings)
+            with self._statements.running():
+                frame = self.spark.sql(f"SELECT {nothing} LIMIT 0")
+                layout.writer(frame, self._dialect).mode("ignore").saveAsTable(dialect.render(relation))
             return
         self._refuse_others()
         with self._writing:
             if self.kind_of(relation) is None:
-                nothing = ", ".join(
-                    f"CAST(NULL AS {type_}) AS {self._dialect.quote(one)}" for one, type_ in columns.items()
-                )
-                self._create(relation, TableOptions(format=self._state_format), self.spark.sql(f"SELECT {nothing} LIMIT 0"))
+                self._create(relation, options, self.spark.sql(f"SELECT {nothing} LIMIT 0"))
 
     def _refuse_others(self) -> None:
         context = getattr(self.spark, "_sc", None)
@@ -70,7 +63,9 @@ class StateTables(Session):
                 help="say state_format: delta (or iceberg) in the profile, or choose such a table_format",
             )
 
-    def put(self, relation: Relation, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    def add_rows(
+        self, dialect: Dialect, relation: Relation, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> None:
         """Append rows in one statement."""
         literal = self._dialect.literal
         lines = ", ".join("(" + ", ".join(literal(value) for value in row) + ")" for row in rows)
@@ -80,13 +75,13 @@ class StateTables(Session):
             return
         self.insert(relation, f"SELECT * FROM VALUES {lines} AS ff_rows({names})", columns)
 
-    def update(self, relation: Relation, changes: Mapping[str, str], where: str) -> None:
+    def update_rows(self, dialect: Dialect, relation: Relation, changes: Mapping[str, Any], where: str) -> None:
         """In one commit; one that comes too late is said again, and then finds other rows."""
         if self._shares_state:
-            sets = ", ".join(f"{self._dialect.quote(name)} = {value}" for name, value in changes.items())
+            sets = ", ".join(f"{dialect.quote(name)} = {dialect.literal(value)}" for name, value in changes.items())
             self._again(f"UPDATE {self._dialect.render(relation)} SET {sets} WHERE {where}")
             return
-        by_name = {self._dialect.fold(name): value for name, value in changes.items()}
+        by_name = {self._dialect.fold(name): dialect.literal(value) for name, value in changes.items()}
         with self._writing:
             columns = []
             for field in self._fields_of(relation):
@@ -99,7 +94,7 @@ class StateTables(Session):
                     columns.append(name)
             self._rewrite(relation, f"SELECT {', '.join(columns)} FROM {self._dialect.render(relation)}")
 
-    def delete(self, relation: Relation, where: str) -> None:
+    def delete_rows(self, dialect: Dialect, relation: Relation, where: str) -> None:
         """In one commit."""
         if self._shares_state:
             self._again(f"DELETE FROM {self._dialect.render(relation)} WHERE {where}")

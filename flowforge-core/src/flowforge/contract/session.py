@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
+from flowforge.contract.dialect import Dialect
 from flowforge.contract.files import FileSource
 from flowforge.contract.options import TableOptions
 from flowforge.errors import UnsupportedError
@@ -117,6 +118,31 @@ class Session(ABC):
     def merge(self, relation: Relation, staged: Relation, key: Sequence[str], columns: Sequence[str]) -> Stats:
         """Update the rows of *relation* that match *staged* on *key*, insert the others; needs ``MERGE``."""
         raise UnsupportedError("this engine has no MERGE")
+
+    # FlowForge's own small tables of notes and leases; for an engine whose tables take no such statements to override
+
+    def create_table(self, dialect: Dialect, relation: Relation, columns: Mapping[str, str]) -> None:
+        """Create a table without rows, unless it stands; *columns* are the engine's types by name."""
+        listed = ", ".join(f"{dialect.quote(name)} {kind}" for name, kind in columns.items())
+        self.execute(f"CREATE TABLE IF NOT EXISTS {dialect.render(relation)} ({listed})")
+
+    def add_rows(
+        self, dialect: Dialect, relation: Relation, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> None:
+        """Append rows of such a table in one step."""
+        names = ", ".join(dialect.quote(name) for name in columns)
+        lines = ", ".join("(" + ", ".join(dialect.literal(value) for value in row) + ")" for row in rows)
+        self.execute(f"INSERT INTO {dialect.render(relation)} ({names}) VALUES {lines}")
+
+    def update_rows(self, dialect: Dialect, relation: Relation, changes: Mapping[str, Any], where: str) -> None:
+        """Give columns of the rows that fit *where* other values, in one step: of two that do so at once, the second
+        sees what the first one did."""
+        sets = ", ".join(f"{dialect.quote(name)} = {dialect.literal(value)}" for name, value in changes.items())
+        self.execute(f"UPDATE {dialect.render(relation)} SET {sets} WHERE {where}")
+
+    def delete_rows(self, dialect: Dialect, relation: Relation, where: str) -> None:
+        """Remove the rows that fit *where*, in one step."""
+        self.execute(f"DELETE FROM {dialect.render(relation)} WHERE {where}")
 
     @abstractmethod
     def drop(self, relation: Relation, kind: RelationKind) -> None:

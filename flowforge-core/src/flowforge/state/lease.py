@@ -245,10 +245,9 @@ class Leases:
         return holders, now
 
     def _insert(self, session: Session, name: str) -> None:
-        columns = ", ".join(self.dialect.quote(column) for column in ("name", *_COLUMNS))
         nobody = attrs.asdict(Holder())
-        values = ", ".join(self.dialect.literal(value) for value in (name, *(nobody[column] for column in _COLUMNS)))
-        session.execute(f"INSERT INTO {self.dialect.render(self.table)} ({columns}) VALUES ({values})")
+        row = (name, *(nobody[column] for column in _COLUMNS))
+        session.add_rows(self.dialect, self.table, ("name", *_COLUMNS), [row])
 
     def update(self, session: Session, name: str, before: Holder, after: Holder, *, only_mine: bool = False) -> None:
         """Write *after* over *before*, if that is what stands there; *only_mine*: whatever time is noted."""
@@ -257,8 +256,8 @@ class Leases:
         unchanged = ("holder", "epoch") if only_mine else ("holder", "epoch", "until_ms")
         conditions = [f"{quote('name')} = {literal(name)}"]
         conditions += [f"{quote(column)} = {literal(wanted[column])}" for column in unchanged]
-        changes = ", ".join(f"{quote(column)} = {literal(written[column])}" for column in _COLUMNS)
-        session.execute(f"UPDATE {self.dialect.render(self.table)} SET {changes} WHERE {' AND '.join(conditions)}")
+        changes = {column: written[column] for column in _COLUMNS}
+        session.update_rows(self.dialect, self.table, changes, " AND ".join(conditions))
 
 
 def _holder(values: Sequence[Any]) -> Holder:

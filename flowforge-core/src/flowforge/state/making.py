@@ -27,13 +27,12 @@ def make_once(session: Session, dialect: Dialect, table: Relation, columns: Mapp
     EngineError
         When it could not be created, and nobody else has created it.
     """
-    listed = ", ".join(f"{dialect.quote(name)} {kind}" for name, kind in columns.items())
     try:
         with session.transaction():
             await_turn(session, dialect, table)
             if table.schema:
                 session.ensure_schema(table)
-            session.execute(f"CREATE TABLE IF NOT EXISTS {dialect.render(table)} ({listed})")
+            session.create_table(dialect, table, columns)
     except Exception:
         if session.kind_of(table) is None:  # otherwise another run was faster
             raise

@@ -164,8 +164,7 @@ def _migrate(session: Session, dialect: Dialect, table: Relation, namespace: Nam
             if _is_current(session, dialect, table):
                 return
             rows = _read_older(session, dialect, table, namespace)
-            listed = ", ".join(f"{dialect.quote(name)} {kind}" for name, kind in _columns(dialect).items())
-            session.execute(f"CREATE TABLE {dialect.render(staged)} ({listed})")
+            session.create_table(dialect, staged, _columns(dialect))
             if rows:
                 _insert(session, dialect, staged, rows)
             session.replace(staged, table)
@@ -272,7 +271,7 @@ def forget(session: Session, dialect: Dialect, table: Relation, key: str, *, bef
         Only rows of a lower sequence.
     """
     older = "" if before is None else f" AND {dialect.quote('sequence')} < {dialect.literal(before)}"
-    session.execute(f"DELETE FROM {dialect.render(table)} WHERE {_is(dialect, key)}{older}")
+    session.delete_rows(dialect, table, f"{_is(dialect, key)}{older}")
 
 
 def _is(dialect: Dialect, key: str) -> str:
@@ -280,13 +279,12 @@ def _is(dialect: Dialect, key: str) -> str:
 
 
 def _insert(session: Session, dialect: Dialect, table: Relation, rows: Sequence[MetaRow]) -> None:
-    columns = ", ".join(dialect.quote(column) for column in (*_FIELDS, "version"))
     lines = []
     for row in rows:
         values: dict[str, Any] = {**attrs.asdict(row), "version": META_VERSION}
         values["built_at"] = row.built_at.astimezone(dt.UTC).replace(tzinfo=None)
-        lines.append("(" + ", ".join(dialect.literal(value) for value in values.values()) + ")")
-    session.execute(f"INSERT INTO {dialect.render(table)} ({columns}) VALUES {', '.join(lines)}")
+        lines.append(list(values.values()))
+    session.add_rows(dialect, table, (*_FIELDS, "version"), lines)
 
 
 def _one(session: Session, sql: str) -> Any:

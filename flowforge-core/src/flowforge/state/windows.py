@@ -172,17 +172,15 @@ def note_windows(
     """
     start, end = dialect.quote("window_start"), dialect.quote("window_end")
     mine, same = _is(dialect, "relation", key), _is(dialect, "generation", generation)
-    session.execute(f"DELETE FROM {dialect.render(table)} WHERE {mine} AND NOT ({same})")
+    session.delete_rows(dialect, table, f"{mine} AND NOT ({same})")
     first, last = min(note.window.start for note in notes), max(note.window.end for note in notes)
     condition = f"{start} < {_literal(dialect, last)} AND {end} > {_literal(dialect, first)}"
-    session.execute(f"DELETE FROM {dialect.render(table)} WHERE {mine} AND {condition}")
-    columns = ", ".join(dialect.quote(name) for name in _NAMES)
+    session.delete_rows(dialect, table, f"{mine} AND {condition}")
     for at in range(0, len(notes), _AT_ONCE):
-        lines = ", ".join(_line(dialect, key, generation, note) for note in notes[at : at + _AT_ONCE])
-        session.execute(f"INSERT INTO {dialect.render(table)} ({columns}) VALUES {lines}")
+        session.add_rows(dialect, table, _NAMES, [_line(key, generation, note) for note in notes[at : at + _AT_ONCE]])
 
 
-def _line(dialect: Dialect, key: str, generation: str, note: WindowNote) -> str:
+def _line(key: str, generation: str, note: WindowNote) -> list[Any]:
     values: Mapping[str, Any] = {
         "relation": key,
         "generation": generation,
@@ -194,7 +192,7 @@ def _line(dialect: Dialect, key: str, generation: str, note: WindowNote) -> str:
         "rows": note.rows,
         "version": WINDOWS_VERSION,
     }
-    return "(" + ", ".join(dialect.literal(values[name]) for name in _NAMES) + ")"
+    return [values[name] for name in _NAMES]
 
 
 def _plain(value: dt.datetime) -> dt.datetime:

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import re
+import types
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -78,7 +79,7 @@ def make_settings(spec: EngineSpec, texts: Mapping[str, str], tmp: str) -> Any:
     for key, text in texts.items():
         value: Any = _ENV.sub(_from_environment, text).replace(TMP, tmp)
         hint = hints.get(fields[key].name) if key in fields else str
-        if str not in (hint, *typing.get_args(hint)):
+        if str not in _choices(hint):
             try:
                 value = json.loads(value)
             except ValueError:
@@ -89,6 +90,12 @@ def make_settings(spec: EngineSpec, texts: Mapping[str, str], tmp: str) -> Any:
     except StructureError as exc:
         flaws = "; ".join(".".join(map(str, flaw.path)) + " " + flaw.text for flaw in exc.flaws)
         raise pytest.UsageError(f"settings of {spec.name}: {flaws}") from exc
+
+
+def _choices(hint: Any) -> tuple[Any, ...]:
+    """The types of a union, or the one type that it is."""
+    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    return typing.get_args(hint) if union else (hint,)
 
 
 def _from_environment(found: re.Match[str]) -> str:
