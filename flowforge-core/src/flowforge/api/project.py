@@ -431,26 +431,35 @@ class Project(Connected):
         select: Selectors = (),
         exclude: Selectors = (),
         *,
+        checks: Selectors = (),
         listener: Callable[[Event], None] | None = None,
         options: RunOptions | None = None,
     ) -> RunResult:
         """Check the data that stands in the database.
 
-        A bare selector that names no node but is the tag of checks takes the checks with that tag.
+        A bare selector that names no node but is the tag of checks takes the checks with that tag. What goes wrong with
+        a check is in the result, not raised.
         """
         from flowforge.api.execution import check_data
 
-        return check_data(self, self.select_checks(select, exclude), listener, options)
+        return check_data(self, self.select_checks(select, exclude, checks=checks), listener, options)
 
-    def select_checks(self, select: Selectors = (), exclude: Selectors = ()) -> tuple[CheckDecl, ...]:
+    def select_checks(
+        self, select: Selectors = (), exclude: Selectors = (), *, checks: Selectors = ()
+    ) -> tuple[CheckDecl, ...]:
         """The checks that ``flowforge test`` would run.
+
+        Parameters
+        ----------
+        checks:
+            Of the selection only those with one of these names or types; wildcards count.
 
         Raises
         ------
         NothingSelectedError
             When there are checks, but none of them is selected.
         """
-        return select_checks(self.manifest, self.dag, _many(select), _many(exclude), self._methods())
+        return select_checks(self.manifest, self.dag, _many(select), _many(exclude), self._methods(), _many(checks))
 
     def _execute(
         self,

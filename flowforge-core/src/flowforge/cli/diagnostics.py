@@ -58,6 +58,11 @@ def shown_place(location: Location, root: Path | None) -> str:
     return shown_path(location.path, root) + line + column
 
 
+def source_frame(location: Location, root: Path | None, style: Style = plain) -> list[str]:
+    """The source line with a caret under what is meant; nothing when it cannot be read."""
+    return _frame(location, root, style)
+
+
 def _body(
     location: Location | None,
     notes: tuple[str, ...],

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flowforge.cli.console import duration, mark
-from flowforge.cli.diagnostics import shown_place
+from flowforge.cli.diagnostics import shown_place, source_frame
 from flowforge.cli.output import Output
 from flowforge.events import Status
+from flowforge.project.own_checks import SINGULAR
 from flowforge.run.result import CheckResult, RunResult
 
 _WORDS = {
@@ -57,7 +60,8 @@ def report(result: RunResult, output: Output) -> None:
     if result.checks:
         counts = result.check_counts
         passed, warned = counts.get(Status.SUCCESS, 0), counts.get(Status.WARN, 0)
-        totals.append(f"checks: {passed} passed, {warned} warned, {len(failed)} failed")
+        broken = f" ({counts[Status.ERROR]} could not run)" if counts.get(Status.ERROR) else ""
+        totals.append(f"checks: {passed} passed, {warned} warned, {len(failed)} failed{broken}")
     if result.unit_tests:
         totals.append(f"unit tests: {_counted(result)}")
     role = "good" if result.ok else "error"
@@ -111,18 +115,32 @@ def data_quality_summary(result: RunResult, output: Output) -> None:
         output.answer(f"! warned: {counts[Status.WARN]}")
     if counts.get(Status.INFO):
         output.answer(f"i noticed: {counts[Status.INFO]}")
-    output.answer(f"{cross} failed: {failed}")
+    broken = counts.get(Status.ERROR, 0)
+    output.answer(f"{cross} failed: {failed}{f', of which {broken} could not run' if broken else ''}")
 
 
 def _print_check(check: CheckResult, output: Output, *, answer: bool = False) -> None:
     say = output.answer if answer else output.say
     sign = _CHECK_MARKS[check.status] if output.unicode else f"{_CHECK_WORDS[check.status]:5}"
-    target = f"{check.table}.{check.column}" if check.column else check.table
+    target = check.check if check.type == SINGULAR else f"{check.table}.{check.column}" if check.column else check.table
     say(f"{sign} {check.type:<18} {target:<40} ({check.duration * 1000:.0f}ms)")
     if check.status is not Status.SUCCESS and check.message:
         arrow = "↳" if output.unicode else "->"
         say(f"   {arrow} {check.message}")
-        if check.status is Status.ERROR and check.location is not None:
-            say(f"   {arrow} declared at {shown_place(check.location, output.root)}")
+        if check.status is Status.ERROR:
+            _print_problem(check, say, arrow, output)
         if check.sql and output.verbosity >= 1:
             say(f"   {arrow} e.g. SQL: {' '.join(check.sql.split())}")
+
+
+def _print_problem(check: CheckResult, say: Callable[[str], None], arrow: str, output: Output) -> None:
+    """Where a check that could not run is to be corrected."""
+    problem = check.problem
+    if problem is not None and problem.location is not None:
+        say(f"   {arrow} {problem.code} at {shown_place(problem.location, output.root)}")
+        for line in source_frame(problem.location, output.root):
+            say(f"     {line}")
+    if problem is not None and problem.help:
+        say(f"   {arrow} help: {problem.help}")
+    if check.location is not None and (problem is None or problem.location != check.location):
+        say(f"   {arrow} declared at {shown_place(check.location, output.root)}")

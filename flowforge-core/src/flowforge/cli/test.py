@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from flowforge.cli.context import Context, with_context
-from flowforge.cli.junit import prepare_junit
+from flowforge.cli.junit import JUnitSuite, prepare_junit, write_junit
 from flowforge.cli.options import junit_option, project_argument, selection_options, vars_option
 from flowforge.cli.reports import annotate_checks, report_junit
 from flowforge.cli.shield import shielded_output
@@ -15,11 +15,22 @@ from flowforge.cli.summary import data_quality_summary
 from flowforge.errors import NothingSelectedError
 
 
-@click.command("test", help="Check the data that stands in the database. A check's tag alone selects its checks.")
+@click.command(
+    "test",
+    help="Check the data that stands in the database. A check's tag alone selects its checks.\n\n"
+    "Exit code 2 when a check of severity error fails, 1 when one could not run.",
+)
 @project_argument
 @selection_options
 @vars_option
 @click.option("--allow-empty", is_flag=True, help="Exit with 0 when nothing is selected.")
+@click.option(
+    "--check",
+    "checks",
+    multiple=True,
+    metavar="NAME",
+    help="Of these only the checks with this name or type; * and ? are wildcards. Repeatable.",
+)
 @junit_option
 @with_context
 def command(
@@ -30,9 +41,10 @@ def command(
     state: Path | None,
     vars: tuple[str, ...],
     allow_empty: bool,
+    checks: tuple[str, ...],
     junit: Path | None,
 ) -> int:
-    """Run the selected checks; exit code 2 when one of severity error fails."""
+    """Run the selected checks; exit code 2 when one of severity error fails, 1 when one could not run."""
     from flowforge.cli.console import Console
     from flowforge.run.runner import RunOptions
 
@@ -42,17 +54,18 @@ def command(
         context.connect(loaded)
         if not loaded.manifest.checks:
             context.output.say("No checks are declared.")
-            return 0
+            return _empty(junit)
         console = Console(context.output)
         options = RunOptions(handle_signals=True)
         try:
             with shielded_output():
-                result = loaded.test(select, exclude, listener=console if _json(context) else None, options=options)
+                listener = console if _json(context) else None
+                result = loaded.test(select, exclude, checks=checks, listener=listener, options=options)
         except NothingSelectedError as error:
             if not allow_empty:
                 raise
             context.output.say(error.message)
-            return 0
+            return _empty(junit)
     data_quality_summary(result, context.output)
     annotate_checks(result, context.output)
     if junit is not None:
@@ -60,6 +73,13 @@ def command(
     if result.error is not None:
         context.output.error(result.error)
     return result.exit_code
+
+
+def _empty(junit: Path | None) -> int:
+    """There is nothing to do, which a report says too."""
+    if junit is not None:
+        write_junit(junit, [JUnitSuite("checks", ())])
+    return 0
 
 
 def _json(context: Context) -> bool:
