@@ -53,7 +53,7 @@ class CheckOutcome:
     ----------
     status:
         ``fail``, ``warn`` and ``info`` are one finding under different severities and limits; ``error``: the check could
-        not run.
+        not run; ``skip``: it was not asked, because another one that broke ended the transaction.
     failures:
         Number of failing rows, or of failures where several rows make one; ``None`` for measures and errors.
     message:
@@ -73,7 +73,7 @@ class CheckOutcome:
     """
 
     check: CheckDecl
-    status: Literal["pass", "fail", "warn", "info", "error"]
+    status: Literal["pass", "fail", "warn", "info", "error", "skip"]
     message: str | None = None
     failures: int | None = None
     sql: str | None = None
@@ -94,6 +94,10 @@ class _Answer:
         An Arrow scalar, as converting it to Python may fail too.
     missing:
         True when *error* is that the whole relation is not there.
+    shared:
+        How many checks *error* is about, because they share a scan and cannot be asked alone.
+    unasked:
+        True when nothing was asked, because an earlier error spoilt the transaction.
     position:
         Where in the check's own query the engine found *error*.
     """
@@ -102,6 +106,8 @@ class _Answer:
     rows: int | None = None
     error: EngineError | None = None
     missing: bool = False
+    shared: int = 1
+    unasked: bool = False
     duration: float = 0.0
     samples: tuple[Mapping[str, Any], ...] = ()
     position: int | None = None
@@ -162,17 +168,25 @@ def run_checks(
     columns = ColumnTypes(session, dialect, f"SELECT * FROM {relation_sql} AS ff__source")
     outcomes = []
     for index, bound in enumerate(checks):
-        if bound.spec.inspect is not None:
-            outcomes.append(_inspected(bound, columns, asker))
-        elif index in broken:
+        if index in broken:
             outcomes.append(CheckOutcome(bound.check, "error", broken[index]))
         elif index in said:
             outcomes.append(said[index])
+        elif index not in written and asker.spoilt:
+            outcomes.append(_unasked(bound))
+        elif bound.spec.inspect is not None:
+            outcomes.append(_inspected(bound, columns, asker))
         elif bound.ask is not None:
             outcomes.append(_called(bound, bound.ask, session))
+            if outcomes[-1].status == "error":
+                asker.look()
         else:
             outcomes.append(_outcome(bound, written[index], answers[index], now))
     return outcomes
+
+
+def _unasked(bound: BoundCheck) -> CheckOutcome:
+    return CheckOutcome(bound.check, "skip", "was not asked, because a check that broke ended the transaction")
 
 
 def _called(bound: BoundCheck, ask: Callable[[Session], Verdict], session: Session) -> CheckOutcome:
@@ -204,6 +218,12 @@ class _Asker:
         self._translate = translate
         self._dialect = dialect
         self._relation_sql = relation_sql
+        self.spoilt = False
+        """Whether an error has spoilt the transaction, in which nothing more can be asked."""
+
+    def look(self) -> None:
+        """After an error, find out whether anything more can be asked."""
+        self.spoilt = self.spoilt or self._ask("SELECT 1 AS ff__0").error is not None
 
     def ask_all(self, questions: Mapping[int, CheckSql]) -> dict[int, _Answer]:
         """An answer for every question; those that can share a scan do, unless it fails."""
@@ -213,7 +233,7 @@ class _Asker:
         for index, sql in questions.items():
             if sql.query is not None:
                 ask = self._ask_row if sql.judged or sql.counted else self._ask_query
-                answers[index] = hopeless or ask(sql.query)
+                answers[index] = hopeless or (_Answer(unasked=True) if self.spoilt else ask(sql.query))
                 hopeless = hopeless or (answers[index] if _is_hopeless(answers[index]) else None)
         return answers
 
@@ -222,29 +242,30 @@ class _Asker:
         row = self._ask(plan.sql)
         if row.error is not None:
             failed = self._failed(row)
-            alone = len(questions) > 1 and not _is_hopeless(failed)
-            return self._each_alone(questions, failed) if alone else dict.fromkeys(questions, failed)
+            alone = len(questions) > 1 and not _is_hopeless(failed) and not self.spoilt
+            if alone:
+                return self._each_alone(questions)
+            return dict.fromkeys(questions, attrs.evolve(failed, shared=len(questions) if self.spoilt else 1))
         rows, share = _count(row.values[plan.rows_position]), row.duration / len(questions)
         return {
             index: _Answer(row.values[position], rows, duration=share)
             for index, position in zip(questions, plan.positions, strict=True)
         }
 
-    def _each_alone(self, questions: Mapping[int, CheckSql], failed: _Answer) -> dict[int, _Answer]:
+    def _each_alone(self, questions: Mapping[int, CheckSql]) -> dict[int, _Answer]:
         alone: dict[int, _Answer] = {}
         for index, sql in questions.items():
+            if self.spoilt:
+                alone[index] = _Answer(unasked=True)
+                continue
             plan = plan_scan(self._dialect, self._relation_sql, [sql])
             row = self._ask(plan.sql)
             if row.error is not None:
                 alone[index] = _Answer(error=row.error, duration=row.duration)
+                self.look()
             else:
                 rows = _count(row.values[plan.rows_position])
                 alone[index] = _Answer(row.values[plan.positions[0]], rows, duration=row.duration)
-        errors = [answer.error for answer in alone.values()]
-        said = {error.message for error in errors if error is not None}
-        if None not in errors and len(said) == 1 and failed.error is not None and failed.error.message not in said:
-            # The failed scan has spoilt the transaction, and only its own error says what is wrong.
-            return dict.fromkeys(questions, failed)
         return alone
 
     def _ask_query(self, query: str) -> _Answer:
@@ -268,7 +289,9 @@ class _Asker:
         *head*: how many characters stand in front of the check's own query.
         """
         missing = False
-        if row.error is not None and row.error.kind is ErrorKind.MISSING and self._relation_sql:
+        if row.error is not None and row.error.kind not in _HOPELESS:
+            self.look()
+        if row.error is not None and row.error.kind is ErrorKind.MISSING and self._relation_sql and not self.spoilt:
             probe = self._ask(plan_scan(self._dialect, self._relation_sql, []).sql)
             missing = probe.error is not None and probe.error.kind is ErrorKind.MISSING
         place = row.error.position - head if row.error is not None and row.error.position is not None else -1
@@ -361,10 +384,14 @@ def _outcome(bound: BoundCheck, sql: CheckSql, answer: _Answer, now: datetime) -
     done = CheckOutcome(
         check, "pass", sql=sql.failing, duration=answer.duration, rows=answer.rows, samples=answer.samples
     )
+    if answer.unasked:
+        return _unasked(bound)
     if answer.error is not None:
         message = answer.error.message
         if answer.missing:
             message = _missing(check)
+        elif answer.shared > 1:
+            message += f" (in one scan for {answer.shared} checks, of which one may be to blame)"
         return attrs.evolve(
             done, status="error", message=message, error=answer.error, problem=_placed(sql, answer, message)
         )

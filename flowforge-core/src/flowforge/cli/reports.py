@@ -20,7 +20,7 @@ _UNIT_STATUS: Mapping[Status, Literal["fail", "error", "skip"]] = {
     Status.ERROR: "error",
     Status.SKIPPED: "skip",
 }
-_CHECK_STATUS = {Status.FAIL: "fail", Status.ERROR: "error"}
+_CHECK_STATUS = {Status.FAIL: "fail", Status.ERROR: "error", Status.SKIPPED: "skip"}
 _NODE_STATUS = {
     Status.FAIL: "fail",
     Status.ERROR: "error",

@@ -28,13 +28,21 @@ _UNIT_WORDS = {
     Status.SKIPPED: "for other engines",
 }
 _AUDIT_CODES = ("FF3003", "FF3004")
-_CHECK_MARKS = {Status.SUCCESS: "✅", Status.FAIL: "❌", Status.ERROR: "❌", Status.WARN: "❕", Status.INFO: "💬"}
+_CHECK_MARKS = {
+    Status.SUCCESS: "✅",
+    Status.FAIL: "❌",
+    Status.ERROR: "❌",
+    Status.WARN: "❕",
+    Status.INFO: "💬",
+    Status.SKIPPED: "➖",
+}
 _CHECK_WORDS = {
     Status.SUCCESS: "pass",
     Status.FAIL: "FAIL",
     Status.ERROR: "ERROR",
     Status.WARN: "warn",
     Status.INFO: "info",
+    Status.SKIPPED: "skip",
 }
 
 
@@ -116,6 +124,8 @@ def data_quality_summary(result: RunResult, output: Output) -> None:
     if counts.get(Status.INFO):
         output.answer(f"i noticed: {counts[Status.INFO]}")
     broken = counts.get(Status.ERROR, 0)
+    if counts.get(Status.SKIPPED):
+        output.answer(f"- not asked: {counts[Status.SKIPPED]}")
     output.answer(f"{cross} failed: {failed}{f', of which {broken} could not run' if broken else ''}")
 
 

@@ -21,7 +21,14 @@ from flowforge.run.own_checks import OwnCheckRunner
 from flowforge.run.result import CheckResult
 from flowforge.values import Location
 
-_STATUS = {"pass": Status.SUCCESS, "fail": Status.FAIL, "warn": Status.WARN, "info": Status.INFO, "error": Status.ERROR}
+_STATUS = {
+    "pass": Status.SUCCESS,
+    "fail": Status.FAIL,
+    "warn": Status.WARN,
+    "info": Status.INFO,
+    "error": Status.ERROR,
+    "skip": Status.SKIPPED,
+}
 
 
 class Auditor:
@@ -99,13 +106,14 @@ class Auditor:
             results = self._run(session, checks, {node.name: relation_sql})
             broken = [result for result in results if result.status is Status.ERROR]
             failed = [result for result in results if result.status is Status.FAIL]
+            unasked = [result for result in results if result.status is Status.SKIPPED]
             if broken:
                 raise ModelExecutionError(
                     f"the check {broken[0].check!r} could not run: {broken[0].message}",
                     node=node.name,
                     code="FF3004",
                     location=self._place(broken[0], checks),
-                    notes=[f"{one.check}: {one.message}" for one in (*broken[1:], *failed)],
+                    notes=[f"{one.check}: {one.message}" for one in (*broken[1:], *failed, *unasked)],
                     help=f"{words[1]}correct the check or the model",
                 )
             if failed:
