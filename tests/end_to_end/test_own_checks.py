@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
-from flowforge.errors import FlowForgeError, ProjectErrors
+from flowforge.cli.main import run
+from flowforge.errors import FlowForgeError, ProjectErrors, SelectionError
 from flowforge.events import Status
 
 SHOP: Mapping[str, str] = {
@@ -398,3 +402,97 @@ def test_names_that_need_quotes_and_texts_that_look_like_sql(make: Callable[...,
     project.run()
     tested = project.test()
     assert tested.ok, [check.message for check in tested.checks]
+
+
+def test_what_was_not_asked_because_another_broke_the_transaction_says_so(make: Callable[..., Any]) -> None:
+    """DuckDB has no savepoints: after an error nothing more can be asked of rows that are not published yet."""
+    files = {
+        "tests/breaking.ff.sql": "{{ config(type='breaking') }} select 1 from {{ table }} where error('oh') is null",
+        "project.yml": declared(
+            "{type: at_least, table: orders, column: amount, least: -5}",
+            "{type: breaking, table: orders}",
+            "{type: at_least, table: orders, column: amount, least: 0}",
+            "{type: share, table: orders, column: amount, least: 0.5}",
+            "{type: not_null, table: orders, column: amount}",
+        ),
+    }
+    project = make({**SHOP, **files})
+    built = project.build()
+    assert [check.status for check in built.checks] == [
+        Status.SUCCESS,
+        Status.ERROR,
+        Status.SKIPPED,
+        Status.SKIPPED,
+        Status.SUCCESS,
+    ]
+    assert built.exit_code == 1
+    assert {check.message for check in built.checks if check.status is Status.SKIPPED} == {
+        "was not asked, because a check that broke ended the transaction"
+    }
+    project.run()
+    assert [check.status for check in project.test().checks] == [
+        Status.SUCCESS,
+        Status.ERROR,
+        Status.FAIL,
+        Status.SUCCESS,
+        Status.SUCCESS,
+    ]
+
+
+def test_checks_are_chosen_by_name_type_and_kind(make: Callable[..., Any]) -> None:
+    checks = declared(
+        "{type: at_least, table: orders, column: amount, least: 0, name: low}",
+        "{type: share, table: orders, column: amount, least: 0.5, name: part}",
+        "{type: not_null, table: orders, column: amount, name: there}",
+    )
+    project = make({**SHOP, "project.yml": checks, "tests/lone.ff.sql": ORPHANS})
+
+    def chosen(*select: str, checks: Any = ()) -> list[str]:
+        return sorted(check.id for check in project.select_checks(select, checks=checks))
+
+    assert chosen(checks="low") == ["low"]
+    assert chosen(checks=["at_least", "th*"]) == ["low", "there"]
+    assert chosen("orders", checks="lone") == ["lone"]
+    assert chosen("test_type:singular") == ["lone"]
+    assert chosen("test_type:python") == ["part"]
+    assert chosen("test_type:sql") == ["lone", "low"]
+    assert chosen("test_type:generic,test_name:not_null check:part") == ["part", "there"]
+    for wrong in ("check:lo", "test_name:not_nul", "test_type:single"):
+        with pytest.raises(SelectionError):
+            chosen(wrong)
+
+
+def test_the_lines_of_the_command(make: Callable[..., Any], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    files = {
+        "project.yml": declared(
+            "{type: at_least, table: orders, column: amount, least: 0}",
+            "{type: share, table: orders, column: amount, least: 0.5, severity: warn}",
+        ),
+        "tests/lone.ff.sql": ORPHANS,
+        "tests/wrong.ff.sql": "select *\nfrom {{ ref('orders') }}\nwhere gone > 1",
+    }
+    project = make({**SHOP, **files})
+    project.seed()
+    project.run()
+    root = str(project.root)
+    project.close()
+    capsys.readouterr()
+    report = tmp_path / "out" / "checks.xml"
+    assert run(["test", root, "--junit", str(report), "--log-format", "github"]) == 1
+    out = capsys.readouterr().out
+    lines = [re.sub(r" +\(\d+ms\)$", "", line) for line in out.splitlines()]
+    assert "❌ at_least           orders.amount" in lines
+    assert "   ↳ orders.amount has 1 failing row" in lines
+    assert "✅ share              orders.amount" in lines
+    assert "❌ singular           lone" in lines
+    assert "        3 | where gone > 1" in lines
+    assert "✗ failed: 3, of which 1 could not run" in lines
+    assert f"::error file={root}/project.yml,line=4,col=5,title=check at_least_orders_amount_" in out
+    assert "/tests/wrong.ff.sql,line=3,col=7,title=check wrong::" in out
+    cases = {case.get("name"): [child.tag for child in case] for case in ElementTree.parse(report).iter("testcase")}
+    assert cases.pop("lone") == ["failure"]
+    assert cases.pop("wrong") == ["error"]
+    assert sorted(cases.values()) == [[], ["failure"]]
+    assert run(["test", root, "--check", "share"]) == 0
+    assert run(["test", root, "--check", "lone"]) == 2
+    assert run(["test", root, "--check", "nothing"]) == 5

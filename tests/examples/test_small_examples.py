@@ -282,6 +282,34 @@ def test_checked_invoices(copy_example: CopyExample) -> None:
     assert "gross_cents is 1070, expected 1071" in units.text
 
 
+def test_own_checks(copy_example: CopyExample) -> None:
+    example = copy_example("own_checks")
+    example.build()
+    tested = example.flowforge("test", "own_checks")
+    assert tested.code == 0, tested.text
+    assert "✓ passed: 3" in tested.out
+    assert "! warned: 1" in tested.out
+    orders = example.path / "seeds" / "orders.csv"
+    sound = orders.read_text(encoding="utf-8")
+    orders.write_text(sound.replace("2.50", "2.505"), encoding="utf-8")
+    outcome = example.flowforge("build", "own_checks")
+    assert outcome.code == 2, outcome.text
+    assert "paid_orders.price has 1 failing row" in outcome.text
+    assert example.query("select price from paid_orders where order_id = 2") == [(2.5,)]
+    orders.write_text(sound.replace("10.00", "0.00").replace("2024-03-01", "2024-04-01"), encoding="utf-8")
+    outcome = example.flowforge("build", "own_checks", "--keep-going")
+    assert outcome.code == 2, outcome.text
+    assert "shipped_after_ordered gives 1 failing row" in outcome.text
+    orders.write_text(sound.replace("10.00", "0.00"), encoding="utf-8")
+    outcome = example.flowforge("build", "own_checks")
+    assert "paid_orders.price: only 50% are above 0, expected 70%" in outcome.text
+    checks = example.path / "models" / "checks.yml"
+    checks.write_text(checks.read_text(encoding="utf-8").replace("digits: 2", "digit: 2"), encoding="utf-8")
+    outcome = example.flowforge("validate", "own_checks")
+    assert outcome.code == 1
+    assert "did you mean 'digits'?" in outcome.text
+
+
 def test_history(copy_example: CopyExample) -> None:
     example = copy_example("history")
     example.build()
