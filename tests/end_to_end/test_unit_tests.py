@@ -292,6 +292,6 @@ def test_reports_for_ci(shop: Any) -> None:
     (failed,) = [case for case in suite.iter("testcase") if case.find("failure") is not None]
     assert (failed.get("classname"), failed.get("name")) == ("flowforge.totals", "sums by user")
     assert "total is 15.0, expected 16" in str(failed.findtext("failure"))
-    assert shop("build", "-s", "grown", "raw", "--junit", "out/build.xml").code == 0
+    assert shop("build", "-s", "grown", "-s", "raw", "--junit", "out/build.xml").code == 0
     names = [suite.get("name") for suite in Tree.parse(shop.root / "out/build.xml").getroot()]
     assert names == ["build", "unit tests"]
