@@ -25,6 +25,7 @@ from flowforge.project.decorators import engine_model, model
 from flowforge.seeds import schema_file
 from flowforge.seeds.csv_options import CsvOptions
 from flowforge.seeds.settings import SeedOnly
+from flowforge.utest import files
 from flowforge_duckdb.settings import DuckDBSettings
 from flowforge_postgres.settings import PostgresSettings
 
@@ -41,6 +42,8 @@ ROOTS: Mapping[str, type] = {
     "seeds/schema.yml": schema_file.FILE,
     "seed": SeedOnly,
     "seed/csv": CsvOptions,
+    "unit": files.FILE,
+    "unit/case": files.CASE,
     "profiles.yml/duckdb": DuckDBSettings,
     "profiles.yml/postgres": PostgresSettings,
 }
@@ -55,9 +58,6 @@ SAME: Mapping[str, str] = {
     "flowforge.config.sources:_BareTable": "the base of the class of tables; the short form has a row of its own",
 }
 """Classes whose keys stand on the board under another class."""
-
-ELSEWHERE: Mapping[str, str] = {"utest": "files of unit tests have tests of their own"}
-"""Packages whose classes are no part of this board."""
 
 READERS = ("structure", "structure_plain", "read")
 """The functions that read data into a class, which is their second argument."""
@@ -82,7 +82,7 @@ def read_classes(folder: Path = SOURCE) -> dict[str, type]:
     found: dict[str, type] = {}
     for path in sorted(folder.rglob("*.py")):
         text = path.read_text("utf-8")
-        if {"testkit", *ELSEWHERE} & set(path.parts) or not any(f"{name}(" in text for name in READERS):
+        if "testkit" in path.parts or not any(f"{name}(" in text for name in READERS):
             continue
         parts = path.relative_to(folder.parent).with_suffix("").parts
         module = importlib.import_module(".".join(parts).removesuffix(".__init__"))

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from flowforge import Project
+from flowforge.api.unit_tests import find_cases, run_cases
 from flowforge.errors import FlowForgeError, ProjectErrors
 from flowforge.plugins import PluginSet, load_plugins
 from flowforge.run.result import RunResult
@@ -76,7 +77,7 @@ class Stage:
         ``sql``: rows. ``manifest``: a value at a path of names. ``settings``: a field of the profile's settings.
         ``selected``: names. ``status``: how a node of the last build ended. ``errors``: codes of the last build.
         ``checks``: status by check. ``says``: whether the first error's text holds these words. ``compiled``: SQL.
-        ``command``: what a command line prints.
+        ``command``: what a command line prints. ``unit``: how a unit test ended. ``unit_says``: whether one says this line.
         """
         ((what, how),) = see.items()
         look: Any = getattr(self, f"_see_{what}")
@@ -91,6 +92,15 @@ class Stage:
             for step in path.split("/"):
                 value = value.get(step) if isinstance(value, Mapping) else getattr(value, step, None)
             return list(value) if isinstance(value, tuple) else value
+
+    def _see_unit(self, name: str) -> str:
+        with self._load() as project:
+            found = [case for case in find_cases(project) if case.name == name]
+            return "absent" if not found else run_cases(project, found, jobs=1)[0].status
+
+    def _see_unit_says(self, words: str) -> bool:
+        with self._load() as project:
+            return any(words in result.lines for result in run_cases(project, find_cases(project), jobs=1))
 
     def _see_settings(self, name: str) -> Any:
         with self._load() as project:

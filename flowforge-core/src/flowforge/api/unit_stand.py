@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,8 +13,6 @@ from flowforge.api.preparation import leases_of, settings_that_matter
 from flowforge.config.profiles import Profile, load_profile
 from flowforge.contract import Executor, Session
 from flowforge.errors import EngineError, ProfileError
-from flowforge.graph.dag import Dag
-from flowforge.project.manifest import Manifest
 from flowforge.rendering.engines import find_among
 from flowforge.run.compile import Compiler
 from flowforge.run.modules import ProjectModules
@@ -135,32 +132,21 @@ class UnitTester:
         stand = Stand(around, lambda label: self._sessions.working(open_session(label)), executor.error, homes)
         return stand, Digests(around, self._engine(executor))
 
-    def _compiler(
-        self, executor: Executor
-    ) -> Callable[[Manifest, Dag, Mapping[str, Any], Mapping[str, Callable[..., Any]]], Compiler]:
+    def _compiler(self, executor: Executor) -> Compiler:
         project = self._project
-        python = PythonMacros(project.root)
-        macros = {macro.name: macro.function for macro in project.plugins.macros.values()}
-
-        def compiler(
-            manifest: Manifest, dag: Dag, vars: Mapping[str, Any], helpers: Mapping[str, Callable[..., Any]]
-        ) -> Compiler:
-            return Compiler(
-                manifest,
-                dag,
-                engine=self.profile.engine,
-                dialect=executor.dialect,
-                namespace=Namespace(),
-                environ=project.environ,
-                vars=vars,
-                macros=macros,
-                function=python,
-                find_engine=find_among(project.plugins.engines),
-                root=project.root,
-                helpers=helpers,
-            )
-
-        return compiler
+        return Compiler(
+            project.manifest,
+            project.dag,
+            engine=self.profile.engine,
+            dialect=executor.dialect,
+            namespace=Namespace(),
+            environ=project.environ,
+            vars=project.manifest.vars,
+            macros={macro.name: macro.function for macro in project.plugins.macros.values()},
+            function=PythonMacros(project.root),
+            find_engine=find_among(project.plugins.engines),
+            root=project.root,
+        )
 
     def _engine(self, executor: Executor) -> list[Any]:
         """What the outcome of a test may owe to the engine."""

@@ -154,9 +154,7 @@ def _print(result: UnitResult, output: Output) -> None:
     if result.error is not None:
         output.error(result.error)
         return
-    if result.message:
-        output.answer(f"    {result.message}")
-    lines = [line for difference in result.differences for line in difference.lines()]
+    lines = result.lines
     for line in lines[:SHOWN]:
         output.answer(f"    {line}")
     if len(lines) > SHOWN:

@@ -134,7 +134,6 @@ class Compiler:
         function: Callable[[PythonMacro], Callable[..., Any]] | None = None,
         find_engine: FindEngine | None = None,
         root: Path = Path(),
-        helpers: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
         self.manifest = manifest
         self._dag = dag
@@ -146,8 +145,7 @@ class Compiler:
         self._vars = vars
         self._macros = macros or {}
         self._function = function
-        own = {**portable_functions(dialect), **engine_functions(engine, find_engine or find_among({}))}
-        self._helpers = {**own, **(helpers or {})}
+        self._helpers = {**portable_functions(dialect), **engine_functions(engine, find_engine or find_among({}))}
         self._filters = {"sql_literal": literal_filter(dialect)}
         self._ask: Ask | None = None
         self._lock = threading.Lock()
@@ -173,6 +171,16 @@ class Compiler:
             return self
         other = copy.copy(self)
         other._staged, other._lock, other._ephemeral = staged, threading.Lock(), {}
+        return other
+
+    def over(
+        self, manifest: Manifest, dag: Dag, vars: Mapping[str, Any], helpers: Mapping[str, Callable[..., Any]]
+    ) -> Compiler:
+        """A compiler for other models and variables on the same engine; *helpers* are functions of templates."""
+        other = copy.copy(self)
+        other.manifest, other._dag, other._vars = manifest, dag, vars
+        other._helpers = {**self._helpers, **helpers}
+        other._lock, other._ephemeral = threading.Lock(), {}
         return other
 
     def relation(self, node: Node) -> Relation:

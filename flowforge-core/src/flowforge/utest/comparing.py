@@ -30,6 +30,8 @@ class Difference:
         By column: what was expected, what came.
     missing, extra:
         A whole row that did not come, or should not have.
+    said:
+        What is wrong with all of them together, in words.
     """
 
     number: int
@@ -37,9 +39,12 @@ class Difference:
     missing: Mapping[str, Any] | None = None
     extra: Mapping[str, Any] | None = None
     key: Mapping[str, Any] = attrs.field(factory=dict)
+    said: str | None = None
 
     def lines(self) -> list[str]:
         """In words, one line for each cell."""
+        if self.said is not None:
+            return [self.said]
         if self.missing is not None:
             return [f"- row {self.number} is missing: {_row(self.missing)}"]
         if self.extra is not None:

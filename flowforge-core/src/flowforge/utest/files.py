@@ -22,13 +22,14 @@ from flowforge.config.yaml import KeyPath, YamlDocument
 from flowforge.errors import CheckConfigError, FlowForgeError, Problems
 from flowforge.project.manifest import Manifest, Node, NodeKind
 from flowforge.project.windows import parse_moment
+from flowforge.utest.generated import Generated
 from flowforge.values import Location
 
 FOLDER = "tests/unit"
 THIS = "this"
 """The name of the input that is the table of an incremental model, as it stands."""
 
-_WAYS = ("rows", "csv", "sql")
+_WAYS = ("rows", "csv", "sql", "generate")
 
 
 def _types(_instance: Any, _attribute: Any, value: Mapping[str, str]) -> None:
@@ -58,11 +59,20 @@ def _distances(_instance: Any, _attribute: Any, value: bool | Mapping[str, float
 
 
 @attrs.frozen(kw_only=True)
+class Given(Fixture):
+    """Rows that are given, which may be made by rules too."""
+
+    generate: Generated | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Expectation(Fixture):
     """The rows that are expected.
 
     Parameters
     ----------
+    row_count:
+        How many rows there are; beside the rows, or in their place.
     relation:
         The model's relation, if it is said at all.
     any_order, order_by:
@@ -75,6 +85,7 @@ class Expectation(Fixture):
     """
 
     relation: str | None = None
+    row_count: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
     any_order: bool = True
     order_by: tuple[str, ...] = attrs.field(
         default=(),
@@ -94,7 +105,7 @@ def _moment(_instance: Any, _attribute: Any, value: str | None) -> None:
 @attrs.frozen(kw_only=True)
 class _Case:
     name: str
-    inputs: Mapping[str, Fixture] = attrs.field(factory=dict)
+    inputs: Mapping[str, Given] = attrs.field(factory=dict)
     expect: Expectation
     vars: Mapping[str, Any] = attrs.field(factory=dict)
     now: str | None = attrs.field(default=None, validator=_moment)
@@ -134,17 +145,20 @@ class UnitCase:
         It is meant for this engine only.
     now:
         The time stands still at this moment; in UTC.
+    description:
+        What it is about, for whoever sees it fail.
     """
 
     name: str
     node: Node
-    inputs: Mapping[str, Fixture]
+    inputs: Mapping[str, Given]
     expect: Expectation
     vars: Mapping[str, Any]
     location: Location
     path: str
     engine: str | None = None
     now: dt.datetime | None = None
+    description: str | None = None
 
     @property
     def id(self) -> str:
@@ -210,6 +224,7 @@ class _Reader:
                 self._doc.path,
                 file.engine,
                 parse_moment(case.now) if case.now is not None else None,
+                case.description,
             )
         return list(found.values())
 
@@ -238,10 +253,12 @@ class _Reader:
         parts = [(("inputs", name), fixture) for name, fixture in case.inputs.items()]
         sound = True
         for path, fixture in [*parts, (("expect",), case.expect)]:
-            ways = [way for way in _WAYS if getattr(fixture, way) is not None]
-            if len(ways) != 1:
+            ways = [way for way in _WAYS if getattr(fixture, way, None) is not None]
+            counted = isinstance(fixture, Expectation) and fixture.row_count is not None
+            if len(ways) != 1 and not (counted and not ways):
                 said = f"gives rows in {len(ways)} ways: {', '.join(ways)}" if ways else "gives no rows"
-                self._add(f"{path[-1]!r} {said}", locate(path, True), "write one of rows, csv and sql")
+                others = "rows, csv, sql and generate" if path[0] == "inputs" else "rows, csv, sql and row_count"
+                self._add(f"{path[-1]!r} {said}", locate(path, True), f"write one of {others}")
                 sound = False
             elif not fixture.columns and fixture.rows is not None and not any(fixture.rows) and path[0] == "inputs":
                 self._add(
@@ -261,9 +278,9 @@ class _Reader:
                 "remove it",
             )
 
-    def _inputs(self, case: _Case, node: Node, at: KeyPath) -> Mapping[str, Fixture]:
+    def _inputs(self, case: _Case, node: Node, at: KeyPath) -> Mapping[str, Given]:
         """By the names that the manifest has."""
-        inputs: dict[str, Fixture] = {}
+        inputs: dict[str, Given] = {}
         for written, fixture in case.inputs.items():
             name = self._input(written, node)
             if name is None:

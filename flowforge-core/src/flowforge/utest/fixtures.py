@@ -21,13 +21,14 @@ from flowforge.config.files import inside
 from flowforge.config.type_words import arrow_type, word_for
 from flowforge.contract import Dialect
 from flowforge.errors import CheckConfigError
-from flowforge.utest.files import Fixture
+from flowforge.utest.files import Fixture, Given
 from flowforge.values import Location
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _INT64 = 2**63
+_TOGETHER = 100  # rows of one query
 
 
 @attrs.frozen
@@ -52,6 +53,8 @@ def rows_of(fixture: Fixture, root: Path, path: str, location: Location) -> Rows
     CheckConfigError
         When the CSV cannot be read, or lies outside the project.
     """
+    if isinstance(fixture, Given) and fixture.generate is not None:
+        return Rows(tuple(fixture.generate.columns), fixture.generate.table())
     if fixture.csv is not None:
         return _from_csv(fixture.csv, root, path, location)
     listed = fixture.rows or ()
@@ -113,7 +116,12 @@ def with_types(rows: Rows, types: Mapping[str, str], location: Location) -> Rows
 
 
 def select_of(rows: Rows, types: Mapping[str, str], dialect: Dialect, location: Location, name: str) -> str:
-    """A query that makes *rows*.
+    """A query that makes *rows*; see :func:`selects_of`, which is for many."""
+    return " UNION ALL ".join(selects_of(rows, types, dialect, location, name))
+
+
+def selects_of(rows: Rows, types: Mapping[str, str], dialect: Dialect, location: Location, name: str) -> list[str]:
+    """Queries that make *rows*, in turn, each of a length that engines read with ease.
 
     Parameters
     ----------
@@ -135,7 +143,7 @@ def select_of(rows: Rows, types: Mapping[str, str], dialect: Dialect, location: 
     kinds = [dialect.type_name(array.type) for array in typed]
     if not rows.rows:
         nothing = ", ".join(f"CAST(NULL AS {kind}) AS {column}" for column, kind in zip(names, kinds, strict=True))
-        return f"SELECT {nothing} FROM (SELECT 1 AS ff_one) AS ff_nothing WHERE 1 = 0"
+        return [f"SELECT {nothing} FROM (SELECT 1 AS ff_one) AS ff_nothing WHERE 1 = 0"]
     values = [array.to_pylist() for array in typed]
     lines = []
     for row in zip(*values, strict=True):
@@ -144,7 +152,7 @@ def select_of(rows: Rows, types: Mapping[str, str], dialect: Dialect, location: 
             for value, kind, column in zip(row, kinds, names, strict=True)
         )
         lines.append(f"SELECT {', '.join(cells)}")
-    return " UNION ALL ".join(lines)
+    return [" UNION ALL ".join(lines[start : start + _TOGETHER]) for start in range(0, len(lines), _TOGETHER)]
 
 
 def _typed(

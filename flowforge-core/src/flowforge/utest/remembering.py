@@ -50,10 +50,10 @@ class Digests:
         """The digest of a case; ``None`` when it has to be run every time, or cannot be read."""
         try:
             world = World(case, self._around)
-            given = [[name, str(relation), select] for name, relation, select in world.selects()]
-            for name, relation_and_fixture in world.tables.items():
-                if relation_and_fixture[1].sql is not None:
-                    self._steady(next(select for one, _, select in given if one == name), world, case)
+            given = [[name, str(relation), list(queries)] for name, relation, queries in world.selects()]
+            for _, fixture in world.tables.values():
+                if fixture.sql is not None:
+                    self._steady(fixture.sql, world, case)
             return digest(
                 [
                     __version__,

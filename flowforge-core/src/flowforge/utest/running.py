@@ -59,7 +59,8 @@ class UnitResult:
     def lines(self) -> list[str]:
         """What differs, or why it did not pass, line by line."""
         found = [line for difference in self.differences for line in difference.lines()]
-        return [*([self.message] if self.message else []), *found]
+        about = self.case.description if self.status in ("fail", "error") else None
+        return [*([self.message] if self.message else []), *found, *([f"# {about}"] if about else [])]
 
 
 @attrs.frozen
@@ -104,6 +105,9 @@ def run_case(case: UnitCase, stand: Stand) -> UnitResult:
 def _differences(case: UnitCase, stand: Stand) -> list[Difference]:
     around = stand.around
     expected: Rows | None = None
+    counted = case.expect.row_count
+    if case.expect.rows is None and case.expect.csv is None and case.expect.sql is None:
+        return _counted(made_by(case, stand)[0].num_rows, counted)
     if case.expect.sql is None:
         expected = rows_of(case.expect, around.root, case.path, case.location)
         expected = with_types(expected, case.expect.columns, case.location)
@@ -111,7 +115,13 @@ def _differences(case: UnitCase, stand: Stand) -> list[Difference]:
     if expected is None:
         assert wanted is not None
         expected = Rows(tuple(wanted.column_names), tuple(plain_rows(wanted)))
-    return compare(came.column_names, plain_rows(came), expected, case.expect)
+    return [*_counted(came.num_rows, counted), *compare(came.column_names, plain_rows(came), expected, case.expect)]
+
+
+def _counted(came: int, expected: int | None) -> list[Difference]:
+    if expected is None or came == expected:
+        return []
+    return [Difference(0, said=f"the model makes {came:,} rows, expected {expected:,}")]
 
 
 def made_by(case: UnitCase, stand: Stand, *, ask_expected: bool = False) -> tuple[pa.Table, pa.Table | None]:

@@ -5,9 +5,8 @@ Knows compiled models and sessions. Where the tables stand is said by others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -24,16 +23,13 @@ from flowforge.run.growing import compile_increment
 from flowforge.run.modules import ProjectModules
 from flowforge.run.python_node import call_model
 from flowforge.run.span import newest_window
-from flowforge.utest.files import THIS, Fixture, UnitCase
-from flowforge.utest.fixtures import rows_of, select_of
+from flowforge.utest.files import THIS, Given, UnitCase
+from flowforge.utest.fixtures import rows_of, selects_of
 from flowforge.utest.freezing import Clock, frozen_function, is_time, moving, refuse_clock
 from flowforge.values import Namespace, Relation
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-MakeCompiler = Callable[[Manifest, Dag, Mapping[str, Any], Mapping[str, Callable[..., Any]]], Compiler]
-"""Makes a compiler for another manifest and graph, other variables, and further functions of templates."""
 
 
 @attrs.frozen
@@ -44,7 +40,7 @@ class Surroundings:
     manifest: Manifest
     engine: EngineSpec
     dialect: Dialect
-    compiler: MakeCompiler
+    compiler: Compiler
     modules: ProjectModules
 
 
@@ -82,7 +78,7 @@ class World:
         self._around = around
         self._home = home
         node = case.node
-        self.tables: dict[str, tuple[Relation, Fixture]] = {}
+        self.tables: dict[str, tuple[Relation, Given]] = {}
         self._names: set[str] = set()
         own = self._name(node.relation.name)
         if THIS in case.inputs:
@@ -114,7 +110,7 @@ class World:
         frozen = {}
         if case.now is not None:
             frozen["ff_current_timestamp"] = frozen_function(case.now, around.dialect)
-        self._compiler = around.compiler(manifest, graph, vars, frozen)
+        self._compiler = around.compiler.over(manifest, graph, vars, frozen)
 
     @property
     def known(self) -> list[Relation]:
@@ -173,8 +169,8 @@ class World:
         names = [name for name in node.depends_on if name.removesuffix(".ff") in written or name not in as_sources]
         return [*names, *(one.id for one in sources if one.id in given or one.node not in names)]
 
-    def selects(self) -> list[tuple[str, Relation, str]]:
-        """Name, table, and the query of its rows, of everything that is given.
+    def selects(self) -> list[tuple[str, Relation, tuple[str, ...]]]:
+        """Name, table, and the queries that make its rows in turn, of everything that is given.
 
         Raises
         ------
@@ -185,11 +181,11 @@ class World:
         found = []
         for name, (relation, fixture) in self.tables.items():
             if fixture.sql is not None:
-                select = fixture.sql
+                queries = [fixture.sql]
             else:
                 rows = rows_of(fixture, around.root, case.path, case.location)
-                select = select_of(rows, fixture.columns, around.dialect, case.location, name.removesuffix(".ff"))
-            found.append((name, relation, select))
+                queries = selects_of(rows, fixture.columns, around.dialect, case.location, name.removesuffix(".ff"))
+            found.append((name, relation, tuple(queries)))
         return found
 
     def fill(self, session: Session, clock: Clock | None) -> None:
@@ -201,15 +197,20 @@ class World:
             When they should be temporary, and the engine has none.
         """
         kind = CreateKind.TEMP if self._home is None else CreateKind.TABLE
-        for name, relation, select in self.selects():
+        for name, relation, (first, *more) in self.selects():
             if clock is not None and self.tables[name][1].sql is not None:
-                select = clock.freeze(select, self.known).sql
+                first = clock.freeze(first, self.known).sql
             try:
-                session.create_as(relation, select, kind)
+                session.create_as(relation, first, kind)
             except UnsupportedError as error:
                 if kind is CreateKind.TEMP:
                     raise NoTemporaryTables from error
                 raise
+            if more:
+                schema = session.schema_of(first)
+                assert schema is not None
+                for select in more:
+                    session.insert(relation, select, schema.names)
 
     def node(self) -> Node:
         """The model as it is asked: what makes the new rows, when its table is given."""
