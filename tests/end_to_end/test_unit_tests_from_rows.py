@@ -44,7 +44,7 @@ def test_values_of_all_kinds_come_back(make: Make) -> None:
     passes(project, wide.path)
     assert wide.expected == 5
     text = (project.root / wide.path).read_text("utf-8")
-    assert 'columns: {price: "numeric(12,4)"}' in text
+    assert 'columns: {price: "numeric(38,1)"}' in text
     assert "\x07" not in text
     assert "\ufeff" not in text
     project = make(

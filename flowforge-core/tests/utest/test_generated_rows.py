@@ -70,7 +70,7 @@ def test_what_makes_no_sense_is_said(rules: dict[str, Any], says: str) -> None:
         GeneratedColumn(**rules)
 
 
-@pytest.mark.parametrize("count", [-1, 100_001])
+@pytest.mark.parametrize("count", [-1, 10_001])
 def test_there_is_a_limit(count: int) -> None:
-    with pytest.raises(ValueError, match="from 0 to 100,000"):
+    with pytest.raises(ValueError, match="from 0 to 10,000"):
         Generated(rows=count, columns={})

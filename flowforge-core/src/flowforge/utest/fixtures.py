@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _INT64 = 2**63
-_TOGETHER = 100  # rows of one query
+_TOGETHER = 100
 
 
 @attrs.frozen
@@ -116,12 +116,7 @@ def with_types(rows: Rows, types: Mapping[str, str], location: Location) -> Rows
 
 
 def select_of(rows: Rows, types: Mapping[str, str], dialect: Dialect, location: Location, name: str) -> str:
-    """A query that makes *rows*; see :func:`selects_of`, which is for many."""
-    return " UNION ALL ".join(selects_of(rows, types, dialect, location, name))
-
-
-def selects_of(rows: Rows, types: Mapping[str, str], dialect: Dialect, location: Location, name: str) -> list[str]:
-    """Queries that make *rows*, in turn, each of a length that engines read with ease.
+    """A query that makes *rows*. Many are put together in groups: engines limit how many queries a union may have.
 
     Parameters
     ----------
@@ -143,7 +138,7 @@ def selects_of(rows: Rows, types: Mapping[str, str], dialect: Dialect, location:
     kinds = [dialect.type_name(array.type) for array in typed]
     if not rows.rows:
         nothing = ", ".join(f"CAST(NULL AS {kind}) AS {column}" for column, kind in zip(names, kinds, strict=True))
-        return [f"SELECT {nothing} FROM (SELECT 1 AS ff_one) AS ff_nothing WHERE 1 = 0"]
+        return f"SELECT {nothing} FROM (SELECT 1 AS ff_one) AS ff_nothing WHERE 1 = 0"
     values = [array.to_pylist() for array in typed]
     lines = []
     for row in zip(*values, strict=True):
@@ -152,7 +147,10 @@ def selects_of(rows: Rows, types: Mapping[str, str], dialect: Dialect, location:
             for value, kind, column in zip(row, kinds, names, strict=True)
         )
         lines.append(f"SELECT {', '.join(cells)}")
-    return [" UNION ALL ".join(lines[start : start + _TOGETHER]) for start in range(0, len(lines), _TOGETHER)]
+    if len(lines) <= _TOGETHER:
+        return " UNION ALL ".join(lines)
+    groups = [" UNION ALL ".join(lines[start : start + _TOGETHER]) for start in range(0, len(lines), _TOGETHER)]
+    return " UNION ALL ".join(f"SELECT * FROM ({group}) AS ff_{number}" for number, group in enumerate(groups))
 
 
 def _typed(

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-MOST = 100_000
+MOST = 10_000
 """Rows that one input may have."""
 
 

@@ -50,7 +50,7 @@ class Digests:
         """The digest of a case; ``None`` when it has to be run every time, or cannot be read."""
         try:
             world = World(case, self._around)
-            given = [[name, str(relation), list(queries)] for name, relation, queries in world.selects()]
+            given = [[name, str(relation), select] for name, relation, select in world.selects()]
             for _, fixture in world.tables.values():
                 if fixture.sql is not None:
                     self._steady(fixture.sql, world, case)

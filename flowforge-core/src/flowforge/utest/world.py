@@ -24,7 +24,7 @@ from flowforge.run.modules import ProjectModules
 from flowforge.run.python_node import call_model
 from flowforge.run.span import newest_window
 from flowforge.utest.files import THIS, Given, UnitCase
-from flowforge.utest.fixtures import rows_of, selects_of
+from flowforge.utest.fixtures import rows_of, select_of
 from flowforge.utest.freezing import Clock, frozen_function, is_time, moving, refuse_clock
 from flowforge.values import Namespace, Relation
 
@@ -169,8 +169,8 @@ class World:
         names = [name for name in node.depends_on if name.removesuffix(".ff") in written or name not in as_sources]
         return [*names, *(one.id for one in sources if one.id in given or one.node not in names)]
 
-    def selects(self) -> list[tuple[str, Relation, tuple[str, ...]]]:
-        """Name, table, and the queries that make its rows in turn, of everything that is given.
+    def selects(self) -> list[tuple[str, Relation, str]]:
+        """Name, table, and the query of its rows, of everything that is given.
 
         Raises
         ------
@@ -181,11 +181,11 @@ class World:
         found = []
         for name, (relation, fixture) in self.tables.items():
             if fixture.sql is not None:
-                queries = [fixture.sql]
+                select = fixture.sql
             else:
                 rows = rows_of(fixture, around.root, case.path, case.location)
-                queries = selects_of(rows, fixture.columns, around.dialect, case.location, name.removesuffix(".ff"))
-            found.append((name, relation, tuple(queries)))
+                select = select_of(rows, fixture.columns, around.dialect, case.location, name.removesuffix(".ff"))
+            found.append((name, relation, select))
         return found
 
     def fill(self, session: Session, clock: Clock | None) -> None:
@@ -197,20 +197,15 @@ class World:
             When they should be temporary, and the engine has none.
         """
         kind = CreateKind.TEMP if self._home is None else CreateKind.TABLE
-        for name, relation, (first, *more) in self.selects():
+        for name, relation, select in self.selects():
             if clock is not None and self.tables[name][1].sql is not None:
-                first = clock.freeze(first, self.known).sql
+                select = clock.freeze(select, self.known).sql
             try:
-                session.create_as(relation, first, kind)
+                session.create_as(relation, select, kind)
             except UnsupportedError as error:
                 if kind is CreateKind.TEMP:
                     raise NoTemporaryTables from error
                 raise
-            if more:
-                schema = session.schema_of(first)
-                assert schema is not None
-                for select in more:
-                    session.insert(relation, select, schema.names)
 
     def node(self) -> Node:
         """The model as it is asked: what makes the new rows, when its table is given."""

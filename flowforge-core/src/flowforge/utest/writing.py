@@ -43,39 +43,62 @@ class Given:
 
 def as_given(table: pa.Table) -> Given:
     """The rows of an input, with the type of every column."""
-    words = {name: word_of(column.type) for name, column in zip(table.column_names, table.columns, strict=True)}
-    endless = {
-        name: "NaN or infinity"
-        for name, column in zip(table.column_names, table.columns, strict=True)
-        if any(isinstance(value, float) and not math.isfinite(value) for value in column.to_pylist())
-    }
-    kept = [name for name, word in words.items() if word is not None and name not in endless]
-    return Given(
-        tuple(kept),
-        {name: str(words[name]) for name in kept},
-        _rows(table, kept),
-        {name: endless.get(name) or str(table.schema.field(name).type) for name in words if name not in kept},
-    )
+    rows = _rows(table)
+    types: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    for index, field in enumerate(table.schema):
+        values = [row[index] for row in rows]
+        word = word_of(field.type) or _exact(values)
+        if any(isinstance(value, float) and not math.isfinite(value) for value in values):
+            left_out[field.name] = "NaN or infinity"
+        elif word is None:
+            left_out[field.name] = str(field.type)
+        else:
+            types[field.name] = word
+    return _kept(table, rows, list(types), types, left_out)
 
 
 def as_expected(table: pa.Table) -> Given:
     """The rows that a model made; a type stands there only where the value alone would not be exact."""
-    import pyarrow as pa
+    rows = _rows(table)
+    types: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    for index, field in enumerate(table.schema):
+        values = [row[index] for row in rows]
+        word = _exact(values)
+        if word is not None and not word.endswith(",0)"):
+            types[field.name] = word
+        elif not all(_has_text(value) for value in values) or (word is None and _holds_decimals(values)):
+            left_out[field.name] = str(field.type)
+    return _kept(table, rows, [name for name in table.column_names if name not in left_out], types, left_out)
 
-    rows = _rows(table, table.column_names)
-    kept = [name for index, name in enumerate(table.column_names) if all(_has_text(row[index]) for row in rows)]
-    places = [table.column_names.index(name) for name in kept]
-    exact = {
-        name: word_of(table.schema.field(name).type)
-        for name in kept
-        if pa.types.is_decimal(table.schema.field(name).type) and table.schema.field(name).type.scale
-    }
-    return Given(
-        tuple(kept),
-        {name: word for name, word in exact.items() if word is not None},
-        tuple(tuple(row[place] for place in places) for row in rows),
-        {name: str(table.schema.field(name).type) for name in table.column_names if name not in kept},
-    )
+
+def _kept(
+    table: pa.Table,
+    rows: Sequence[tuple[Any, ...]],
+    names: Sequence[str],
+    types: Mapping[str, str],
+    left_out: Mapping[str, str],
+) -> Given:
+    places = [table.column_names.index(name) for name in names]
+    return Given(tuple(names), types, tuple(tuple(row[place] for place in places) for row in rows), left_out)
+
+
+def _holds_decimals(values: Sequence[Any]) -> bool:
+    return any(isinstance(value, decimal.Decimal) for value in values)
+
+
+def _exact(values: Sequence[Any]) -> str | None:
+    """The narrowest word for exact numbers of as many decimals as these have; ``None`` for other values."""
+    known = [value for value in values if value is not None]
+    if not known or not all(isinstance(value, decimal.Decimal) and value.is_finite() for value in known):
+        return None
+    scale = max(max(0, -int(value.normalize(_WIDE).as_tuple().exponent)) for value in known)
+    digits = max(value.adjusted() + 1 for value in known)
+    return f"numeric(38,{scale})" if max(digits, 0) + scale <= 38 else None
+
+
+_WIDE = decimal.Context(prec=100)
 
 
 def word_of(type_: pa.DataType) -> str | None:
@@ -132,10 +155,10 @@ def _fixture(given: Given, indent: int) -> list[str]:
     return [*lines, f"{space}rows:", *rows]
 
 
-def _rows(table: pa.Table, names: Sequence[str]) -> tuple[tuple[Any, ...], ...]:
+def _rows(table: pa.Table) -> tuple[tuple[Any, ...], ...]:
     from flowforge.utest.running import plain_rows
 
-    return tuple(plain_rows(table.select(list(names))))
+    return tuple(plain_rows(table))
 
 
 def _has_text(value: Any) -> bool:
@@ -179,7 +202,7 @@ def _value(value: Any) -> str:
     if isinstance(value, dt.datetime):
         return _quoted(value.isoformat(sep=" "))
     if isinstance(value, decimal.Decimal):
-        text = format(value, "f")
+        text = format(value.normalize(_WIDE), "f")
         return _quoted(text) if "." in text else text
     if isinstance(value, list):
         return "[" + ", ".join(_value(one) for one in value) + "]"

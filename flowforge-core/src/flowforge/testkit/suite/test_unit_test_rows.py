@@ -67,5 +67,9 @@ def test_times(lab: Lab) -> None:
     assert found == moment.replace(tzinfo=dt.timezone(dt.timedelta(hours=2)))
 
 
+def test_many_rows(lab: Lab) -> None:
+    assert asked(lab, [*range(650)], None) == [*range(650)]
+
+
 def test_no_rows_still_have_columns(lab: Lab) -> None:
     assert asked(lab, [], "string") == []
