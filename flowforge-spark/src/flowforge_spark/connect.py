@@ -132,10 +132,10 @@ def _needs(module: str, extra: str, what: str) -> None:
 def _remote(settings: SparkSettings) -> Home:
     _needs("pyspark", "connect", "Spark Connect")
     _needs("grpc", "connect", "Spark Connect")
-    from pyspark.sql.connect.session import SparkSession
-
     address = settings.master or ""
     reach(address, settings)
+    from pyspark.sql.connect.session import SparkSession
+
     url = address.partition(";")[0].rstrip("/") + "/;" + address.partition(";")[2]
     if settings.token is not None:
         url += f";token={settings.token}"

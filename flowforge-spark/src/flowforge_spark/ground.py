@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flowforge.contract import Session, TableOptions
-from flowforge.errors import EngineError, ErrorKind
+from flowforge.errors import EngineError, ErrorKind, UnsupportedError
 from flowforge.values import Relation
 from flowforge_spark.catalogue import Catalogue, Standing
 from flowforge_spark.dialect import SparkDialect
@@ -49,6 +49,7 @@ class Ground(Session):
         self._catalogue = Catalogue(spark, dialect)
         self._statements = Statements(spark, timeout)
         self._layouts: dict[Relation, Layout] = {}
+        self._reads_views = False
 
     def _do(self, sql: str) -> None:
         """A command of our own."""
@@ -95,11 +96,24 @@ class Ground(Session):
                 layout.writer(frame, self._dialect, location=location).saveAsTable(self._sql(rows))
             if points:
                 self._point(relation, Pointer(rows.name), None)
+                self._refuse_unreadable(relation, layout)
         except BaseException:
             with contextlib.suppress(Exception):
                 self._do(f"DROP TABLE IF EXISTS {self._sql(rows)}")
             raise
         self._layouts[relation] = layout
+
+    def _refuse_unreadable(self, relation: Relation, layout: Layout) -> None:
+        """Some servers forget the text of a view, and with it what a table of ours is."""
+        if self._reads_views:
+            return
+        if not self._is_pointer(relation):
+            self._do(f"DROP VIEW IF EXISTS {self._sql(relation)}")
+            raise UnsupportedError(
+                f"this server does not tell the text of a view, so tables of {layout.name} cannot be replaced in one step",
+                help="choose the format delta or iceberg",
+            )
+        self._reads_views = True
 
     def _point(self, relation: Relation, pointer: Pointer, standing: Standing | None) -> None:
         """Let the view of a table show its rows."""
