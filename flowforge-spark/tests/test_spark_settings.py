@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,19 @@ def test_a_java_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(EngineError, match=r"Java is of version 8\.0_402"):
         connect.need_java()
+
+
+def test_a_local_warehouse_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
+    settings = SparkSettings(master="local[2]", warehouse_dir=str(tmp_path / "house"))
+    held = connect.alone(settings)
+    assert held is not None
+    with pytest.raises(EngineError, match=rf"in use by process {os.getpid()}") as refused:
+        connect.alone(settings)
+    assert refused.value.kind is ErrorKind.LOCKED
+    held.close()
+    again = connect.alone(settings)
+    assert again is not None
+    again.close()
 
 
 def test_a_server_that_does_not_answer_is_named_at_once() -> None:

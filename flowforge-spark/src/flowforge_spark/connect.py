@@ -14,7 +14,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from flowforge.errors import EngineError, ErrorKind
@@ -199,13 +199,52 @@ def _classic(settings: SparkSettings) -> Home:
 
     need_java()
     standing = SparkSession._instantiatedSession
+    lock = None
+    if standing is None and settings.is_local:
+        lock = alone(settings)
     root = standing if standing is not None else _start(SparkSession.builder, settings)
 
     def close() -> None:
         if standing is None:
             root.stop()
+            if lock is not None:
+                lock.close()
 
     return Home(settings, root.newSession, lambda spark: None, close)
+
+
+def alone(settings: SparkSettings) -> IO[str] | None:
+    """The right to a warehouse on this machine: its catalogue belongs to one process at a time.
+
+    Raises
+    ------
+    EngineError
+        Of kind ``LOCKED``, when another process has it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # a system without such locks: Derby keeps others out, in words of its own
+        return None
+    if "://" in settings.warehouse_dir:
+        return None
+    place = Path(settings.warehouse_dir).absolute()
+    place.mkdir(parents=True, exist_ok=True)
+    file = (place / "_ff_lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        file.seek(0)
+        holder = file.read().strip() or "another process"
+        file.close()
+        raise EngineError(
+            f"the warehouse {settings.warehouse_dir} is in use by {holder}",
+            kind=ErrorKind.LOCKED,
+            help="wait for it to end; a server of Spark Connect serves several runs at once",
+        ) from exc
+    file.truncate(0)
+    file.write(f"process {os.getpid()}")
+    file.flush()
+    return file
 
 
 def _start(builder: Any, settings: SparkSettings) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 
 from flowforge.contract import Executor, Session
@@ -25,7 +24,6 @@ class SparkExecutor(Executor):
         self.namespace = Namespace(settings.database, settings.catalog)
         self._settings = settings
         self._home = connect(settings)
-        self._writing = threading.RLock()
 
     def session(self, *, label: str, timeout: float | None = None) -> Session:
         """A session of Spark of its own; callable from any thread."""
@@ -35,9 +33,7 @@ class SparkExecutor(Executor):
             if not is_ours(exc):
                 raise
             raise translate(exc, Attempt()) from exc
-        return SparkSession(
-            spark, self.dialect, self._settings, self._home.release, self._writing, label=label, timeout=timeout
-        )
+        return SparkSession(spark, self.dialect, self._settings, self._home.release, label=label, timeout=timeout)
 
     def error(self, exc: BaseException) -> EngineError | None:
         """Sessions translate their own errors, with the position; this is for the rest."""

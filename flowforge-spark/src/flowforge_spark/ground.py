@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -25,8 +24,6 @@ class Ground(Session):
     ----------
     release:
         Takes *spark* back.
-    writing:
-        Held while a table is changed that nobody outside of this process can change.
     """
 
     def __init__(
@@ -35,7 +32,6 @@ class Ground(Session):
         dialect: SparkDialect,
         settings: SparkSettings,
         release: Callable[[Any], None],
-        writing: threading.RLock,
         *,
         label: str,
         timeout: float | None,
@@ -44,7 +40,6 @@ class Ground(Session):
         self._dialect = dialect
         self._settings = settings
         self._release = release
-        self._writing = writing
         self._label = label
         self._catalogue = Catalogue(spark, dialect)
         self._statements = Statements(spark, timeout)

@@ -18,7 +18,7 @@ from flowforge_spark.content import content_query, content_token
 from flowforge_spark.dialect import exactly
 from flowforge_spark.options import Layout, check
 from flowforge_spark.pointers import Pointer
-from flowforge_spark.state import StateTables
+from flowforge_spark.state import WRITING, StateTables
 
 _QUERY = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:SELECT|WITH|VALUES|FROM|TABLE)\b", re.IGNORECASE | re.DOTALL)
 FRAME = "spark"
@@ -165,7 +165,7 @@ class SparkSession(StateTables):
 
     def _insert(self, relation: Relation, frame: Any, select: str | None = None) -> None:
         """Append a frame's columns by name."""
-        with self._writing if not self._shares_state else contextlib.nullcontext():
+        with WRITING if not self._shares_state else contextlib.nullcontext():
             place = self._rows_of(relation)
             fields = self._fields_of(place)
             given = {self._dialect.fold(name): name for name in frame.columns}

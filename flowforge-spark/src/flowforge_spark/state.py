@@ -9,6 +9,7 @@ is a new table of rows, made while nobody else in the process changes anything.
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,6 +24,8 @@ from flowforge_spark.options import Layout
 from flowforge_spark.pointers import Pointer, new_rows
 
 _ATTEMPTS = 12
+WRITING = threading.RLock()
+"""Held while a table is changed whose format keeps nobody out, and which nobody outside of this process can change."""
 
 
 class StateTables(Ground):
@@ -48,7 +51,7 @@ class StateTables(Ground):
                 layout.writer(frame, self._dialect).mode("ignore").saveAsTable(dialect.render(relation))
             return
         self._refuse_others()
-        with self._writing:
+        with WRITING:
             if self.kind_of(relation) is None:
                 self._create(relation, options, self.spark.sql(f"SELECT {nothing} LIMIT 0"))
 
@@ -82,7 +85,7 @@ class StateTables(Ground):
             self._again(f"UPDATE {self._dialect.render(relation)} SET {sets} WHERE {where}")
             return
         by_name = {self._dialect.fold(name): dialect.literal(value) for name, value in changes.items()}
-        with self._writing:
+        with WRITING:
             columns = []
             for field in self._fields_of(relation):
                 name = exactly(field.name)
@@ -99,7 +102,7 @@ class StateTables(Ground):
         if self._shares_state:
             self._again(f"DELETE FROM {self._dialect.render(relation)} WHERE {where}")
             return
-        with self._writing:
+        with WRITING:
             kept = f"SELECT * FROM {self._dialect.render(relation)} WHERE NOT COALESCE({where}, FALSE)"
             self._rewrite(relation, kept)
 

@@ -23,6 +23,7 @@ class Statements:
 
     def __init__(self, spark: Any, timeout: float | None) -> None:
         self._spark = spark
+        self._context = getattr(spark, "_sc", None)  # of a Spark in this process
         self._timeout = timeout
         self._tag = f"flowforge-{uuid.uuid4().hex}"
         self._mutex = threading.Lock()
@@ -56,8 +57,7 @@ class Statements:
         finally:
             if timer is not None:
                 timer.cancel()
-            with self._mutex:
-                self._running -= 1
+            self._end()
 
     def _begin(self) -> bool:
         with self._mutex:
@@ -66,12 +66,23 @@ class Statements:
             if outermost:
                 self._stopped = None
         if outermost:
-            # Tags belong to threads, and a session may be handed from one to another.
-            self._spark.addTag(self._tag)
-            context = getattr(self._spark, "_sc", None)
-            if context is not None:
-                context.addJobTag(self._tag)
+            # Tags belong to threads, which work for one session after the other.
+            if self._context is not None:
+                self._context.addJobTag(self._tag)
+            else:
+                self._spark.addTag(self._tag)
         return outermost
+
+    def _end(self) -> None:
+        with self._mutex:
+            self._running -= 1
+            outermost = self._running == 0
+        if outermost:
+            with contextlib.suppress(Exception):  # a Spark that is gone has no tags
+                if self._context is not None:
+                    self._context.removeJobTag(self._tag)
+                else:
+                    self._spark.removeTag(self._tag)
 
     def stop(self, why: ErrorKind = ErrorKind.CANCELLED) -> None:
         """End what runs now; quiet when nothing does."""
@@ -80,8 +91,7 @@ class Statements:
                 return
             self._stopped = self._stopped or why
         with contextlib.suppress(Exception):  # whoever waits for the statement sees whether it ended
-            context = getattr(self._spark, "_sc", None)
-            if context is not None:
-                context.cancelJobsWithTag(self._tag)
+            if self._context is not None:
+                self._context.cancelJobsWithTag(self._tag)
             else:
                 self._spark.interruptTag(self._tag)
