@@ -496,3 +496,49 @@ def test_the_lines_of_the_command(make: Callable[..., Any], capsys: pytest.Captu
     assert run(["test", root, "--check", "share"]) == 0
     assert run(["test", root, "--check", "lone"]) == 2
     assert run(["test", root, "--check", "nothing"]) == 5
+
+
+def test_validate_reads_the_templates_of_checks(make: Callable[..., Any]) -> None:
+    files = {
+        "tests/typo.ff.sql": "select *\nfro {{ ref('orders') }}",
+        "tests/unset.ff.sql": "{{ config(type='unset') }} select 1 from {{ table }}\nwhere 1 = {{ var('nowhere') }}",
+        "project.yml": declared("{type: unset, table: orders}", "{type: too_low, table: orders, column: amount}"),
+    }
+    project = make({**SHOP, **files})
+    with pytest.raises(ProjectErrors) as caught:
+        project.validate()
+    assert [(error.code, error.location.path, error.location.line) for error in caught.value.errors] == [
+        ("FF1405", "tests/typo.ff.sql", 2),
+        ("FF1403", "tests/unset.ff.sql", 2),
+    ]
+
+
+def test_a_secret_is_shown_by_no_check(make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "select {{ env('FF_SECRET_WORD') | sql_literal }} as word, gone from {{ ref('orders') }}"
+    python = """
+from flowforge import dq_test
+
+
+@dq_test()
+def telling(executor, table, column, params):
+    import os
+
+    raise ValueError("the word is " + executor.scalar("select 'xyz' || 'zy-17'"))
+"""
+    files = {
+        ".env": "FF_SECRET_WORD=xyzzy-17\n",
+        "tests/secret.ff.sql": text,
+        "tests/telling.ff.py": python.replace(
+            "    raise", "    if column:\n        return True, None, None\n    raise"
+        ),
+        "project.yml": declared("{type: telling, table: orders}"),
+    }
+    project = make({**SHOP, **files})
+    project.seed()
+    project.run()
+    tested = project.test()
+    assert {check.status for check in tested.checks} == {Status.ERROR}
+    for check in tested.checks:
+        assert "xyzzy" not in repr(check)
+        assert "xyzzy" not in str(check.problem)
+    assert "the word is ***" in str([check.message for check in tested.checks])

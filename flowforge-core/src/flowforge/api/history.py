@@ -195,8 +195,9 @@ def _words_of(record: RunRecord, manifest: Manifest) -> Mapping[str, frozenset[s
             yield name, "cancelled"
         for check in manifest.checks:
             status = record.checks.get(check.id)
-            if check.node is not None and status in (Status.FAIL, Status.WARN, Status.ERROR):
-                yield check.node, status.value
+            if status in (Status.FAIL, Status.WARN, Status.ERROR):
+                for subject in check.subjects:
+                    yield subject, status.value
 
     words: dict[str, set[str]] = {}
     for name, word in found():

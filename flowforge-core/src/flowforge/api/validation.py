@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from flowforge.contract import Capability
 from flowforge.errors import FlowForgeError, Note, Problems, RenderError
-from flowforge.project.manifest import Node
-from flowforge.run.compile import Compiled
+from flowforge.project.manifest import Node, SqlBody
+from flowforge.run.check_tables import CheckTables
+from flowforge.run.compile import Compiled, Compiler
 from flowforge.run.lacking import refuse_what_is_lacking
+from flowforge.run.own_checks import compile_own_check
 from flowforge.utest.files import load_cases
 from flowforge.values import Location
 
@@ -42,9 +44,31 @@ def validate(project: Project, *, syntax: bool = True) -> tuple[Note, ...]:
                 check_syntax(compiled, dialect, node.path)
         except FlowForgeError as error:
             problems.add(error)
+    _check_checks(project, compiler, dialect, problems)
     load_cases(project.root, project.manifest, problems)
     problems.raise_if_any()
     return tuple(notes)
+
+
+def _check_checks(project: Project, compiler: Compiler, dialect: str | None, problems: Problems) -> None:
+    """Compile the checks in SQL that the project brings itself, with the parameters of each use."""
+    checks = [check for check in project.manifest.checks if check.own is not None]
+    if not checks:
+        return
+    spaces = project.engine.offline(project.profile.settings)[1] if project.engine.offline else None
+    tables = CheckTables(
+        project.manifest, compiler, compiler.dialect, spaces if spaces is not None else project.executor.namespace
+    )
+    for check in checks:
+        assert check.own is not None
+        if not isinstance(check.own.body, SqlBody):
+            continue
+        try:
+            compiled = compile_own_check(check, check.own, tables)
+            if dialect is not None:
+                check_syntax(compiled, dialect, check.own.path)
+        except FlowForgeError as error:
+            problems.add(error)
 
 
 def compile_nodes(project: Project, nodes: Iterable[Node]) -> Mapping[str, Compiled]:

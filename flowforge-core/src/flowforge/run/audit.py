@@ -239,5 +239,14 @@ class Auditor:
             sql=self._redact(outcome.sql) if outcome.sql else None,
             tags=check.tags,
             location=check.location,
-            problem=outcome.problem,
+            problem=self._clean(outcome.problem),
         )
+
+    def _clean(self, problem: FlowForgeError | None) -> FlowForgeError | None:
+        """A problem without a secret in its texts."""
+        if problem is not None:
+            problem.message = self._redact(problem.message)
+            problem.args = (problem.message,)
+            problem.help = problem.help and self._redact(problem.help)
+            problem.notes = tuple(self._redact(note) for note in problem.notes)
+        return problem

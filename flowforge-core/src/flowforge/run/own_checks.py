@@ -10,10 +10,11 @@ from typing import Any
 import attrs
 
 from flowforge.checks.own_params import values_of
+from flowforge.checks.own_sql import COLUMN_WORDS
 from flowforge.checks.plan import BoundCheck, OwnQuery, Verdict
 from flowforge.checks.shape import is_count
 from flowforge.config.structure import structure_plain
-from flowforge.contract import CheckSpec, Session
+from flowforge.contract import Session
 from flowforge.errors import CheckConfigError, EngineError, ErrorKind, FlowForgeError, Problems
 from flowforge.project.decorators import PARAMS_MODEL
 from flowforge.project.manifest import CheckDecl
@@ -21,6 +22,7 @@ from flowforge.project.own_checks import CheckFunction, OwnCheck
 from flowforge.run.blame import called_from, exception_text, project_frames
 from flowforge.run.check_executor import CheckExecutor, ColumnName, changes_something
 from flowforge.run.check_tables import CheckTables
+from flowforge.run.compile import Compiled
 from flowforge.run.modules import ProjectModules
 from flowforge.values import Location
 
@@ -147,20 +149,18 @@ def _verdict(own: OwnCheck, answer: Any) -> Verdict:
     )
 
 
-def _write(check: CheckDecl, own: OwnCheck, tables: CheckTables) -> OwnQuery:
-    """The query of a check in SQL.
+def compile_own_check(check: CheckDecl, own: OwnCheck, tables: CheckTables) -> Compiled:
+    """The SQL of a check.
 
     Raises
     ------
     FlowForgeError
-        When its template cannot be rendered, or is no query whose meaning is clear.
+        When its template cannot be rendered, or is no query.
     """
-    dialect = tables.dialect
     values = values_of(check.params)
-    column = dialect.quote(check.column) if check.column is not None else None
+    column = tables.dialect.quote(check.column) if check.column is not None else None
     words = {
-        "column": column,
-        "column_name": column,
+        **dict.fromkeys(COLUMN_WORDS, column),
         "params": CheckParams(values),
         "where": values.get("where"),
     }
@@ -171,9 +171,21 @@ def _write(check: CheckDecl, own: OwnCheck, tables: CheckTables) -> OwnQuery:
         raise CheckConfigError(
             f"a check only reads: {reason}", code="FF3044", location=Location(own.path), help="write one SELECT"
         )
+    return compiled
+
+
+def _write(check: CheckDecl, own: OwnCheck, tables: CheckTables) -> OwnQuery:
+    """The query of a check in SQL, whose answer has a clear meaning.
+
+    Raises
+    ------
+    FlowForgeError
+        When there is none.
+    """
+    compiled = compile_own_check(check, own, tables)
     counts: bool | None = own.returns == "count"
     if own.returns is None:
-        counts = is_count(compiled.executable, dialect.sqlglot)
+        counts = is_count(compiled.executable, tables.dialect.sqlglot)
     if counts is None:
         raise CheckConfigError(
             f"nobody can tell what the answer of the check {own.name!r} means: a number of failures, or failing rows",
@@ -182,8 +194,3 @@ def _write(check: CheckDecl, own: OwnCheck, tables: CheckTables) -> OwnQuery:
             help="say it: {{ config(returns='count') }} or {{ config(returns='rows') }}",
         )
     return OwnQuery(compiled.executable, compiled.sql, counts, compiled.locate)
-
-
-def spec_of(check: CheckDecl, specs: Mapping[str, CheckSpec]) -> CheckSpec:
-    """What the type of *check* means."""
-    return check.own.spec if check.own is not None else specs[check.type]
