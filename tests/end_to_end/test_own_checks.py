@@ -542,3 +542,38 @@ def telling(executor, table, column, params):
         assert "xyzzy" not in repr(check)
         assert "xyzzy" not in str(check.problem)
     assert "the word is ***" in str([check.message for check in tested.checks])
+
+
+def test_checks_are_written_in_the_dialect_of_the_project(make: Callable[..., Any]) -> None:
+    """In BigQuery's grammar, double quotes are those of texts, and backticks those of names."""
+    files = {
+        "project.yml": declared(
+            "{type: above, table: orders, column: amount, most: 9, where: '\"cust\" = 1'}",
+            "{type: above, table: orders, column: amount, most: 99}",
+        )
+        + "dialect: bigquery\n",
+        "models/orders.ff.sql": "select * from {{ ref('raw') }}",
+        "tests/above.ff.sql": "{{ config(type='above', params=['most']) }}\n"
+        'select {{ column }}, "text" as `a name` from {{ table }} where {{ column }} > {{ params.most }}'
+        "{% if where %} and {{ where }}{% endif %}",
+    }
+    project = make({**SHOP, **files})
+    project.validate()
+    built = project.build()
+    assert [(check.status, check.failures) for check in built.checks] == [(Status.FAIL, 1), (Status.SUCCESS, 0)]
+
+
+def test_views_are_checked_as_the_queries_that_they_will_be(make: Callable[..., Any]) -> None:
+    view = "{{ config(materialized='view') }} select * from {{ ref('raw') }}"
+    checks = declared(
+        "{type: at_least, table: orders, column: amount, least: 0}",
+        "{type: too_low, table: thin, column: amount}",
+        "{type: share, table: orders, column: amount, least: 0.5}",
+    )
+    project = make({**SHOP, "models/orders.ff.sql": view, "project.yml": checks})
+    built = project.build()
+    assert {check.type: check.status for check in built.checks} == {
+        "at_least": Status.FAIL,
+        "too_low": Status.FAIL,
+        "share": Status.SUCCESS,
+    }

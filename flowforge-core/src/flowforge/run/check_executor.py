@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CHANGES = re.compile(
-    r"\b(?:insert\s+into|delete\s+from|merge\s+into|update\s+[^\s(]+\s+set|select\b.*?\binto)\b|\bfor\s+(?:no\s+key\s+)?update\b",
+    r"\b(?:insert\s+(?:into|overwrite)|delete\s+from|merge\s+into|update\s+[^\s(]+\s+set|select\b.*?\binto)\b|\bfor\s+(?:no\s+key\s+)?update\b",
     re.IGNORECASE | re.DOTALL,
 )
 
