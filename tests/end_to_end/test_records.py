@@ -29,6 +29,7 @@ def documented() -> dict[str, set[str]]:
 def test_every_record_is_documented_and_holds_what_is_promised(shop) -> None:
     shop.write("models/bad.ff.sql", "select nothing from {{ ref('a') }}")
     shop.write("models/now.ff.sql", "select current_date as today")
+    shop.write("tests/unit/lone.yml", "model: lone\ncases: [{name: one, inputs: {}, expect: {rows: [{one: 1}]}}]\n")
     seen = records(shop("build", "--keep-going", "--log-format", "json", ok=False).err)
     seen += records(shop("build", "-s", "x*", "--allow-empty", "--log-format", "json").err)
     seen += records(shop("run", "-R", "lone", "-vv", "--log-format", "json").err)
