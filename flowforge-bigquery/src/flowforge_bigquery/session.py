@@ -369,6 +369,10 @@ class BigQuerySession(Session):
             table = self._service.table(what)
         return None if table is None else columns_of.arrow_schema(table.schema)
 
+    def column_types(self, select: str) -> Mapping[str, str]:
+        """From a dry run; BigQuery says nothing of lengths and digits in what a query gives."""
+        return {field.name: columns_of.type_text(field) for field in self._columns(select)}
+
     def relations(self, namespace: Namespace) -> Sequence[RelationInfo]:
         """From the list of a dataset, which is free."""
         with self._attempt():

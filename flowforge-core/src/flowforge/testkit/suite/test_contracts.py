@@ -42,7 +42,7 @@ def test_a_cast_that_keeps_every_value(lab: Lab) -> None:
         "z": pa.array([1, None, 3], pa.int32()),
         "text": pa.array(["7", None, "-12"], pa.string()),
         "half": pa.array([2.0, None, 5.0], pa.float64()),
-        'awk"ward': pa.array(["x", "y", None], pa.string()),
+        lab.allowed('awk"ward'): pa.array(["x", "y", None], pa.string()),
     }
     source = lab.table(session, "source", values)
     made = cast(lab, session, source, z="bigint", text="bigint", half="integer")
@@ -60,6 +60,13 @@ def test_a_cast_that_keeps_every_value(lab: Lab) -> None:
     assert leftovers(lab, session) == []
 
 
+def skip_if_one_type(lab: Lab, session: Session, source: Relation, word: str) -> None:
+    """Some engines have fewer types than there are words: nothing is cast then."""
+    columns = ColumnTypes(session, lab.dialect, f"SELECT * FROM {lab.sql(source)}")
+    if columns.is_of(columns.names[0], word):
+        pytest.skip("the engine has one type for both")
+
+
 LOSSES: list[tuple[str, Any, str]] = [
     ("a fraction", pa.array([2.0, 1.7], pa.float64()), "integer"),
     ("zeros in front", pa.array(["7", "007"], pa.string()), "integer"),
@@ -73,9 +80,7 @@ LOSSES: list[tuple[str, Any, str]] = [
 def test_a_cast_that_loses_is_refused(lab: Lab, values: pa.Array, word: str) -> None:
     session = lab.session()
     source = lab.table(session, "source", {"v": values})
-    columns = ColumnTypes(session, lab.dialect, f"SELECT * FROM {lab.sql(source)}")
-    if columns.is_of(columns.names[0], word):
-        pytest.skip("the engine has one type for both")
+    skip_if_one_type(lab, session, source, word)
     with pytest.raises(ModelExecutionError) as caught:
         cast(lab, session, source, v=word)
     assert (caught.value.code, caught.value.location) == ("FF3064", HERE)
@@ -91,6 +96,7 @@ def test_digits_are_not_rounded(lab: Lab) -> None:
     session = lab.session()
     values = pa.array([decimal.Decimal("1.250"), decimal.Decimal("1.255")], pa.decimal128(10, 3))
     source = lab.table(session, "source", {"v": values})
+    skip_if_one_type(lab, session, source, "numeric(10,2)")
     with pytest.raises(ModelExecutionError) as caught:
         cast(lab, session, source, v="numeric(10,2)")
     assert caught.value.code == "FF3064"
