@@ -1,7 +1,8 @@
 """Generated input: 2,000 projects and command lines that nobody would write. Each gets an answer, none a defect.
 
-Files are mutated from ones that are valid, so that they get past the first line of a parser. ``FF_FUZZ`` multiplies
-the number of cases for a longer look.
+Files are mutated from ones that are valid, so that they get past the first line of a parser. The quick lane takes a
+quarter of the cases, always the same ones; the full lane takes all of them, and others each time. ``FF_FUZZ`` multiplies
+their number for a longer look.
 """
 
 from __future__ import annotations
@@ -30,14 +31,26 @@ FACTOR = int(os.environ.get("FF_FUZZ", "1"))
 SECONDS = 10
 
 
-def cases(count: int) -> settings:
-    """The quick lane reads the same inputs each time; a factor of more draws others."""
-    return settings(
-        derandomize=FACTOR == 1,
-        max_examples=count * FACTOR,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-    )
+IN_FULL: dict[str, Call] = {}
+
+
+def cases(count: int, *strategies: st.SearchStrategy[Any]) -> Callable[[Call], Call]:
+    """Call a test with *count* generated inputs in the full lane, and with some of them in the quick one."""
+
+    def generated(test: Call, share: int, *, random: bool) -> Call:
+        how = settings(
+            derandomize=not random,
+            max_examples=share * FACTOR,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+        )
+        return how(given(*strategies)(test))
+
+    def decorate(test: Call) -> Call:
+        IN_FULL[test.__name__] = generated(test, count, random=True)
+        return generated(test, count // 4, random=FACTOR > 1)
+
+    return decorate
 
 
 @attrs.frozen
@@ -183,8 +196,7 @@ CSV = corpus(
 )
 
 
-@cases(150)
-@given(mutated(PROJECTS))
+@cases(150, mutated(PROJECTS))
 def test_project_files(check: Judge, data: bytes) -> None:
     check(
         {"project.yml": data, "models/a.ff.sql": "select 1 as x", "profiles.yml": MEMORY},
@@ -193,43 +205,37 @@ def test_project_files(check: Judge, data: bytes) -> None:
     )
 
 
-@cases(150)
-@given(mutated(PROFILES))
+@cases(150, mutated(PROFILES))
 def test_profiles(check: Judge, data: bytes) -> None:
     check({"profiles.yml": data}, ["debug"], environ={"DB": "x"})
 
 
-@cases(130)
-@given(mutated(SOURCES), mutated(PROPERTIES))
+@cases(130, mutated(SOURCES), mutated(PROPERTIES))
 def test_sources_and_properties(check: Judge, sources: bytes, properties: bytes) -> None:
     files = {"sources.yml": sources, "models/m.yml": properties, "profiles.yml": MEMORY}
     check({**files, "models/a.ff.sql": "select 1 as x", "models/b.ff.sql": "select 1 as x"}, ["validate"])
 
 
-@cases(80)
-@given(mutated(SEED_TYPES), mutated(VARIABLES))
+@cases(80, mutated(SEED_TYPES), mutated(VARIABLES))
 def test_types_of_seeds_and_variables(check: Judge, types: bytes, variables: bytes) -> None:
     files = {"seeds/schema.yml": types, "seeds/s.csv": "a,b\n1,2\n", ".env": variables, "profiles.yml": MEMORY}
     check(files, ["seed"])
 
 
-@cases(450)
-@given(mutated(SQL))
+@cases(450, mutated(SQL))
 def test_sql_models(check: Judge, data: bytes) -> None:
     files = {"models/m.ff.sql": data, "models/a.ff.sql": "select 1 as x", "profiles.yml": MEMORY}
     check(files, ["validate"], ["build"])
 
 
-@cases(250)
-@given(mutated(PYTHON))
+@cases(250, mutated(PYTHON))
 def test_python_models_are_read(check: Judge, data: bytes) -> None:
     check(
         {"models/m.ff.py": data, "models/a.ff.sql": "select 1 as x", "profiles.yml": MEMORY}, ["ls", "--format", "json"]
     )
 
 
-@cases(300)
-@given(mutated(CSV))
+@cases(300, mutated(CSV))
 def test_seeds(check: Judge, data: bytes) -> None:
     check({"seeds/s.csv": data, "profiles.yml": MEMORY}, ["build"])
 
@@ -239,8 +245,7 @@ names = st.text(st.characters(exclude_characters="/\x00", exclude_categories=["C
 )
 
 
-@cases(120)
-@given(st.lists(st.tuples(names, st.sampled_from(["m.ff.sql", ".ff.sql", ".ff.py", ".sql", ".yml", ""])), min_size=1, max_size=4),
+@cases(120, st.lists(st.tuples(names, st.sampled_from(["m.ff.sql", ".ff.sql", ".ff.py", ".sql", ".yml", ""])), min_size=1, max_size=4),
        st.lists(st.tuples(names, st.sampled_from([".csv", ".CSV", ".parquet", ".yml", ""])), max_size=2))  # fmt: skip
 def test_file_names(check: Judge, models: list[tuple[str, str]], seeds: list[tuple[str, str]]) -> None:
     files: dict[str, str | bytes] = {"profiles.yml": MEMORY}
@@ -274,8 +279,7 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     return [*before, command, *draw(st.lists(words, max_size=5))]
 
 
-@cases(370)
-@given(command_lines())
+@cases(370, command_lines())
 def test_command_lines(check: Judge, line: list[str]) -> None:
     files = {
         "models/a.ff.sql": "{{ config(tags=['x']) }} select 1 as x",
@@ -285,3 +289,9 @@ def test_command_lines(check: Judge, line: list[str]) -> None:
         "profiles.yml": MEMORY,
     }
     check(files, line)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", list(IN_FULL))
+def test_all_of_them(check: Judge, name: str) -> None:
+    IN_FULL[name](check=check)

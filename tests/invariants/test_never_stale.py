@@ -11,14 +11,25 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from worlds.edits import BELOW, BY_OTHERS, KEYS, OF_MODELS, OF_THE_FOLDER, Edits, outside_rows, seed_rows
+from worlds.edits import (
+    BELOW,
+    BY_OTHERS,
+    GROWING,
+    GROWTH,
+    KEYS,
+    OF_MODELS,
+    OF_THE_FOLDER,
+    Edits,
+    Habits,
+    seed_rows,
+)
 from worlds.nodes import ENVS, HELPERS, OUTSIDE, SEEDS, VARS, Helper
 from worlds.twin import Order
 from worlds.workspace import Command, Workspace
 
 RUNS = ("run_all", "run_some", "run_some", "run_in_any_way")
 EDITS = (*(OF_MODELS * 2), *(BELOW * 3), *(BY_OTHERS * 3), *OF_THE_FOLDER)
-STEPS = (*(RUNS * 9), *EDITS, "run_all_again", "run_that_is_killed")
+STEPS = (*(RUNS * 9), *EDITS, "run_all_again", "run_that_is_killed", "prune", "prune")
 POINTS = (
     *("publish.locked", "publish.staged", "publish.audited", "publish.replaced", "publish.noted", "publish.committed"),
     *("meta.created", "seed.batch", "seed.loaded", "state.run_begun", "state.node_noted", "state.run_ended"),
@@ -28,13 +39,16 @@ POINTS = (
 class NeverStale(RuleBasedStateMachine):
     """A project, its database, and everybody who changes them."""
 
+    habits = Habits()
+    steps = STEPS
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="ff-invariants-"))
         self.space = Workspace(self.folder / "project")
         self.space.root.mkdir()
         self.world = self.space.world
-        self.edits = Edits(self.space)
+        self.edits = Edits(self.space, self.habits)
 
     def teardown(self) -> None:
         self.space.close()
@@ -50,16 +64,17 @@ class NeverStale(RuleBasedStateMachine):
             self.world.vars = dict.fromkeys(VARS, 0)
             self.world.env = dict.fromkeys(ENVS, 1)
             for name in OUTSIDE:
-                self.edits.create_outside(name, data.draw(outside_rows))
+                self.edits.create_outside(name, data.draw(self.habits.rows))
             for key in sorted(data.draw(st.lists(st.sampled_from(KEYS), min_size=count, max_size=count, unique=True))):
                 self.edits.add(data, key)
             self.space.write("begin")
             if build:
                 self.space.execute(Command())
 
-    @rule(data=st.data(), what=st.sampled_from(STEPS))
-    def step(self, data: st.DataObject, what: str) -> None:
+    @rule(data=st.data())
+    def step(self, data: st.DataObject) -> None:
         """One rule for all: hypothesis would call rules that draw nothing far too often."""
+        what = data.draw(st.sampled_from(self.steps), label="step")
         with self.space.explained():
             if what not in EDITS:
                 getattr(self, what)(data)
@@ -117,6 +132,14 @@ class NeverStale(RuleBasedStateMachine):
         select = data.draw(st.sampled_from([(), self._selection(data)]))
         self._run(data, select, order)
 
+    def prune(self, data: st.DataObject) -> None:
+        """Bring histories up to date, and remove their old versions."""
+        select = data.draw(st.sampled_from([(), (), self._selection(data)]))
+        self.space.execute(Command("snapshot", select, keep_going=True))
+        keep = data.draw(st.integers(1, 2), label="keep")
+        if self.space.can_prune(keep):
+            self.space.execute(Command("snapshot", select, keep_going=True, keep_last=keep))
+
     def run_that_is_killed(self, data: st.DataObject) -> None:
         """At a random point; then the next run has to find everything that is left to do."""
         point = f"{data.draw(st.sampled_from(POINTS), label='point')}:{data.draw(st.integers(1, 4), label='time')}"
@@ -124,6 +147,13 @@ class NeverStale(RuleBasedStateMachine):
         select = data.draw(st.sampled_from([(), self._selection(data)]))
         self.space.kill(Command(select=select, order=order, jobs=1), point)
         self._run(data, (), Order())
+
+
+class NothingLost(NeverStale):
+    """The same of models that grow: what a wrong run did to their rows, no later run makes good."""
+
+    habits = GROWING
+    steps = (*(RUNS * 4), *(["change_source"] * 12), *BELOW[:6], *GROWTH, "prune", "run_that_is_killed")
 
 
 def _settings(examples: int, steps: int, *, random: bool) -> settings:
@@ -140,11 +170,21 @@ def _settings(examples: int, steps: int, *, random: bool) -> settings:
 
 
 TestNeverStale = NeverStale.TestCase
-TestNeverStale.settings = _settings(18, 25, random=False)
+TestNeverStale.settings = _settings(9, 25, random=False)
+
+TestNothingLost = NothingLost.TestCase
+TestNothingLost.settings = _settings(7, 25, random=False)
 
 
 @pytest.mark.full
 class TestNeverStaleForLong(NeverStale.TestCase):
     """About ten minutes of the same."""
 
-    settings = _settings(200, 50, random=True)
+    settings = _settings(140, 50, random=True)
+
+
+@pytest.mark.full
+class TestNothingLostForLong(NothingLost.TestCase):
+    """About five minutes of the same."""
+
+    settings = _settings(70, 50, random=True)

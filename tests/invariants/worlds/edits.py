@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -42,7 +43,28 @@ def values(rows: tuple[tuple[Any, ...], ...]) -> str:
     return ", ".join("(" + ", ".join("NULL" if cell is None else str(cell) for cell in row) + ")" for row in rows)
 
 
-_FORMS = ("table", "view", "table", "incremental", "incremental", "snapshot")
+STRATEGIES = ("merge", "append", "delete+insert", "insert_overwrite")
+
+
+@attrs.frozen
+class Habits:
+    """What people do more often than something else."""
+
+    forms: tuple[str, ...] = ("table", "view", "table", "incremental", "incremental", "snapshot")
+    shapes: tuple[str, ...] = ("plain", "sum")
+    strategies: tuple[str, ...] = ("microbatch", *STRATEGIES, *STRATEGIES)
+    reading_others: int = 4
+    rows: st.SearchStrategy[Any] = outside_rows
+
+
+GROWING = Habits(
+    forms=("incremental", "incremental", "incremental", "snapshot"),
+    shapes=("sum", "sum", "sum", "plain"),  # with keys that are not doubled
+    strategies=(*["microbatch"] * 4, *STRATEGIES),
+    reading_others=12,
+    rows=st.lists(st.tuples(small, st.integers(-9, 9)), min_size=1, max_size=4).map(tuple),
+)
+"""Models whose rows depend on all the runs before, of inputs that seldom make them fail."""
 _ON_CHANGE = ("ignore", "ignore", "append_new_columns", "sync_all_columns", "fail")
 
 
@@ -50,6 +72,14 @@ def _possible(model: Model) -> Model:
     """*model* with a way to grow that is no mistake by itself, or as a snapshot with columns that stay."""
     if model.materialized == "snapshot":
         return attrs.evolve(model, shape="plain" if model.shape == "star" else model.shape, extra=None, alias=None)
+    if model.language == "python":
+        model = attrs.evolve(model, own_filter=False)  # it gets its inputs whole
+    if model.in_windows:
+        if model.language == "python":
+            model = attrs.evolve(model, strategy="merge")  # it would have to choose the rows of the window by itself
+        else:
+            shape = "plain" if model.shape == "star" else model.shape
+            model = attrs.evolve(model, shape=shape, extra=None, watermark="", on_change="ignore")
     if model.strategy == "append" and not model.watermark:
         model = attrs.evolve(model, watermark="k")
     if model.strategy == "insert_overwrite" and model.watermark == "v":
@@ -60,11 +90,18 @@ def _possible(model: Model) -> Model:
 
 
 class Edits:
-    """Changes a workspace; what makes no sense in the present world is left undone."""
+    """Changes a workspace; what makes no sense in the present world is left undone.
 
-    def __init__(self, space: Workspace) -> None:
+    Parameters
+    ----------
+    habits:
+        What is drawn more often.
+    """
+
+    def __init__(self, space: Workspace, habits: Habits) -> None:
         self.space = space
         self.world = space.world
+        self.habits = habits
 
     def create_outside(self, name: str, rows: tuple[tuple[Any, ...], ...]) -> None:
         statements = [f"create or replace table {name} (k bigint, v bigint)"]
@@ -77,7 +114,7 @@ class Edits:
         choices = [Input("ref", other) for other in self.world.models if other < key] * 4
         choices += [Input("seed", name) for name in SEEDS]
         if language == "sql":
-            choices += [Input("source", name) for name in SOURCES] * 4
+            choices += [Input("source", name) for name in SOURCES] * self.habits.reading_others
             choices += [Input("seed-source", SEEDS[0]), Input("raw", RAW)]
         return tuple(data.draw(st.lists(st.sampled_from(choices), min_size=1, max_size=2, unique=True), label="inputs"))
 
@@ -87,9 +124,9 @@ class Edits:
             key,
             f"m{key}",
             language,
-            materialized=data.draw(st.sampled_from([*_FORMS, "ephemeral"][: len(_FORMS) + (language == "sql")])),
+            materialized=data.draw(st.sampled_from([*self.habits.forms, *["ephemeral"] * (language == "sql")])),
             inputs=self._inputs(data, key, language),
-            shape=data.draw(st.sampled_from(["plain", "sum"])),
+            shape=data.draw(st.sampled_from(self.habits.shapes)),
             add=data.draw(small),
         )
         if model.materialized == "incremental":
@@ -100,9 +137,11 @@ class Edits:
     def _growth(self, data: st.DataObject) -> dict[str, Any]:
         """How a table grows."""
         return {
-            "strategy": data.draw(st.sampled_from(["merge", "append", "delete+insert", "insert_overwrite"])),
+            "strategy": data.draw(st.sampled_from(self.habits.strategies)),
             "watermark": data.draw(st.sampled_from(["", "v", "k"]), label="watermark"),
             "on_change": data.draw(st.sampled_from(_ON_CHANGE), label="on change"),
+            "own_filter": data.draw(st.booleans(), label="asks by itself"),
+            "lookback": data.draw(st.integers(0, 1), label="lookback"),
         }
 
     def _number(self, data: st.DataObject, language: str) -> dict[str, Any]:
@@ -225,7 +264,9 @@ class Edits:
     def edit_growth(self, data: st.DataObject) -> None:
         model = self._model(data, lambda one: one.materialized == "incremental")
         if model is not None:
-            field = data.draw(st.sampled_from(["strategy", "watermark", "on_change"]), label="field")
+            field = data.draw(
+                st.sampled_from(["strategy", "strategy", "watermark", "on_change", "own_filter", "lookback"])
+            )
             self._change("growth", model, **{field: self._growth(data)[field]})
 
     def edit_language(self, data: st.DataObject) -> None:
@@ -318,7 +359,7 @@ class Edits:
 
     def change_source(self, data: st.DataObject) -> None:
         name = self._used(data, OUTSIDE, self._inputs_of_all())
-        rows = data.draw(outside_rows, label="rows")
+        rows = data.draw(self.habits.rows, label="rows")
         how = data.draw(st.sampled_from(["again", "insert", "again", "all", "delete", "update"]), label="how")
         before = self._standing_rows(name)
         if before is None or before.columns != KV or how == "all":
@@ -419,6 +460,12 @@ class Edits:
             statement = f"alter table {relation} add column w integer"
         self.space.outside(f"alter {relation}", relation, Standing("table", now), statement)
 
+    def time_passes(self, data: st.DataObject) -> None:
+        """Windows begin, and others end."""
+        months = data.draw(st.sampled_from([1, 6, 12, 12]), label="months")
+        self.world.now += dt.timedelta(days=30 * months)
+        self.space.journal.step(f"{months} months pass")
+
     # -- the project's own folder
 
     def touch_local_state(self, data: st.DataObject) -> None:
@@ -461,5 +508,6 @@ BY_OTHERS = (
     *("change_source", "change_source", "change_source", "rewrite_source", "widen_source", "drop_source", "assume"),
     *("drop_own", "replace_own_by_another_kind", "alter_own", "alter_own"),
 )
-OF_THE_FOLDER = ("touch_local_state",)
+GROWTH = ("edit_result", "edit_growth", "edit_inputs", "add_model", *(["time_passes"] * 3), "drop_own", "alter_own")
+OF_THE_FOLDER = ("touch_local_state", "time_passes", "time_passes")
 """More often what people do more often."""

@@ -12,6 +12,8 @@ from worlds.nodes import Model, Row, Rows
 
 KEYED = ("merge", "delete+insert")
 KEY, PARTITION = "k", "k"
+NOTHING_YET = -1000
+"""What a model that asks takes for the watermark of a table without one."""
 
 
 @attrs.frozen
@@ -72,10 +74,12 @@ def _newer(model: Model, table: Rows, whole: Rows) -> Callable[[Row], bool]:
         raise CannotBuildError(f"no column {model.watermark} for the watermark")
     place = whole.names.index(model.watermark)
     known: list[Any] = [value for (value,) in table.picked(model.watermark) if value is not None]
-    newest: Any = max(known, default=None)
+    newest: Any = max(known, default=NOTHING_YET if model.asks else None)
 
     def is_new(row: Row) -> bool:
         value: Any = row[place]
+        if value is None and model.asks:
+            return False
         if value is None or newest is None:
             return True
         return bool(value > newest or (value == newest and model.strategy != "append"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
-from worlds.nodes import KV, RAW, SCHEMA, Description, Input, Model, Row, Rows
+from worlds.nodes import FIRST_YEAR, KV, RAW, SCHEMA, Description, Input, Model, Row, Rows
 
 CONSTANT: tuple[Row, ...] = ((1, 10), (2, 20), (2, None))
 
@@ -106,6 +107,8 @@ def evaluate(query: Query, standing: Mapping[str, Standing]) -> Rows:
             groups.setdefault(k, []).append(v)
         pairs = [(k, _sum(values)) for k, values in groups.items()]
     pairs = [(k, None if v is None else v * model.mul + query.number) for k, v in pairs]
+    if model.time_from is not None:
+        return _timed(model.time_from, pairs)
     if model.extra is None:
         return Rows(KV, tuple(pairs))
     place, type_ = model.extra
@@ -114,6 +117,15 @@ def evaluate(query: Query, standing: Mapping[str, Standing]) -> Rows:
         (lambda row, cell: (cell, *row)) if place == "first" else (lambda row, cell: (*row, cell))
     )
     return Rows(put(KV, ("x", type_)), tuple(put(pair, seven) for pair in pairs))
+
+
+def _timed(column: str, pairs: list[tuple[Any, Any]]) -> Rows:
+    first = dt.datetime(FIRST_YEAR, 1, 1)  # noqa: DTZ001 - a column without a time zone
+    if column == "k":
+        rows = [(k, v, first.replace(year=FIRST_YEAR + k)) for k, v in pairs]
+    else:
+        rows = [(k, v, None if v is None else first + dt.timedelta(days=v)) for k, v in pairs]
+    return Rows((*KV, ("ts", "TIMESTAMP")), tuple(rows))
 
 
 def _picked(rows: Rows, *names: str) -> list[Row]:

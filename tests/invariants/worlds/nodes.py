@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 
 import attrs
 
 Row = tuple[object, ...]
+
+FIRST_YEAR = 2021
+"""Of the windows; a key is the number of years since then."""
 
 SCHEMA = "main"
 EXTRA = "main_extra"
@@ -76,6 +80,10 @@ class Model:
         It uses a function whose result nobody knows before; what it says about that; it always fails.
     strategy, watermark, on_change:
         How its table grows, when it is incremental: the key and the partition are always ``k``.
+    own_filter:
+        The model asks ``is_incremental()`` itself which rows are above the watermark.
+    lookback:
+        How many windows are built once more, when it is built in windows.
     """
 
     key: int
@@ -101,6 +109,8 @@ class Model:
     strategy: str = "merge"
     watermark: str = ""
     on_change: str = "ignore"
+    own_filter: bool = False
+    lookback: int = 0
 
     @property
     def relation(self) -> str:
@@ -118,6 +128,28 @@ class Model:
         return self.materialized in ("table", "incremental", "snapshot") or (
             self.materialized == "view" and self.language == "python"
         )
+
+    @property
+    def in_windows(self) -> bool:
+        """Whether its table is built window by window."""
+        return self.materialized == "incremental" and self.strategy == "microbatch"
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks ``is_incremental()``."""
+        return self.materialized == "incremental" and self.own_filter and bool(self.watermark)
+
+    @property
+    def time_from(self) -> str | None:
+        """The column that its column ``ts`` is made from: years of a window, days of a history; ``None``: it has none."""
+        if self.in_windows:
+            return "k"
+        return "v" if self.timed else None
+
+    @property
+    def timed(self) -> bool:
+        """Whether it is a snapshot that goes by a time, not by comparing columns; always the same for one key."""
+        return self.materialized == "snapshot" and self.key % 2 == 0
 
     @property
     def kind(self) -> str:
@@ -162,6 +194,8 @@ class Description:
     vars: dict[str, int] = attrs.field(factory=dict)
     env: dict[str, int] = attrs.field(factory=dict)
     file_number: int = 1
+    now: dt.datetime = dt.datetime(2022, 7, 1, tzinfo=dt.UTC)
+    """What the clock shows."""
 
     def in_order(self) -> Iterator[Model]:
         """All models, inputs first."""

@@ -44,4 +44,6 @@ def parents(world: Description) -> dict[str, set[str]]:
 
 def fits(command: str, model: Model) -> bool:
     """Whether *command* is about such nodes at all."""
+    if command == "snapshot":
+        return model.materialized == "snapshot"
     return (command == "build") or ((command == "seed") == (model.language == "seed"))

@@ -6,12 +6,14 @@ where the twin would build as long as the rows are right; it may never build whe
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import attrs
+from worlds import years
 from worlds.growing import begun, grown
-from worlds.histories import continued
+from worlds.histories import continued, pruned
 from worlds.meaning import CannotBuildError, Standing, evaluate, query_of, rows_of
 from worlds.nodes import SCHEMA, Description, Model, Rows
 from worlds.writing import says
@@ -82,6 +84,7 @@ class Outcome:
     status: str
     kept: bool = False
     message: str = ""
+    pruned: int = 0
 
 
 class WrongError(AssertionError):
@@ -95,6 +98,8 @@ class Twin:
         self.standing: dict[str, Standing] = {}
         self.ids: dict[str, object] = {}
         self.notes: dict[str, Noted] = {}
+        self.windows: dict[str, years.Known] = {}
+        """Of the relations that were last built window by window."""
         self._count = 0
         self._settled: dict[str, Identity] = {}
         self._uncertain: set[str] = set()
@@ -194,11 +199,35 @@ class Twin:
             return "an input of unknown state"
         if now.nodes != noted.stands_on.nodes:
             return "an input changed"
+        if model.in_windows and years.lacks_a_window(self._known_windows(model), world.now):
+            return "a window has begun"
         if order.assume_unchanged:
             return None
         if not now.known:
             return "a source of unknown state"
         return None if now == noted.stands_on else "a source changed"
+
+    def _known_windows(self, model: Model) -> years.Known | None:
+        """What is noted of the windows of *model*, if its table is the one that they were built into."""
+        known, standing = self.windows.get(model.relation), self.standing.get(model.relation)
+        is_table = standing is not None and standing.kind == "table"
+        return known if known is not None and known.node == model.name and is_table else None
+
+    def _due(self, world: Description, model: Model, from_nothing: bool) -> years.Due:
+        standing, content = self.standing.get(model.relation), self.content(model.relation)
+        columns = None if standing is None else content.columns if content is not None else ()
+        return years.due(model, self._known_windows(model), columns, world.now, from_nothing)
+
+    def _by_windows(self, world: Description, model: Model, whole: Rows, from_nothing: bool) -> list[Rows]:
+        """What the table holds after each step of a run; at least one.
+
+        Raises
+        ------
+        CannotBuildError
+            When somebody changed the table.
+        """
+        standing, todo = self.standing.get(model.relation), self._due(world, model, from_nothing)
+        return list(years.after(standing.rows if standing is not None else None, whole, todo))
 
     # -- a run
 
@@ -254,7 +283,9 @@ class Twin:
         may_keep = order.reads and model.name not in order.forced and model.relation not in self._uncertain
         if grows and quiet and may_keep and not outcome.kept and self._touched(model) is None:
             raise WrongError(f"{line}\nnone of its rows is new, but it says that it wrote some")
-        self._check_kept(model, order, rows, outcome, line, not grows and self._hashes(world, model, order))
+        hashed = not grows and not model.in_windows and self._hashes(world, model, order)
+        self._check_kept(model, order, rows, outcome, line, hashed)
+        self._note_windows(world, model, order, rows)
         self._publish(world, model, order, below, rows, outcome.kept)
         self._settle(world, model, below)
         return line
@@ -279,10 +310,12 @@ class Twin:
         if history is (model.materialized != "snapshot") and before is not None:
             raise CannotBuildError("nothing takes the place of a history, and none takes the place of something else")
         if model.materialized == "snapshot":
-            after = continued(model, before.rows if before is not None else None, whole)
+            after = continued(model, before.rows if before is not None else None, whole, world.now)
             return after.rows, after.quiet
         if model.materialized != "incremental":
             return whole, False
+        if model.in_windows:
+            return self._by_windows(world, model, whole, from_nothing)[-1], False
         if from_nothing or not self._grows(model):
             return begun(model, whole), False
         after = grown(model, rows_of(model.relation, self.standing), whole)
@@ -298,6 +331,8 @@ class Twin:
         noted = self.notes.get(model.relation)
         if noted is not None and noted.silent:
             raise WrongError(f"{line}\nit was skipped, though the last build was told to note nothing")
+        if reason == "a window has begun":
+            raise WrongError(f"{line}\nit was skipped, though a window was never built")
         if reason is None and (order.assume_unchanged or assumed):
             return  # it may be old: that is what was asked for
         if reason == "never built" and model.relation not in self._uncertain:
@@ -319,7 +354,7 @@ class Twin:
             raise WrongError(f"{line}\nits rows stood there already, but were replaced")
 
     def _publish(self, world: Description, model: Model, order: Order, below: Identity, rows: Rows, kept: bool) -> None:
-        grew = model.materialized == "snapshot" or (self._grows(model) and not order.full_refresh)
+        grew = model.materialized == "snapshot" or (self._grows(model) and not order.full_refresh) or model.in_windows
         if not kept:
             self._count += 1
             by_content = model.language == "seed" and order.mode != "off"
@@ -343,6 +378,39 @@ class Twin:
             hashed=before.hashed if kept and before else not grew and self._hashes(world, model, order),
         )
 
+    def _note_windows(self, world: Description, model: Model, order: Order, rows: Rows) -> None:
+        if not model.in_windows:
+            self.windows.pop(model.relation, None)
+            return
+        todo, known = self._due(world, model, order.full_refresh), self._known_windows(model)
+        built = {} if todo.anew or known is None or model.relation not in self.standing else dict(known.built)
+        built.update(dict.fromkeys(todo.years, world.now))
+        self.windows[model.relation] = years.Known(model.name, rows.columns, built)
+
+    def prune(self, world: Description, names: Collection[str], keep: int, outcomes: Mapping[str, Outcome]) -> None:
+        """Old versions of the histories of *names* were removed.
+
+        Raises
+        ------
+        WrongError
+            When not as many as there were are said to be gone.
+        """
+        for model in world.in_order():
+            standing = self.standing.get(model.relation)
+            if model.name not in names or standing is None or standing.rows is None:
+                continue
+            if outcomes[model.name].status not in ("success", "cached"):
+                continue
+            rows = pruned(standing.rows, keep)
+            assert rows is not None
+            gone = len(standing.rows.rows) - len(rows.rows)
+            if outcomes[model.name].pruned != gone:
+                raise WrongError(f"{model.name}: {gone} old versions had to go, not {outcomes[model.name].pruned}")
+            if gone:
+                self._count += 1
+                self.ids[model.relation] = self._count
+                self.standing[model.relation] = attrs.evolve(standing, rows=rows)
+
     def _hashes(self, world: Description, model: Model, order: Order) -> bool:
         stored = model.holds_rows and model.language != "seed"
         return order.mode != "off" and stored and bool(world.readers(model.key))
@@ -357,7 +425,13 @@ class Twin:
 
     # -- a crash
 
-    def absorb(self, world: Description, names: Collection[str], actual: Mapping[str, tuple[str, Any]]) -> list[str]:
+    def absorb(
+        self,
+        world: Description,
+        names: Collection[str],
+        actual: Mapping[str, tuple[str, Any]],
+        windows: Mapping[str, Mapping[int, dt.datetime]],
+    ) -> list[str]:
         """Learn what a killed run left: under each name stands the old relation or the new one, and nothing else.
 
         Parameters
@@ -366,6 +440,8 @@ class Twin:
             The nodes that it was to build, at most.
         actual:
             What stands in the database.
+        windows:
+            When each window was built, as it is noted there, by relation.
 
         Returns
         -------
@@ -384,9 +460,16 @@ class Twin:
             relation, old, new = model.relation, self.standing.get(model.relation), self._new(world, model)
             found = actual.get(relation)
             candidates = [old, *([new] if new is not None else [])]
+            if model.in_windows:
+                candidates = self._so_far(world, model, old, windows.get(relation, {}))
             fits = [one for one in candidates if self._looks_like(one, found)]
             if not fits:
-                raise WrongError(f"{model.name}: after a kill {found} stands there, neither\n{old} nor\n{new}")
+                wanted = "\nnor ".join(map(str, candidates))
+                raise WrongError(f"{model.name}: after a kill {found} stands there, neither\n{wanted}")
+            if model.in_windows:
+                self._absorb_windows(model, found, windows.get(relation))
+            elif fits[-1] != old or found is None:
+                self.windows.pop(relation, None)
             self.put(relation, fits[-1])
             if len(fits) > 1 and old != new and new is not None and new.query is not None:
                 unclear.append(relation)
@@ -395,6 +478,32 @@ class Twin:
             self.notes.pop(relation, None)
             self._uncertain.add(relation)
         return unclear
+
+    def _so_far(
+        self, world: Description, model: Model, old: Standing | None, noted: Mapping[int, dt.datetime]
+    ) -> list[Standing | None]:
+        """What may stand there when these windows are noted: exactly as many of them as this run has built."""
+        done = [year for year, moment in noted.items() if moment == world.now]
+        if not done:
+            return [old]
+        try:
+            todo = self._due(world, model, from_nothing=False)
+            steps = self._by_windows(world, model, evaluate(query_of(world, model), self.standing), from_nothing=False)
+        except CannotBuildError as error:
+            raise WrongError(f"{model.name}: it noted {done}, but it cannot be built") from error
+        if sorted(done) != list(todo.years if todo.anew else todo.years[: len(done)]):
+            raise WrongError(f"{model.name}: it noted {done}, but had to build {todo}")
+        return [Standing("table", rows=steps[-1] if todo.anew else steps[len(done) - 1])]
+
+    def _absorb_windows(
+        self, model: Model, found: tuple[str, Any] | None, noted: Mapping[int, dt.datetime] | None
+    ) -> None:
+        if found is None or not noted:
+            self.windows.pop(model.relation, None)
+        else:
+            known = self._known_windows(model)
+            columns = known.columns if known is not None else found[1].columns
+            self.windows[model.relation] = years.Known(model.name, columns, noted)
 
     def _new(self, world: Description, model: Model) -> Standing | None:
         """What building *model* would put there; ``None`` when it cannot be built."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import functools
 import os
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import attrs
 import duckdb
-from worlds.histories import TIMES
+from worlds.histories import UNSEEN, pruned
 from worlds.journal import Journal
 from worlds.meaning import CannotBuildError, Standing, rows_of
 from worlds.nodes import EXTRA, SCHEMA, Description, Rows
@@ -22,6 +23,7 @@ from worlds.twin import Order, Outcome, Twin, WrongError
 from worlds.writing import DATABASE, files
 
 from flowforge import Project
+from flowforge.api.histories import run_snapshots
 from flowforge.crash import EXIT_CODE
 from flowforge.errors import NothingSelectedError
 from flowforge.plugins import PluginSet, load_plugins
@@ -32,6 +34,15 @@ from flowforge.run.scheduler import FailPolicy
 from flowforge.state.policy import CacheMode
 
 OPEN_PROJECTS = 2
+AT = """
+import datetime, functools, sys
+import flowforge.run.runner as runner
+runner.RunOptions = functools.partial(runner.RunOptions, now=datetime.datetime.fromisoformat(sys.argv[1]))
+from flowforge.cli.main import main
+sys.argv[1:] = sys.argv[2:]
+main()
+"""
+"""The command line at another time than now."""
 
 
 @functools.cache
@@ -50,12 +61,15 @@ class Command:
     jobs: int = 1
     keep_going: bool = False
     plan_first: bool = False
+    keep_last: int | None = None
 
     @property
     def words(self) -> list[str]:
         """The same as a command line."""
-        words = [self.name, *(f"--select={one}" for one in self.select), f"--cache={self.order.mode}"]
+        names = ["snapshot", "run"] if self.name == "snapshot" else [self.name]
+        words = [*names, *(f"--select={one}" for one in self.select), f"--cache={self.order.mode}"]
         words += [f"--rebuild={name}" for name in sorted(self.order.forced)]
+        words += ["--prune", f"--keep-last={self.keep_last}"] if self.keep_last is not None else []
         words += ["--full-refresh"] * self.order.full_refresh + ["--assume-unchanged"] * self.order.assume_unchanged
         return [*words, f"--jobs={self.jobs}", *["--keep-going"] * self.keep_going]
 
@@ -168,7 +182,7 @@ class Workspace:
                 with contextlib.suppress(duckdb.Error):  # a view over what is no longer there
                     read = connection.sql(f'select * from "{schema}"."{name}"')
                     types = zip(read.columns, map(str, read.types), strict=True)
-                    columns = tuple(column for column in types if column[0] not in TIMES)
+                    columns = tuple(column for column in types if column[0] not in UNSEEN)
                     names = ", ".join(f'"{column}"' for column, _ in columns)
                     shown = connection.sql(f'select {names} from "{schema}"."{name}"')
                     rows = Rows(columns, tuple(shown.fetchall()))
@@ -193,6 +207,38 @@ class Workspace:
         ]
         if wrong:
             raise WrongError("the database holds something else than it should:\n" + "\n".join(wrong))
+        noted = self.noted_windows()
+        for relation, known in self.twin.windows.items():
+            if relation in found and found[relation][0] == "table" and noted.get(relation) != known.built:
+                raise WrongError(f"{relation}: {noted.get(relation)} is noted, but {known.built} was built")
+
+    def noted_windows(self) -> dict[str, dict[int, dt.datetime]]:
+        """When each window was built, as FlowForge noted it of the tables that stand, by relation."""
+        connection = duckdb.connect(str(self.database))
+        try:
+            listed = connection.execute("select table_name from information_schema.tables").fetchall()
+            if not {("_ff_meta",), ("_ff_windows",)} <= set(listed):
+                return {}
+            rows = connection.execute(
+                "select m.relation, year(w.window_start), w.built_at from _ff_windows w join _ff_meta m"
+                " on m.relation = w.relation and starts_with(m.data_id, w.generation || '.') order by all"
+            ).fetchall()
+        finally:
+            connection.close()
+        found: dict[str, dict[int, dt.datetime]] = {}
+        for key, year, built_at in rows:
+            relation = key if "." in key else f"{SCHEMA}.{key}"
+            found.setdefault(relation, {})[year] = built_at.replace(tzinfo=dt.UTC)
+        return found
+
+    def tick(self) -> None:
+        """No two runs begin at the same time."""
+        self.world.now += dt.timedelta(minutes=1)
+
+    def can_prune(self, keep: int) -> bool:
+        """Whether it is clear which versions of all histories would go."""
+        histories = [one.rows for one in self.twin.standing.values() if one.history and one.rows is not None]
+        return all(pruned(rows, keep) is not None for rows in histories)
 
     # -- running
 
@@ -219,7 +265,8 @@ class Workspace:
         WrongError
             When something is stale, needlessly built, or different from what the plan said.
         """
-        self.journal.step(str(command))
+        self.tick()
+        self.journal.step(f"{command}  # at {self.world.now:%Y-%m-%d %H:%M}")
         project = self.project(fresh=fresh)
         full = {name.removesuffix(".ff"): name for name in project.manifest.nodes}
         order = command.order
@@ -230,12 +277,15 @@ class Workspace:
             rebuild=tuple(full[name] for name in sorted(order.forced)),
             full_refresh=order.full_refresh,
             assume_unchanged=order.assume_unchanged,
+            keep_last=command.keep_last,
+            now=self.world.now,
         )
         wanted = self.wanted(command)
         try:
             plan = self._plan(project, command, options) if command.plan_first else None
-            call = {"build": project.build, "run": project.run, "seed": project.seed}[command.name]
-            result = call(command.select, options=options)
+            snapshots = functools.partial(run_snapshots, project)
+            calls = {"build": project.build, "run": project.run, "seed": project.seed, "snapshot": snapshots}
+            result = calls[command.name](command.select, options=options)
         except NothingSelectedError:
             self.journal.detail("nothing selected")
             if wanted:
@@ -243,12 +293,17 @@ class Workspace:
             return None
         outcomes = {
             node.node.removesuffix(".ff"): Outcome(
-                node.status.value, node.kept, "; ".join(filter(None, [node.error and node.error.message]))
+                node.status.value,
+                node.kept,
+                "; ".join(filter(None, [node.error and node.error.message])),
+                node.pruned or 0,
             )
             for node in result.nodes
         }
         for line in self.twin.run(self.world, order, outcomes):
             self.journal.detail(line)
+        if command.keep_last is not None:
+            self.twin.prune(self.world, outcomes.keys(), command.keep_last, outcomes)
         if outcomes.keys() != wanted:
             raise WrongError(f"{sorted(wanted)} were selected, but {sorted(outcomes)} ran")
         if plan is not None:
@@ -273,11 +328,12 @@ class Workspace:
         WrongError
             When a relation is neither the old one nor the new one.
         """
-        self.journal.step(f"FF_CRASH_AT={point} {command}")
+        self.tick()
+        self.journal.step(f"FF_CRASH_AT={point} {command}  # at {self.world.now:%Y-%m-%d %H:%M}")
         self.close()
         variables = {name: str(value) for name, value in self.world.env.items()}
         ended = subprocess.run(
-            [sys.executable, "-m", "flowforge", *command.words, "--allow-empty"],
+            [sys.executable, "-c", AT, self.world.now.isoformat(), *command.words, "--allow-empty"],
             cwd=self.root,
             env={**os.environ, **variables, "FF_CRASH_AT": point},
             stdin=subprocess.DEVNULL,
@@ -289,7 +345,7 @@ class Workspace:
         self.journal.detail(f"exit code {ended.returncode}")
         if ended.returncode not in (0, 1, EXIT_CODE):
             raise WrongError(f"the exit code is {ended.returncode}\n{ended.stdout}\n{ended.stderr}")
-        for relation in self.twin.absorb(self.world, self.wanted(command), self.actual()):
+        for relation in self.twin.absorb(self.world, self.wanted(command), self.actual(), self.noted_windows()):
             self.outside("nobody knows which of two views that is", relation, None, f"drop view {relation}")
         self.compare()
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 
 import attrs
+from worlds.growing import NOTHING_YET
 from worlds.histories import deletes_of
-from worlds.nodes import EXTRA, RAW, SCHEMA, SEEDS, SOURCES, Description, Helper, Input, Model
+from worlds.nodes import EXTRA, FIRST_YEAR, RAW, SCHEMA, SEEDS, SOURCES, Description, Helper, Input, Model
 
 DATABASE = "world.duckdb"
 NUMBER_FILE = "data/number.txt"
@@ -92,12 +93,15 @@ def _config(model: Model) -> str:
         words.append(f"materialized='{model.materialized}'")
     if model.materialized == "incremental":
         words.append(f"incremental_strategy='{model.strategy}', on_schema_change='{model.on_change}'")
-        if model.strategy != "append":
+        if model.in_windows:
+            words.append(f"event_time='ts', begin='{FIRST_YEAR}-01-01', batch_size='year', lookback={model.lookback}")
+        elif model.strategy != "append":
             words.append("partition_by='k'" if model.strategy == "insert_overwrite" else "unique_key='k'")
-        if model.watermark:
+        if model.watermark and not model.asks:
             words.append(f"updated_at='{model.watermark}'")
     if model.materialized == "snapshot":
-        words.append(f"strategy='check', unique_key='k', check_cols='all', hard_deletes='{deletes_of(model)}'")
+        how = "strategy='timestamp', updated_at='ts'" if model.timed else "strategy='check', check_cols='all'"
+        words.append(f"{how}, unique_key='k', hard_deletes='{deletes_of(model)}'")
     if model.alias is not None:
         words.append(f"alias='{model.alias}'")
     if model.schema:
@@ -135,13 +139,34 @@ def _sql(world: Description, model: Model) -> str:
     head = f"{{{{ config({config}) }}}}\n" if config else ""
     if model.comment:
         head += f"-- remark {model.comment}\n" if model.comment % 2 else f"{{# remark {model.comment} #}}\n\n"
+    return head + _filtered(model, _query(world, model))
+
+
+def _filtered(model: Model, query: str) -> str:
+    """The query with the column of its time, and only the rows that are asked for."""
+    first = f"timestamp '{FIRST_YEAR}-01-01'"
+    if model.time_from == "v":
+        return f"select *, {first} + to_days(cast(v as integer)) as ts from (\n{query}) as w\n"
+    if model.time_from == "k":
+        query = f"select *, {first} + to_years(cast(k as integer)) as ts from (\n{query}) as w\n"
+        bounds = "ts >= '{{ batch.event_time_start }}' and ts < '{{ batch.event_time_end }}'"
+        return f"select * from (\n{query}) as w where {bounds}\n"
+    if model.asks:
+        than = ">" if model.strategy == "append" else ">="
+        newest = f"(select coalesce(max({model.watermark}), {NOTHING_YET}) from {{{{ this }}}})"
+        above = f") as w where {model.watermark} {than} {newest}\n"
+        return f"{{% if is_incremental() %}}select * from ({{% endif %}}\n{query}{{% if is_incremental() %}}{above}{{% endif %}}"
+    return query
+
+
+def _query(world: Description, model: Model) -> str:
     where = f"where k % {model.modulus} <> 1" if model.modulus else ""
     if model.shape == "star":
         read = _from(world, model.inputs[0])
         boom = " and no_such_column" if model.fails else ""
         where = where or "where true"
         tail = " and random() >= 0" if model.volatile else ""
-        return f"{head}select *\nfrom {read}{' ' * model.spelling} {where}{boom}{tail}\n"
+        return f"select *\nfrom {read}{' ' * model.spelling} {where}{boom}{tail}\n"
     if model.shape == "const":
         rows = "select 1 as k, 10 as v union all select 2, 20 union all select 2, null"
     elif model.shape == "either":
@@ -169,8 +194,8 @@ def _sql(world: Description, model: Model) -> str:
         columns.insert(0 if place == "first" else 2, f"cast({VALUE_7[type_]} as {type_}) as x")
     group = " group by k" if model.shape == "sum" else ""
     if model.spelling % 2:
-        return f"{head}with u as (\n  {rows}\n)\nselect {', '.join(columns)}\nfrom u {where}{group}\n"
-    return f"{head}select {', '.join(columns)}\nfrom (\n  {rows}\n) as u {where}{group}\n"
+        return f"with u as (\n  {rows}\n)\nselect {', '.join(columns)}\nfrom u {where}{group}\n"
+    return f"select {', '.join(columns)}\nfrom (\n  {rows}\n) as u {where}{group}\n"
 
 
 ARROW = {"BIGINT": "pa.int64()", "INTEGER": "pa.int32()", "VARCHAR": "pa.string()", "DOUBLE": "pa.float64()"}
@@ -184,7 +209,8 @@ def _python(world: Description, model: Model) -> str:
         config += f", requires={requires!r}"
     if model.add_from == "file":
         config += f", inputs=[{NUMBER_FILE!r}]"
-    lines = ['"""A model."""', "from __future__ import annotations", "import pathlib", "import pyarrow as pa"]
+    lines = ['"""A model."""', "from __future__ import annotations", "import datetime as dt", "import pathlib"]
+    lines.append("import pyarrow as pa")
     if model.volatile:
         lines.append("import random")
     lines.append("from flowforge import model")
@@ -218,6 +244,9 @@ def _python(world: Description, model: Model) -> str:
         "        'k': pa.array([k for k, _ in rows], pa.int64()),",
         "        'v': pa.array([v for _, v in rows], pa.int64()),",
     ]
+    if model.timed:
+        days = f"[None if v is None else dt.datetime({FIRST_YEAR}, 1, 1) + dt.timedelta(days=v) for _, v in rows]"
+        columns.append(f"        'ts': pa.array({days}, pa.timestamp('us')),")
     if model.extra:
         place, type_ = model.extra
         columns.insert(

@@ -319,6 +319,7 @@ def _bench(
             meta_table(executor.namespace),
             options.lock_timeout,
             leases=leases_of(executor, run_id, open_session),
+            moment=ledger.policy.span.now,
         ),
         compiler=compiler,
         modules=modules,

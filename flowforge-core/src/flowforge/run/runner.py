@@ -55,7 +55,7 @@ class RunOptions:
     windows:
         Build exactly these windows of a node, by its name.
     now:
-        The moment of the run, which decides what windows have begun; UTC. ``None``: by the clock.
+        The moment of the run, which decides what windows have begun, and is noted in histories; UTC. ``None``: by the clock.
     unit_tests:
         A build runs the unit tests of a model before it builds it.
     """
