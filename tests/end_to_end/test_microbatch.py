@@ -404,6 +404,9 @@ def test_a_table_that_others_changed_is_not_built_anew_unasked(make: Make, rows:
     with project.session("somebody else") as session:
         session.execute("ALTER TABLE m ADD COLUMN remark VARCHAR")
     standing = rows(project, "m")
+    plan = project.plan(options=RunOptions(now=at("2024-01-05 12:00")))
+    assert "it would fail: " in plan.steps["m.ff"].reason, "and the answer tells of the others"
+    assert "--full-refresh" in plan.steps["m.ff"].details[-1]
     refused = build(project, "2024-01-05 12:00")
     error = node(refused).error
     assert error is not None

@@ -18,11 +18,19 @@ from flowforge.api.seeding import write_seed
 from flowforge.api.source_files import refuse_missing_files
 from flowforge.api.unit_builds import Examiner
 from flowforge.contract import Session
-from flowforge.errors import EngineError, ErrorKind, FlowForgeError, InterruptedRunError, Note
+from flowforge.errors import (
+    EngineError,
+    ErrorKind,
+    FlowForgeError,
+    InterruptedRunError,
+    ModelExecutionError,
+    Note,
+)
 from flowforge.events import Event, RunFinished, RunStarted, Status
 from flowforge.materialize.publish import Publisher
 from flowforge.materialize.retries import retrying
 from flowforge.project.manifest import CheckDecl, Node
+from flowforge.project.windows import Window
 from flowforge.run.asking import Asker
 from flowforge.run.audit import Auditor
 from flowforge.run.bus import EventBus
@@ -197,9 +205,15 @@ def plan_nodes(project: Project, names: Sequence[str], options: RunOptions | Non
             decision = ledger.decide(name)
             ledger.expected(decision, step.node)
             words, details = reason(decision, step.node, last.get(name))
-            windows = windows_due(project, session, ledger, step) if decision.action is not Action.SKIP else ()
+            windows: tuple[Window, ...] = ()
+            prunes: int | None = None
+            try:
+                windows = windows_due(project, session, ledger, step) if decision.action is not Action.SKIP else ()
+                prunes = count_old(project, session, step, options.keep_last)
+            except ModelExecutionError as error:  # of one node, which says nothing of the others
+                words = f"{words}; it would fail: {error.message}"
+                details = (*details, *([error.help] if error.help else []))
             words = f"{words}; {listed(windows)}" if windows else words
-            prunes = count_old(project, session, step, options.keep_last)
             steps[name] = attrs.evolve(
                 step, action=decision.action, reason=words, details=details, windows=windows, prunes=prunes
             )
