@@ -1,13 +1,17 @@
-"""A small project in a folder of its own, in which command lines are run."""
+"""A small project in a folder of its own, in which command lines are run.
+
+What concerns rows is tried on more engines than one: the quick lane takes DuckDB, the full lane the others too.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +47,12 @@ class Ended:
 
 
 class Place:
-    """A project on a DuckDB file."""
+    """A project on the database that *connect* opens."""
 
-    def __init__(self, root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, root: Path, capfd: pytest.CaptureFixture[str], connect: Callable[[], Any]) -> None:
         self.root = root
         self._capfd = capfd
+        self._connect = connect
 
     def __call__(self, *args: str, ok: bool = True) -> Ended:
         """Run one command line; *ok* demands the exit code 0."""
@@ -86,30 +91,74 @@ class Place:
 
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
         """What somebody else does in the database; the rows of the last statement."""
-        connection = duckdb.connect(str(self.root / "place.duckdb"))
+        connection = self._connect()
+        found: list[tuple[Any, ...]] = []
         try:
             for statement in statements:
-                connection.execute(statement)
-            return connection.fetchall()
+                cursor = connection.execute(statement)
+                found = cursor.fetchall() if cursor.description is not None else []
+            return found
         finally:
             connection.close()
 
 
 @pytest.fixture
 def place(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Place:
-    """An empty project, which is the working directory."""
+    """An empty project on a DuckDB file, which is the working directory."""
+    return _made("duckdb", lambda: "", tmp_path, capfd, monkeypatch)
+
+
+_POSTGRES, _PLAIN = (pytest.param(name, marks=pytest.mark.full) for name in ("postgres", "plain"))
+
+
+@pytest.fixture(params=["duckdb", _POSTGRES])
+def typed_place(
+    request: pytest.FixtureRequest, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Place:
+    """The same on each engine that has an information schema, and arithmetic with times as the standard has it."""
+    return _made(request.param, lambda: request.getfixturevalue("postgres_dsn"), tmp_path, capfd, monkeypatch)
+
+
+@pytest.fixture(params=["duckdb", _POSTGRES, _PLAIN])
+def any_place(
+    request: pytest.FixtureRequest, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Place:
+    """The same on each engine, with and without transactions."""
+    return _made(request.param, lambda: request.getfixturevalue("postgres_dsn"), tmp_path, capfd, monkeypatch)
+
+
+def _made(
+    engine: str,
+    dsn: Callable[[], str],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Place:
+    root = tmp_path / "place"
+    settings, connect = f"path: place.{engine}", _connected_to_a_file(engine, root / f"place.{engine}")
+    if engine == "postgres":
+        import psycopg
+
+        address = dsn()
+        settings, connect = f"dsn: '{address}'", lambda: psycopg.connect(address, autocommit=True)
     for name in [name for name in os.environ if name.startswith(("FF_", "FLOWFORGE_", "GIT_"))]:
         monkeypatch.delenv(name)
     for name in ("FORCE_COLOR", "GITHUB_ACTIONS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
-    made = Place(tmp_path / "place", capfd)
+    made = Place(root, capfd, connect)
     made.write(
         {
             "project.yml": "name: place\nversion: 1\n",
-            "profiles.yml": "dev:\n  engine: duckdb\n  duckdb: {path: place.duckdb}\n",
+            "profiles.yml": f"dev:\n  engine: {engine}\n  {engine}: {{{settings}}}\n",
             "models/.keep": "",
         }
     )
     monkeypatch.chdir(made.root)
     return made
+
+
+def _connected_to_a_file(engine: str, file: Path) -> Callable[[], Any]:
+    if engine == "duckdb":
+        return lambda: duckdb.connect(str(file))
+    return lambda: sqlite3.connect(str(file), isolation_level=None)
