@@ -131,7 +131,14 @@ HABITS = {
 }
 
 
-@pytest.mark.parametrize("habit", HABITS)
+FREQUENT = {"prints", "prints-to-the-descriptor", "thread", "environment", "closes-stdout", "closes-stderr", "closes-stdin",
+            "moves", "recursion-limit", "excepthook", "forgets-modules", "wraps-stdout"}  # fmt: skip
+"""Those that the quick lane tries: each needs a process of its own."""
+
+
+@pytest.mark.parametrize(
+    "habit", [name if name in FREQUENT else pytest.param(name, marks=pytest.mark.full) for name in HABITS]
+)
 def test_habits_of_a_model_reach_neither_the_answer_nor_other_models(
     habit: str, project: Project, process: Process, read: Read
 ) -> None:

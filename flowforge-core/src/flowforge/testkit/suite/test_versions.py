@@ -129,11 +129,12 @@ def test_rows_that_go_and_come_back(lab: Lab, deletes: Deletes, updated_at: str 
     keeper = Keeper(lab, updated_at, deletes)
     keeper.run(10, [(1, "a", 10), (2, "b", 10)])
     keeper.run(12, [(2, "b", 10)])
-    gone = {
+    gone_by: dict[Deletes, list[tuple[Any, ...]]] = {
         Deletes.IGNORE: [(1, "a", 10, None, True)],
         Deletes.INVALIDATE: [(1, "a", 10, 12, False)],
         Deletes.NEW_RECORD: [(1, "a", 10, 12, False), (1, "a", 12, None, True)],
-    }[deletes]
+    }
+    gone = gone_by[deletes]
     assert keeper.versions() == [*gone, (2, "b", 10, None, True)]
     keeper.run(13, [(2, "b", 10)])
     assert keeper.versions() == [*gone, (2, "b", 10, None, True)], "it goes once"
@@ -141,11 +142,12 @@ def test_rows_that_go_and_come_back(lab: Lab, deletes: Deletes, updated_at: str 
         marked = [line[:5] for line in keeper.versions("_ff_is_deleted") if line[5]]
         assert marked == [(1, "a", 12, None, True)]
     keeper.run(14, [(1, "a", 14), (2, "b", 10)])
-    back = {
+    back_by: dict[Deletes, list[tuple[Any, ...]]] = {
         Deletes.IGNORE: gone if updated_at is None else [(1, "a", 10, 14, False), (1, "a", 14, None, True)],
         Deletes.INVALIDATE: [(1, "a", 10, 12, False), (1, "a", 14, None, True)],
         Deletes.NEW_RECORD: [(1, "a", 10, 12, False), (1, "a", 12, 14, False), (1, "a", 14, None, True)],
-    }[deletes]
+    }
+    back = back_by[deletes]
     assert keeper.versions() == [*back, (2, "b", 10, None, True)]
 
 
