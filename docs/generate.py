@@ -113,7 +113,7 @@ def cli_page() -> str:
 
 EXIT_CODES = {
     "0": "everything went well; checks that only warn count as well",
-    "1": "a model or a seed failed, or the project has an error",
+    "1": "a model or a seed failed, a check or a unit test could not run, or the project has an error",
     "2": "a check or a unit test failed",
     "5": "nothing was selected",
     "64": "the command line makes no sense",

@@ -577,3 +577,75 @@ def test_views_are_checked_as_the_queries_that_they_will_be(make: Callable[..., 
         "too_low": Status.FAIL,
         "share": Status.SUCCESS,
     }
+
+
+PARAMETERS = """
+import attrs
+
+from flowforge import DQParamsBase, dq_test
+
+from .shared import Elsewhere
+
+
+class Base(DQParamsBase):
+    least: int = 0
+
+
+class Derived(Base):
+    words: list[str]
+    most: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
+
+
+@dq_test(params_model=Derived)
+def derived(executor, table, column, params):
+    return False, f"{params.least} {params['words'][0]} {params.get('most')} {params.get('other', 'no')}", None
+
+
+@dq_test(params_model=Elsewhere)
+def elsewhere(executor, table, column, params):
+    return False, f"{params.number:.1f} {column}", None
+
+
+@dq_test(params_model=dict)
+def wrong_class(executor, table, column, params):
+    return True, None, None
+
+
+@dq_test
+def passed_on(executor, table, column, params):
+    return False, " ".join(f"{name}={params[name]}" for name in sorted(params)), None
+"""
+
+
+def test_parameters_of_functions(make: Callable[..., Any]) -> None:
+    files = {
+        "tests/p.ff.py": PARAMETERS,
+        "tests/shared.py": "import attrs\n\n\n@attrs.frozen\nclass Elsewhere:\n    number: float\n",
+        "project.yml": declared(
+            "{type: derived, table: orders, words: [a, b], most: 3, name: c1}",
+            "{type: derived, table: orders, words: [a], most: -3, name: c2}",
+            "{type: elsewhere, table: orders, number: 2, name: c3}",
+            "{type: elsewhere, table: orders, nmber: 2, column: id, name: c4}",
+            "{type: wrong_class, table: orders, name: c5}",
+            "{type: passed_on, table: orders, x: 1, y: two, name: c6}",
+        ),
+    }
+    project = make({**SHOP, **files})
+    project.seed()
+    project.run()
+    tested = {check.check: check for check in project.test().checks}
+    assert tested["c1"].message == "orders: 0 a 3 no"
+    assert tested["c3"].message == "orders: 2.0 None"
+    assert tested["c6"].message == "orders: x=1 y=two"
+    for name, words in (("c2", "'most' is not valid"), ("c4", "unknown key 'nmber'"), ("c5", "no class of parameters")):
+        assert tested[name].status is Status.ERROR
+        problem = tested[name].problem
+        assert words in str(getattr(problem, "errors", (problem,))[0]), problem
+    found = problems(
+        make,
+        {
+            **files,
+            "project.yml": declared("{type: derived, table: orders, words: a}", "{type: derived, table: orders}"),
+        },
+    )
+    assert [place for _, place, _ in found] == ["project.yml:4:43", "project.yml:5:5"]

@@ -61,6 +61,8 @@ class _Single:
 
     later_keys: ClassVar[Mapping[str, str]] = {
         "fail_calc": "let the query give the count, and say returns='count'",
+        "on_fail": "a test of its own has no rows to put aside; say severity='error' or severity='warn'",
+        "store_failures": "the SQL that `flowforge test -v` shows gives the failing rows",
         "limit": "five failing rows are shown, whatever their number",
         "params": "a check with parameters has a type: add type='...'",
         "where": "write the condition into the query",

@@ -116,6 +116,13 @@ def _params(check: CheckDecl, own: OwnCheck, model: Any) -> Any:
     values = values_of(check.params)
     if model is None:
         return CheckParams(values)
+    if not (isinstance(model, type) and attrs.has(model)):
+        raise CheckConfigError(
+            f"the params_model of the check {own.name!r} is no class of parameters",
+            code="FF3043",
+            location=own.location,
+            help="make it an attrs class, or a subclass of DQParamsBase",
+        )
     defaults = {field.name: field.default for field in attrs.fields(type(check.params))}
     given = {name: value for name, value in values.items() if name not in defaults or not _is(value, defaults[name])}
     if "column" in {field.name for field in attrs.fields(model)} and check.column is not None:
