@@ -209,6 +209,13 @@ def test_a_check_of_a_physical_type_may_name_engines_too(load: Load) -> None:
     assert problems(load, {"project.yml": yml % "7", **profile}) == [("FF3002", "project.yml:4:71")]
 
 
+def test_a_type_without_quotes_is_explained(load: Load) -> None:
+    with pytest.raises(FlowForgeError) as caught:
+        load({"models/o.contracts.yml": "table: orders\ncolumns: {id: {type: numeric(10,2)}}\n"})
+    assert (caught.value.code, str(caught.value.location)) == ("FF1004", "models/o.contracts.yml:2:33")
+    assert "in quotes" in (caught.value.help or "")
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [

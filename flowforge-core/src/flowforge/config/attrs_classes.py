@@ -148,12 +148,18 @@ def _later_keys(cls: Any) -> Mapping[str, str]:
     return declared if isinstance(declared, Mapping) else dict.fromkeys(declared, "")
 
 
+_CLOSING, _OPENING = (")", "]", ">"), ("(", "[", "<")
+
+
 def _stray_key(key: Any, later: Mapping[str, str], known: Iterable[str]) -> Flaw:
     if not isinstance(key, str):
         return Flaw(f"the key {key} should be a text", WRONG_VALUE, (key,), True, help="put it in quotes")
     if key in later:
         remedy = later[key] or "remove it for now"
         return Flaw(f"'{key}' is not supported yet by this version", LATER_KEY, (key,), True, help=remedy)
+    if key.endswith(_CLOSING) and not key.startswith(_OPENING):
+        help = "a comma inside of {...} begins a new key; put what belongs together in quotes: 'numeric(10,2)'"
+        return Flaw(f"unknown key '{key}'", UNKNOWN_KEY, (key,), True, help=help, key=key)
     names = sorted(known)
     listed = f"keys that can stand here: {', '.join(names)}" if 0 < len(names) <= 20 else None
     return Flaw(f"unknown key '{key}'", UNKNOWN_KEY, (key,), True, help=nearest(key, names) or listed, key=key)
