@@ -81,7 +81,6 @@ def arguments(settings: SnowflakeSettings) -> dict[str, Any]:
         "autocommit": True,
         "arrow_number_to_decimal": True,
         "login_timeout": settings.connect_timeout,
-        "network_timeout": settings.network_timeout,
         "platform_detection_timeout_seconds": 0.0,  # else every login asks the addresses of three clouds
         "log_imported_packages_in_telemetry": False,
         "session_parameters": dict(_SAME_EVERYWHERE),

@@ -28,6 +28,7 @@ from flowforge_snowflake.settings import SnowflakeSettings
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_NETWORK = 60
 _BEFORE = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
 _COUNTS = re.compile(rf"{_BEFORE}(?:INSERT|UPDATE|DELETE|MERGE|COPY)\b", re.IGNORECASE | re.DOTALL)
 _COMMITS = re.compile(
@@ -72,6 +73,8 @@ class SnowflakeSession(Session):
         self._parameters: dict[str, Any] = {"QUERY_TAG": tag}
         if self._timeout is not None:
             self._parameters["STATEMENT_TIMEOUT_IN_SECONDS"] = max(1, math.ceil(self._timeout))
+        # The server keeps the limit; the connector would also stop trying to reach a server that is gone.
+        self._patience = None if self._timeout is None else math.ceil(self._timeout) + _NETWORK
         self._guard = threading.Lock()
         self._running = self._stopped = False
         self._begun = self._inside = self._closed = False
@@ -101,7 +104,7 @@ class SnowflakeSession(Session):
                 self._running = False
 
     def _cursor(self, sql: str) -> Any:
-        return self._connection.cursor().execute(sql, _statement_params=self._parameters)
+        return self._connection.cursor().execute(sql, timeout=self._patience, _statement_params=self._parameters)
 
     def _run(self, sql: str, own: str | None = None, head: int = 0) -> Stats:
         with self._attempt(own, head):

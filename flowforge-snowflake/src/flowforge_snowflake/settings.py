@@ -106,9 +106,6 @@ class SnowflakeSettings:
     connect_timeout: float = setting(
         default=8, validator=_positive, help="Seconds to wait for the server to accept the login."
     )
-    network_timeout: float = setting(
-        default=60, validator=_positive, help="Seconds for which a request is tried again when the network fails."
-    )
     load: str = setting(
         default="auto",
         validator=_load,

@@ -31,7 +31,7 @@ def agreed(lab: Lab, session: Session, relation: Relation) -> str:
     """The layout, after asking for it in both ways."""
     text = session.layout(relation)
     assert text is not None
-    assert session.layouts(lab.namespace)[relation.name] == text
+    assert session.layouts(lab.namespace)[lab.dialect.fold(relation.name)] == text
     return text
 
 
@@ -138,5 +138,5 @@ def test_other_schemas_are_left_out(lab: Lab) -> None:
     session.create_as(there, f"SELECT 1 AS {lab.names('id')}", CreateKind.TABLE)
     assert list(session.layouts(lab.namespace)) == lab.folded("here")
     assert list(session.layouts(other)) == lab.folded("there")
-    assert session.layouts(other)[there.name] == session.layout(there)
+    assert session.layouts(other)[lab.dialect.fold(there.name)] == session.layout(there)
     assert session.layout(Relation("here").within(other)) is None
