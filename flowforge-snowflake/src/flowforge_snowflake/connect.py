@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
 import snowflake.connector
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector import errors as driver
+from snowflake.connector.util_text import construct_hostname
 
 from flowforge.errors import EngineError, ErrorKind
 from flowforge_snowflake.dialect import SnowflakeDialect
@@ -120,6 +123,41 @@ def _key(settings: SnowflakeSettings) -> bytes:
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return made
+
+
+def reach(settings: SnowflakeSettings) -> None:
+    """See that somebody listens where the account is, because the connector would try for minutes.
+
+    Raises
+    ------
+    EngineError
+        Naming the host, within the seconds of ``connect_timeout``.
+    """
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return  # names may be known to the proxy only
+    host = settings.host or construct_hostname(None, settings.account)
+    port = settings.port or (80 if settings.protocol == "http" else 443)
+    try:
+        socket.create_connection((host, port), timeout=settings.connect_timeout).close()
+    except (OSError, UnicodeError) as exc:
+        if isinstance(exc, socket.gaierror | UnicodeError):
+            reason, setting = (
+                "there is no such host",
+                "host (FF_SF_HOST)" if settings.host else "account (FF_SF_ACCOUNT)",
+            )
+        else:
+            reason, setting = (
+                (exc.strerror or "no answer").lower(),
+                "account (FF_SF_ACCOUNT), host (FF_SF_HOST) and port",
+            )
+        if isinstance(exc, TimeoutError):
+            reason = f"no answer within {settings.connect_timeout:g} seconds"
+        raise EngineError(
+            f"cannot connect to Snowflake at {host}:{port}: {reason}",
+            kind=ErrorKind.CONNECTION,
+            retryable=True,
+            help=f"check {setting} in the profile, and the network, then run again",
+        ) from None
 
 
 def connect(settings: SnowflakeSettings) -> SnowflakeConnection:

@@ -13,6 +13,7 @@ from flowforge.contract import Executor, Session
 from flowforge.errors import EngineError, ErrorKind
 from flowforge.values import Namespace
 from flowforge_snowflake import catalogue
+from flowforge_snowflake.connect import reach
 from flowforge_snowflake.dialect import SnowflakeDialect, text
 from flowforge_snowflake.errors import Attempt, translate
 from flowforge_snowflake.pool import Pool
@@ -30,6 +31,7 @@ class SnowflakeExecutor(Executor):
         self.namespace = Namespace(settings.schema, settings.database)
         self._settings = settings
         self._pool = Pool(settings)
+        reach(settings)
         self._pool.give(self._pool.take(), clean=True)
         self._guard = threading.Lock()
         self._line: SnowflakeConnection | None = None

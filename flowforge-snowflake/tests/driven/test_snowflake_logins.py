@@ -7,7 +7,6 @@ import http.server
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 from flowforge.errors import EngineError, ErrorKind
-from flowforge_snowflake.connect import arguments, connect
+from flowforge_snowflake.connect import arguments, connect, reach
 from flowforge_snowflake.settings import SnowflakeSettings
 
 LEAST: dict[str, Any] = {"account": "myorg-account", "user": "builder", "database": "shop", "password": "hush-hush"}
@@ -110,15 +109,29 @@ def test_what_the_login_names_and_nobody_has(gate: Callable[..., Any], name: str
     assert parameters["CLIENT_TELEMETRY_ENABLED"] is False
 
 
-def test_nobody_listens() -> None:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    started = time.monotonic()
-    error = refusal({**LEAST, "host": "127.0.0.1", "port": port, "protocol": "http", "connect_timeout": 1})
-    assert error.kind is ErrorKind.CONNECTION
-    assert "account" in (error.help or "")
-    assert time.monotonic() - started < 60  # the connector's own patience would be minutes
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "setting"),
+    [
+        ({"host": "127.0.0.1"}, "refused", "port"),
+        ({"host": "x" * 70}, "no such host", "FF_SF_HOST"),
+        ({"account": "x" * 70}, "no such host", "FF_SF_ACCOUNT"),
+    ],
+    ids=["nobody listens", "no host", "no account"],
+)
+def test_nobody_is_there(monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], reason: str, setting: str) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(EngineError, match=reason) as caught:
+        reach(SnowflakeSettings(**{**LEAST, "port": free_port(), **changes}))
+    assert caught.value.kind is ErrorKind.CONNECTION
+    assert setting in (caught.value.help or "")
 
 
 def test_nothing_says_how_to_log_in() -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 from flowforge.config.profiles import Profile, load_profile
 from flowforge.config.secrets import Redactor, secrets_of
 from flowforge.contract import EngineSpec, Executor, Session
-from flowforge.errors import EngineError
+from flowforge.errors import EngineError, ErrorKind
+from flowforge.plugins.firstparty import FirstParty
 
 if TYPE_CHECKING:
     from flowforge.plugins import PluginSet
@@ -83,7 +84,7 @@ class Connected:
         return self._executor if self._executor is not None else self._open(self.profile.settings)
 
     def _open(self, settings: Any) -> Executor:
-        make = self.engine.load()
+        make = _driver_of(self.engine)
         try:
             self._executor = executor = make(settings)
         except EngineError as error:
@@ -146,3 +147,23 @@ class Connected:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _driver_of(engine: EngineSpec) -> Callable[[Any], Executor]:
+    """What makes the engine's executor.
+
+    Raises
+    ------
+    EngineError
+        When a package that it needs is not installed.
+    """
+    try:
+        return engine.load()
+    except ImportError as error:
+        package = FirstParty.read().package_of(engine.name)
+        raise EngineError(
+            f"the engine {engine.name!r} needs a package that is not installed here: {error}",
+            kind=ErrorKind.UNSUPPORTED,
+            code="FF2130",
+            help=f"pip install --upgrade --force-reinstall {package.distribution}" if package else "install it",
+        ) from None
