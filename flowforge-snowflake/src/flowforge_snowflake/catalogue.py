@@ -11,6 +11,7 @@ from flowforge_snowflake.dialect import exactly, text
 
 PAGE = 10_000
 """More rows than this no SHOW gives at once."""
+_WITHOUT_LIMIT = (None, 16_777_216, 8_388_608)  # what VARCHAR and BINARY mean where no length is written
 _OTHER = re.compile(r"[^A-Za-z0-9]", re.DOTALL)
 
 
@@ -48,7 +49,7 @@ def layouts(rows: Iterable[Sequence[Any]]) -> dict[str, str]:
     """The answer to :func:`columns` as one text for each relation."""
     found: dict[str, list[str]] = {}
     for table, column, type_, length, precision, scale, _ in rows:
-        size = f"({precision},{scale})" if type_ == "NUMBER" else f"({length})" if length is not None else ""
+        size = f"({precision},{scale})" if type_ == "NUMBER" else "" if length in _WITHOUT_LIMIT else f"({length})"
         found.setdefault(table, []).append(f"{exactly(column)} {type_}{size}")
     return {table: ", ".join(parts) for table, parts in found.items()}
 

@@ -60,5 +60,5 @@ FUNCTIONS: Mapping[str, FunctionText] = {
     "safe_cast.boolean": f"CASE WHEN LOWER({_TEXT}) IN ('true', 't', 'yes', 'y', '1') THEN TRUE "
     f"WHEN LOWER({_TEXT}) IN ('false', 'f', 'no', 'n', '0') THEN FALSE END",
     "safe_cast.date": f"TRY_CAST({_first_group(_MOMENT, f'^({_DATE})({_TIME})?{_ZONE}$')} AS DATE)",
-    "safe_cast.timestamp": f"TRY_TO_TIMESTAMP_NTZ({_first_group(_MOMENT, f'^({_DATE}({_TIME})?){_ZONE}$')})",
+    "safe_cast.timestamp": f"TRY_CAST({_first_group(_MOMENT, f'^({_DATE}({_TIME})?){_ZONE}$')} AS TIMESTAMP_NTZ)",
 }
