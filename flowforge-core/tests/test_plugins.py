@@ -254,7 +254,7 @@ FAULTS = {
     ),
     "refused by the contract itself": (
         "@hookimpl\ndef flowforge_checks():\n    return [check(violation=None)]",
-        r"ValueError: check 'positive' must declare exactly one of violation, measure and query",
+        r"ValueError: check 'positive' must declare exactly one of violation, measure, query and inspect",
     ),
     "newer contract": (
         "@hookimpl\ndef flowforge_engines():\n    return [engine(api=2)]",
