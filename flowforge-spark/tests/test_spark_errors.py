@@ -39,6 +39,7 @@ class PySparkError(Exception):
         ("[X] ...", "42501", ErrorKind.PERMISSION),
         ("[DELTA_CONCURRENT_APPEND] ...", "2D521", ErrorKind.DEADLOCK),
         ("Failed to commit transaction: 0", None, ErrorKind.DEADLOCK),
+        ("Missing commit file: expected version 0, found 8", None, ErrorKind.DEADLOCK),
         ("invalid argument: operation not found: 1-2", None, ErrorKind.CANCELLED),
         ("Table not found: [TABLE_OR_VIEW_NOT_FOUND] ...", None, ErrorKind.MISSING),
         ("View already exists: v", None, ErrorKind.DUPLICATE),

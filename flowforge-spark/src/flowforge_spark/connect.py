@@ -10,8 +10,10 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -276,12 +278,15 @@ def _start(builder: Any, settings: SparkSettings) -> Any:
         builder = builder.config(key, value)
     if hive:
         builder = builder.enableHiveSupport()
+    interrupt = signal.getsignal(signal.SIGINT)
     try:
         root = builder.getOrCreate()
     except Exception as exc:
         if "JAVA_GATEWAY_EXITED" in str(exc):
             raise _no_java(f"Java did not start Spark; it is {_java_version() or 'of an unknown version'}") from exc
         raise
+    if interrupt is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, interrupt)  # Spark puts its own there, and Ctrl-C would not reach the run
     return root
 
 

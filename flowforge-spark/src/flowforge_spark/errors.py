@@ -51,7 +51,7 @@ _LOST = ErrorKind.CONNECTION
 # Looked for one after the other: some speak of several things.
 _TEXTS = (
     (r"operation not found|OPERATION_CANCELED|cancelled because", ErrorKind.CANCELLED),
-    (r"Failed to commit transaction|Concurrent\w*Exception|DELTA_CONCURRENT", ErrorKind.DEADLOCK),
+    (r"Failed to commit transaction|Missing commit file|Concurrent\w*Exception|DELTA_CONCURRENT", ErrorKind.DEADLOCK),
     (r"UNAUTHENTICATED|invalid access token|Unauthorized", ErrorKind.AUTH),
     (r"PERMISSION_DENIED|INSUFFICIENT_PERMISSIONS|AccessControlException|Permission denied", ErrorKind.PERMISSION),
     (r"UNAVAILABLE|Connection refused|failed to connect|DEADLINE_EXCEEDED|Stream removed|RETRIES_EXCEEDED", _LOST),
