@@ -83,6 +83,7 @@ def test_what_is_wrong_with_a_file_or_the_project_is_told(root: Path) -> None:
     assert "Traceback" not in told
 
 
+@pytest.mark.full
 def test_nobody_gets_it_who_does_not_ask(root: Path) -> None:
     code, told = run(root, plugin=False)
     assert (code, "1 passed" in told) == (0, True), told

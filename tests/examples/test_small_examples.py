@@ -282,6 +282,23 @@ def test_checked_invoices(copy_example: CopyExample) -> None:
     assert "gross_cents is 1070, expected 1071" in units.text
 
 
+def test_unit_tests(copy_example: CopyExample) -> None:
+    example = copy_example("unit_tests")
+    example.build()
+    query = "select customer, invoices, cents from overdue order by customer"
+    standing = [("ada", 1, 3035), ("bob", 1, 4760)]
+    assert example.query(query) == standing
+    model = example.path / "models" / "overdue.ff.sql"
+    model.write_text(model.read_text(encoding="utf-8").replace(" > ", " >= "), encoding="utf-8")
+    refused = example.flowforge("build", "unit_tests")
+    assert refused.code == 2, refused.text
+    assert "thirty days are not too long, thirty-one are: ~ row 1 (customer='ada', days=31)" in refused.text
+    assert example.query(query) == standing
+    created = example.flowforge("utest", "unit_tests", "--create", "overdue", "--path", "tests/unit/live.yml")
+    assert created.out == "tests/unit/live.yml\n", created.text
+    assert example.flowforge("utest", "unit_tests", "--path", "unit_tests/tests/unit/live.yml").code == 0
+
+
 def test_own_checks(copy_example: CopyExample) -> None:
     example = copy_example("own_checks")
     example.build()
