@@ -20,6 +20,7 @@ SEEDS = {"flights": 336776, "weather": 26115, "planes": 3322, "airports": 1458, 
 VIEWS = {"stg_flights": 336776, "stg_weather": 26115, "stg_planes": 3322, "stg_airports": 1458, "stg_airlines": 16}
 TABLES = {
     "int_flights": 336776,
+    "int_aircraft_flights": 284170,
     "int_departure_weather": 336776,
     "mart_carrier_delays": 16,
     "mart_route_delays": 224,
@@ -81,7 +82,7 @@ def test_a_seed_has_every_row_of_its_file(name: str, flights: Any) -> None:
 
 def test_the_project_is_as_large_as_it_says(flights: Any) -> None:
     models = flights.path / "models"
-    assert len(list(models.rglob("*.ff.sql"))) == 17
+    assert len(list(models.rglob("*.ff.sql"))) == 18
     assert len(list(models.rglob("*.ff.py"))) == 3
     assert sum(path.stat().st_size for path in (flights.path / "seeds").iterdir()) < TEN_MEGABYTES
 
@@ -225,6 +226,42 @@ def test_routes_match_the_files(flights: Any) -> None:
     assert differences(flights, "select route, flights, avg_dep_delay from mart_route_delays", wanted) == []
 
 
+# -- quarantine -----------------------------------------------------------------------------------------------------
+
+ASIDE = "_ff_quarantine_int_aircraft_flights"
+
+
+def test_flights_of_unknown_aircraft_are_put_aside(flights: Any) -> None:
+    unknown = f"select count(*) from {seed(flights, 'flights')} where tailnum not in (select tailnum from {seed(flights, 'planes')})"
+    assert flights.query(unknown) == flights.query(f"select count(*) from {ASIDE}") == [(50094,)]
+    assert flights.query(f"select distinct _ff_reasons from {ASIDE}") == [('["known_aircraft"]',)]
+    both = f"select flight_key from int_aircraft_flights union all select flight_key from {ASIDE}"
+    whole = "select flight_key from stg_flights where tailnum is not null"
+    assert differences(flights, both, whole) == []
+
+
+@pytest.mark.full
+def test_released_flights_are_published(copy_example: Callable[[str], Any]) -> None:
+    example = copy_example("nycflights")
+    example.build()
+    (mine,) = example.query(f"select _ff_row_hash, flight_key from {ASIDE} order by flight_key limit 1")
+    model = ("-C", example.path.name, "int_aircraft_flights")
+    listed = example.flowforge("quarantine", "ls", example.path.name)
+    assert "50,094 rows" in listed.text
+    shown = example.flowforge("quarantine", "show", *model, "--row", mine[0], "--json")
+    assert str(mine[1]) in shown.out
+    assert example.flowforge("quarantine", "release", *model, "--row", mine[0], "--note", "seen it").code == 0
+    outcome = example.build()
+    assert "50,093 rows quarantined" in outcome.text
+    assert example.query(f"select count(*) from int_aircraft_flights where flight_key = '{mine[1]}'") == [(1,)]
+    assert example.query(f"select count(*) from {ASIDE}") == [(50093,)]
+    assert example.flowforge("test", example.path.name).code == 0
+    assert example.flowforge("quarantine", "release", *model, "--all").code == 0
+    example.build()
+    assert example.query("select count(*) from int_aircraft_flights") == [(334264,)]
+    assert example.query(f"select count(*) from {ASIDE}") == [(0,)]
+
+
 # -- checks, and building again -------------------------------------------------------------------------------------
 
 
@@ -232,7 +269,7 @@ def test_exactly_one_check_warns(flights: Any) -> None:
     outcome = flights.flowforge("test", "nycflights")
     assert outcome.code == 0, outcome.text
     assert "Data Quality Summary" in outcome.text
-    assert re.search(r"passed: 66\b", outcome.text), outcome.text
+    assert re.search(r"passed: 67\b", outcome.text), outcome.text
     assert re.search(r"warned: 1\b", outcome.text), outcome.text
     assert "stg_flights.tailnum" in outcome.text
     assert re.search(r"2,?512", outcome.text), outcome.text

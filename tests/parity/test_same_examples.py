@@ -63,7 +63,7 @@ def test_a_small_example(name: str, built: Callable[[str], Any]) -> None:
 def test_a_third_of_a_million_flights(
     built: Callable[[str], Any], run_both: Callable[..., Any], examples: Path
 ) -> None:
-    """Every one of the 20 models is portable, and the second run builds none of them."""
+    """Every one of the 21 models is portable, and the second run builds none of them."""
     pair = built("nycflights")
     again = run_both(pair, "build")
     assert again[0].statuses == again[1].statuses

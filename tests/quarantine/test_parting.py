@@ -232,6 +232,9 @@ def test_tables_with_keys_that_grow(
         ("publish", []),
     ],
 )
+@example(
+    rules=["negative"], plays=[("publish", [(1, 7, "a")]), ("publish", [(2, -1, "a")]), ("publish", [(2, -1, "a")])]
+)
 def test_tables_to_which_rows_are_appended(rules: Sequence[str], plays: Sequence[tuple[str, Any]]) -> None:
     with shop("duckdb", rules, Increment(Strategy.APPEND)) as made:
         play(made, Reference(judges(rules)), plays)

@@ -92,7 +92,8 @@ class NodeFinished(Event):
 
 @attrs.frozen
 class CheckFinished(Event):
-    """A check ended. *failures* is the number of failing rows (or groups), where it is counted."""
+    """A check ended. *failures* is the number of failing rows (or groups), where it is counted; *stored* is the table
+    in which they are, when somebody asked for that."""
 
     check: str
     node: str
@@ -103,6 +104,7 @@ class CheckFinished(Event):
     failures: int | None = None
     message: str | None = None
     sql: str | None = None
+    stored: str | None = None
 
 
 @attrs.frozen

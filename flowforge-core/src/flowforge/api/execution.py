@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from flowforge.api.failures import failure_store, flush
 from flowforge.api.histories import count_old
 from flowforge.api.preparation import forced, leases_of, make_ledger, tidy, windows_due
 from flowforge.api.seeding import write_seed
@@ -36,6 +37,7 @@ from flowforge.run.audit import Auditor
 from flowforge.run.bus import EventBus
 from flowforge.run.check_order import order_checks
 from flowforge.run.check_tables import CheckTables
+from flowforge.run.failures import FailureStore, Storing
 from flowforge.run.keeping import Keeper
 from flowforge.run.ledger import Ledger
 from flowforge.run.modules import ProjectModules
@@ -73,12 +75,13 @@ def _auditor(
     run_id: str,
     compiler: Compiler,
     modules: Callable[[], ProjectModules],
+    failures: FailureStore | None,
 ) -> Auditor:
     executor = project.executor
     own = OwnCheckRunner(project.root, modules, executor.error)
     tables = CheckTables(project.manifest, compiler, executor.dialect, executor.namespace)
     specs, redact = project.plugins.checks, project.redactor.redact
-    return Auditor(checks, homes, specs, tables, executor.error, bus, run_id, redact, own)
+    return Auditor(checks, homes, specs, tables, executor.error, bus, run_id, redact, own, Storing(failures))
 
 
 def run_nodes(
@@ -121,7 +124,8 @@ def run_nodes(
             open_session = _sessions_of(project, options)
             compiler = project.compiler.asking(_asker(project, open_session, sessions, f"flowforge/{run_id}"))
             modules = ProjectModules(project.root)
-            auditor = _auditor(project, checks, order.homes, bus, run_id, compiler, lambda: modules)
+            failures = failure_store(project, compiler, run_id, options, notes.append)
+            auditor = _auditor(project, checks, order.homes, bus, run_id, compiler, lambda: modules, failures)
             examiner = None
             if command == "build" and options.unit_tests:
                 examiner = ending.enter_context(
@@ -182,6 +186,7 @@ def run_nodes(
                 stop=stop,
                 sessions=sessions,
             )
+            flush(project, run_id, failures)
     return attrs.evolve(result, notes=tuple(dict.fromkeys((*notes, *result.notes))))
 
 
@@ -385,7 +390,9 @@ def check_data(
         open_session = _sessions_of(project, options)
         compiler = project.compiler.asking(_asker(project, open_session, sessions, f"flowforge/{run_id}"))
         modules = functools.cache(lambda: ProjectModules(project.root))
-        auditor = _auditor(project, checks, {}, bus, run_id, compiler, modules)
+        notes = list[Note]()
+        failures = failure_store(project, compiler, run_id, options, notes.append)
+        auditor = _auditor(project, checks, {}, bus, run_id, compiler, modules, failures)
         tables = CheckTables(project.manifest, compiler, executor.dialect, executor.namespace)
         groups: dict[str, list[CheckDecl]] = {}
         for check in checks:
@@ -441,6 +448,7 @@ def check_data(
             nodes=(),
             checks=tuple(sorted(auditor.results, key=lambda one: order[one.check])),
             error=InterruptedRunError("cancelled", signum=stop.signum or 2) if stop.is_set() else None,
+            notes=tuple(notes),
         )
         bus.emit(
             RunFinished(

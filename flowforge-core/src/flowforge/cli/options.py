@@ -271,6 +271,15 @@ def junit_option(function: F) -> F:
     )
 
 
+def store_failures_option(function: F) -> F:
+    """Add ``--store-failures``."""
+    return click.option(
+        "--store-failures",
+        is_flag=True,
+        help="Store the failing rows of checks in tables called _ff_failures_<model>_<check>, in place of those before.",
+    )(function)
+
+
 def window_options(function: F) -> F:
     """Add what names windows of time."""
     return _with(

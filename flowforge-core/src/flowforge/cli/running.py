@@ -19,6 +19,7 @@ from flowforge.cli.options import (
     rebuild_options,
     run_options,
     selection_options,
+    store_failures_option,
     unit_test_option,
     vars_option,
     window_options,
@@ -43,12 +44,14 @@ def running_command(name: str, help: str) -> click.Command:
 
     named_windows = window_options if name in ("run", "build") else _unchanged
     tested = unit_test_option if name == "build" else _unchanged
+    storing = store_failures_option if name == "build" else _unchanged
 
     @click.command(name, help=help)
     @steering_options
     @named_windows
     @junit_option
     @tested
+    @storing
     @with_context
     def command(context: Context, **given: Any) -> int:
         return run_as_asked(context, name, lambda loaded: getattr(loaded, name), **given)
@@ -102,6 +105,7 @@ def run_as_asked(
         run_options_of(steering),
         rebuild=chosen["rebuild"],
         keep_last=keep_last,
+        store_failures=steering.get("store_failures", False),
         unit_tests=not no_unit_tests,
         **named_time(steering),
     )

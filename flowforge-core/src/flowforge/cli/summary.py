@@ -137,6 +137,8 @@ def _print_check(check: CheckResult, output: Output, *, answer: bool = False) ->
     if check.status is not Status.SUCCESS and check.message:
         arrow = "↳" if output.unicode else "->"
         say(f"   {arrow} {check.message}")
+        if check.stored:
+            say(f"   {arrow} stored in {check.stored}")
         if check.status is Status.ERROR:
             _print_problem(check, say, arrow, output)
         if check.sql and output.verbosity >= 1:

@@ -8,7 +8,7 @@ import click
 
 from flowforge.cli.context import Context, with_context
 from flowforge.cli.junit import JUnitSuite, prepare_junit, write_junit
-from flowforge.cli.options import junit_option, project_argument, selection_options, vars_option
+from flowforge.cli.options import junit_option, project_argument, selection_options, store_failures_option, vars_option
 from flowforge.cli.reports import annotate_checks, report_junit
 from flowforge.cli.shield import shielded_output
 from flowforge.cli.summary import data_quality_summary
@@ -31,6 +31,7 @@ from flowforge.errors import NothingSelectedError
     metavar="NAME",
     help="Of these only the checks with this name or type; * and ? are wildcards. Repeatable.",
 )
+@store_failures_option
 @junit_option
 @with_context
 def command(
@@ -43,6 +44,7 @@ def command(
     allow_empty: bool,
     checks: tuple[str, ...],
     junit: Path | None,
+    store_failures: bool,
 ) -> int:
     """Run the selected checks; exit code 2 when one of severity error fails, 1 when one could not run."""
     from flowforge.cli.console import Console
@@ -56,7 +58,7 @@ def command(
             context.output.say("No checks are declared.")
             return _empty(junit)
         console = Console(context.output)
-        options = RunOptions(handle_signals=True)
+        options = RunOptions(handle_signals=True, store_failures=store_failures)
         try:
             with shielded_output():
                 listener = console if _json(context) else None
@@ -66,6 +68,8 @@ def command(
                 raise
             context.output.say(error.message)
             return _empty(junit)
+    for note in result.notes:
+        context.output.note(note)
     data_quality_summary(result, context.output)
     annotate_checks(result, context.output)
     if junit is not None:

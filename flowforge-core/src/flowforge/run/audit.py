@@ -6,6 +6,8 @@ import datetime as dt
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import attrs
+
 from flowforge.checks.execute import BoundCheck, CheckOutcome, run_checks, subject
 from flowforge.contract import CheckSpec, Session
 from flowforge.errors import AuditFailedError, EngineError, FlowForgeError, ModelExecutionError
@@ -16,6 +18,7 @@ from flowforge.project.quarantining import QUARANTINE
 from flowforge.run.bus import EventBus
 from flowforge.run.check_tables import CheckTables
 from flowforge.run.contracts import verification_of
+from flowforge.run.failures import Storing
 from flowforge.run.keeping import spared
 from flowforge.run.own_checks import OwnCheckRunner
 from flowforge.run.result import CheckResult
@@ -44,6 +47,8 @@ class Auditor:
         By a check's id, the node whose publication it belongs to.
     own:
         Asks the checks that the project brings itself.
+    storing:
+        Stores failing rows.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class Auditor:
         run_id: str,
         redact: Callable[[str], str],
         own: OwnCheckRunner,
+        storing: Storing,
     ) -> None:
         self._by_node: dict[str, list[CheckDecl]] = {}
         for check in checks:
@@ -69,6 +75,7 @@ class Auditor:
         self._run_id = run_id
         self._redact = redact
         self._own = own
+        self._storing = storing
         self._lock = threading.Lock()
         self._results: list[CheckResult] = []
 
@@ -120,7 +127,7 @@ class Auditor:
                 raise AuditFailedError(
                     f"{len(failed)} check{'s' if len(failed) > 1 else ''} failed on {words[0]}",
                     location=self._place(failed[0], checks) if len(failed) == 1 else Location(node.path),
-                    notes=[f"{one.type}: {one.message}" for one in failed],
+                    notes=[f"{one.type}: {one.message}{_where(one)}" for one in failed],
                     help="correct the model or its inputs, or give the check `severity: warn`",
                 )
 
@@ -187,7 +194,13 @@ class Auditor:
         now, dialect = dt.datetime.now(dt.UTC), tables.dialect
         for relation_sql, group in grouped.items():
             outcomes += run_checks(session, self._error, dialect, relation_sql, group, now, table)
-        return self._report(outcomes)
+        stored = {}
+        for outcome in outcomes:
+            spec = self._specs.get(outcome.check.type)
+            place = self._storing.of(session, outcome, spec, staged=bool(staged))
+            if place is not None:
+                stored[outcome.check.id] = place
+        return self._report(outcomes, stored)
 
     def _bound(self, session: Session, check: CheckDecl, tables: CheckTables) -> BoundCheck:
         if check.own is not None:
@@ -198,8 +211,9 @@ class Auditor:
         """Report that none of *checks* could be asked, for one reason."""
         return self._report([CheckOutcome(check, "error", error.message, problem=error) for check in checks])
 
-    def _report(self, outcomes: Sequence[CheckOutcome]) -> list[CheckResult]:
-        return self._keep([self._result(outcome) for outcome in outcomes])
+    def _report(self, outcomes: Sequence[CheckOutcome], stored: Mapping[str, str] | None = None) -> list[CheckResult]:
+        where = stored or {}
+        return self._keep([attrs.evolve(self._result(one), stored=where.get(one.check.id)) for one in outcomes])
 
     def _keep(self, results: list[CheckResult]) -> list[CheckResult]:
         """Keep *results*, and tell all who listen."""
@@ -219,6 +233,7 @@ class Auditor:
                     failures=result.failures,
                     message=result.message,
                     sql=result.sql,
+                    stored=result.stored,
                 )
             )
         return results
@@ -250,3 +265,7 @@ class Auditor:
             problem.help = problem.help and self._redact(problem.help)
             problem.notes = tuple(self._redact(note) for note in problem.notes)
         return problem
+
+
+def _where(result: CheckResult) -> str:
+    return f"; its rows are in {result.stored}" if result.stored else ""

@@ -77,7 +77,8 @@ class NodeResult:
 
 @attrs.frozen
 class CheckResult:
-    """How one check ended. *failures* counts rows (or groups), where it is counted; *location* is its declaration.
+    """How one check ended. *failures* counts rows (or groups), where it is counted; *location* is its declaration,
+    *stored* the table that holds its failing rows.
 
     *problem* is why it could not run, with the place in the project's files that is to blame, where that is known.
     """
@@ -95,6 +96,7 @@ class CheckResult:
     sql: str | None = None
     tags: tuple[str, ...] = ()
     location: Location | None = None
+    stored: str | None = None
     problem: FlowForgeError | None = attrs.field(default=None, eq=False)
 
 

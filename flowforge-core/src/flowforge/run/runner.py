@@ -46,6 +46,8 @@ class RunOptions:
         Selectors of nodes to build whatever is known of them; they are built only if they are selected too.
     full_refresh:
         Build all that is selected, from nothing.
+    store_failures:
+        Store the failing rows of checks.
     keep_last:
         Of the histories of snapshots keep only so many of the newest versions of each key; ``None``: all.
     assume_unchanged:
@@ -68,6 +70,7 @@ class RunOptions:
     cache: CacheMode = CacheMode.RW
     rebuild: tuple[str, ...] = ()
     full_refresh: bool = False
+    store_failures: bool = False
     assume_unchanged: bool = False
     keep_last: int | None = None
     event_time_start: dt.datetime | None = None
