@@ -129,6 +129,15 @@ def test_a_pattern_is_a_text() -> None:
     assert DIALECT.regex_match("v", r"^\d'$") == r"(REGEXP_INSTR(v, '^\\d''$') > 0)"
 
 
+def test_texts_of_floats_tell_what_their_digits_leave_out() -> None:
+    written = DIALECT.exact_text("v", pa.float64())
+    assert (
+        written
+        == "(CAST(v AS VARCHAR) || ':' || COALESCE(CAST(v - TRY_CAST(CAST(v AS VARCHAR) AS FLOAT) AS VARCHAR), ''))"
+    )
+    assert DIALECT.exact_text("v", pa.int64()) == "CAST(v AS VARCHAR)"
+
+
 def test_no_driver_was_needed() -> None:
     import flowforge_snowflake.plugin
 

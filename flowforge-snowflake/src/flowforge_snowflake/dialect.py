@@ -108,6 +108,16 @@ class SnowflakeDialect(Dialect):
             help="cast the column to another type first: a smaller decimal, or text",
         )
 
+    def exact_text(self, expression: str, type_: pa.DataType) -> str:
+        """Snowflake's text of a FLOAT may leave digits out, so what is left of the number stands behind it."""
+        import pyarrow as pa
+
+        if not pa.types.is_floating(type_):
+            return super().exact_text(expression, type_)
+        written = f"CAST({expression} AS VARCHAR)"
+        rest = f"CAST({expression} - TRY_CAST({written} AS FLOAT) AS VARCHAR)"
+        return f"({written} || ':' || COALESCE({rest}, ''))"
+
     def regex_match(self, expression: str, pattern: str) -> str:
         """POSIX syntax, found anywhere in the text."""
         return f"(REGEXP_INSTR({expression}, {text(pattern)}) > 0)"
