@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import random
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from flowforge.contract import Session, TableOptions
 from flowforge.errors import EngineError, ErrorKind, UnsupportedError
@@ -15,6 +17,9 @@ from flowforge_spark.options import Layout
 from flowforge_spark.pointers import Pointer, is_rows, new_rows
 from flowforge_spark.settings import SparkSettings
 from flowforge_spark.statement import Statements
+
+T = TypeVar("T")
+_ATTEMPTS = 12
 
 
 class Ground(Session):
@@ -50,6 +55,17 @@ class Ground(Session):
         """A command of our own."""
         with self._statements.running():
             self.spark.sql(sql)
+
+    def _again(self, work: Callable[[], T]) -> T:
+        """Do what has no effect when it fails until it does not collide with another one's commit."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return work()
+            except EngineError as error:
+                if error.kind is not ErrorKind.DEADLOCK:
+                    raise
+            time.sleep(random.uniform(0.02, 0.1) * (attempt + 1))
+        return work()
 
     def _standing(self, relation: Relation) -> Standing | None:
         with self._statements.running():

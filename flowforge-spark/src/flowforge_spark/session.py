@@ -40,8 +40,12 @@ class SparkSession(StateTables):
 
     def query(self, sql: str) -> pa.RecordBatchReader:
         """All rows are fetched before the first is given on."""
-        with self._statements.running(sql):
-            return arrow.reader_of(self.spark.sql(sql).toArrow())
+
+        def fetch() -> pa.RecordBatchReader:
+            with self._statements.running(sql):
+                return arrow.reader_of(self.spark.sql(sql).toArrow())
+
+        return self._again(fetch)
 
     # writing
 

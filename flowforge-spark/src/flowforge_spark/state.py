@@ -8,9 +8,8 @@ is a new table of rows, made while nobody else in the process changes anything.
 
 from __future__ import annotations
 
-import random
+import functools
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,7 +22,6 @@ from flowforge_spark.ground import Ground
 from flowforge_spark.options import Layout
 from flowforge_spark.pointers import Pointer, new_rows
 
-_ATTEMPTS = 12
 WRITING = threading.RLock()
 """Held while a table is changed whose format keeps nobody out, and which nobody outside of this process can change."""
 
@@ -74,7 +72,9 @@ class StateTables(Ground):
         lines = ", ".join("(" + ", ".join(literal(value) for value in row) + ")" for row in rows)
         names = ", ".join(self._dialect.quote(name) for name in columns)
         if self._shares_state:
-            self._again(f"INSERT INTO {self._dialect.render(relation)} ({names}) VALUES {lines}")
+            self._again(
+                functools.partial(self._do, f"INSERT INTO {self._dialect.render(relation)} ({names}) VALUES {lines}")
+            )
             return
         self.insert(relation, f"SELECT * FROM VALUES {lines} AS ff_rows({names})", columns)
 
@@ -82,7 +82,9 @@ class StateTables(Ground):
         """In one commit; one that comes too late is said again, and then finds other rows."""
         if self._shares_state:
             sets = ", ".join(f"{dialect.quote(name)} = {dialect.literal(value)}" for name, value in changes.items())
-            self._again(f"UPDATE {self._dialect.render(relation)} SET {sets} WHERE {where}")
+            self._again(
+                functools.partial(self._do, f"UPDATE {self._dialect.render(relation)} SET {sets} WHERE {where}")
+            )
             return
         by_name = {self._dialect.fold(name): dialect.literal(value) for name, value in changes.items()}
         with WRITING:
@@ -100,7 +102,7 @@ class StateTables(Ground):
     def delete_rows(self, dialect: Dialect, relation: Relation, where: str) -> None:
         """In one commit."""
         if self._shares_state:
-            self._again(f"DELETE FROM {self._dialect.render(relation)} WHERE {where}")
+            self._again(functools.partial(self._do, f"DELETE FROM {self._dialect.render(relation)} WHERE {where}"))
             return
         with WRITING:
             kept = f"SELECT * FROM {self._dialect.render(relation)} WHERE NOT COALESCE({where}, FALSE)"
@@ -119,14 +121,3 @@ class StateTables(Ground):
         self._point(relation, Pointer(rows.name, old.rows), standing)
         if old.before is not None:
             self._do(f"DROP TABLE IF EXISTS {self._dialect.render(relation.renamed(old.before))}")
-
-    def _again(self, sql: str) -> None:
-        """Say a statement until it does not collide with another one's commit; nothing was written when it did."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                self._do(sql)
-                return
-            except EngineError as error:
-                if error.kind is not ErrorKind.DEADLOCK or attempt == _ATTEMPTS - 1:
-                    raise
-            time.sleep(random.uniform(0.02, 0.1) * (attempt + 1))
