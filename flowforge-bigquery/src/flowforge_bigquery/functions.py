@@ -28,7 +28,7 @@ FUNCTIONS: Mapping[str, FunctionText] = {
     "date_add": "DATETIME_ADD(CAST({expr} AS DATETIME), INTERVAL CAST({amount} AS INT64) {part})",
     "date_diff": "DATETIME_DIFF(CAST({end} AS DATETIME), CAST({start} AS DATETIME), {part})",
     "date_diff.week": "DATETIME_DIFF(CAST({end} AS DATETIME), CAST({start} AS DATETIME), ISOWEEK)",
-    "current_timestamp": "CURRENT_DATETIME('UTC')",
+    "current_timestamp": "DATETIME(CURRENT_TIMESTAMP(), 'UTC')",
     "type.string": "STRING",
     "type.integer": "INT64",
     "type.bigint": "INT64",
@@ -39,7 +39,8 @@ FUNCTIONS: Mapping[str, FunctionText] = {
     "type.timestamp": "DATETIME",
     "text": "CAST({expr} AS STRING)",
     "text.date": "CAST(CAST({expr} AS DATE) AS STRING)",
-    "text.timestamp": "FORMAT_DATETIME('%E4Y-%m-%d %H:%M:%E6S', CAST({expr} AS DATETIME))",
+    "text.timestamp": "(CAST(CAST({expr} AS DATE) AS STRING) || "
+    "FORMAT_DATETIME(' %H:%M:%E6S', CAST({expr} AS DATETIME)))",
     "text.numeric": "FORMAT('%.{scale}f', CAST({expr} AS {decimal}({precision},{scale})))",
     "md5": "TO_HEX(MD5({text}))",
     "string_agg": "STRING_AGG(CAST({expr} AS STRING), {separator} ORDER BY {order_by})",

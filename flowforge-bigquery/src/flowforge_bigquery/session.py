@@ -75,8 +75,9 @@ class BigQuerySession(Session):
 
     def _config(self, *, qualified: bool = False, **more: Any) -> Any:
         """In a session of the service's own, a name that stands alone is a temporary table's; *qualified*: none does."""
+        more["connection_properties"] = [bigquery.ConnectionProperty("time_zone", "UTC")]  # whatever the project says
         if self._session_id is not None:
-            more["connection_properties"] = [bigquery.ConnectionProperty("session_id", self._session_id)]
+            more["connection_properties"].append(bigquery.ConnectionProperty("session_id", self._session_id))
         elif not qualified:
             more["default_dataset"] = f"{self._service.settings.project}.{self._service.settings.dataset}"
         return self._service.query_config(self._labels, self._timeout, **more)

@@ -33,6 +33,8 @@ class TypeCase:
         Or has to keep them when it claims these capabilities.
     literals:
         Whether the dialect's literals are compared with them as well.
+    limited:
+        Whether an engine that claims the capabilities in part may refuse them.
     """
 
     id: str
@@ -41,6 +43,7 @@ class TypeCase:
     required: bool
     requires: tuple[Capability, ...]
     literals: bool
+    limited: bool = False
 
     @property
     def array(self) -> pa.Array:
@@ -62,6 +65,7 @@ def read_cases(folder: Path) -> list[TypeCase]:
                     required=raw.get("required", False),
                     requires=tuple(Capability(name) for name in raw.get("requires", ())),
                     literals=raw.get("literals", False),
+                    limited=raw.get("limited", False),
                 )
             )
     return cases
@@ -182,12 +186,23 @@ def family(type_: pa.DataType) -> str:
     return "text" if text else "binary" if binary else str(type_)
 
 
-def differences(case: TypeCase, actual: pa.ChunkedArray) -> str | None:
-    """What is wrong with the rows that came back, in the order in which they were loaded; ``None``: nothing.
+def is_kept(type_: pa.DataType, actual: pa.DataType, *, wider: bool = False) -> bool:
+    """Whether nothing of a type was lost on the way; *wider*: decimals may come back with more digits behind the point.
 
     A column of nothing but NULL has no type to keep.
     """
-    if not pa.types.is_null(case.type) and family(actual.type) != family(case.type):
+    types = pa.types
+    if wider and types.is_decimal(type_) and types.is_decimal(actual) and actual.scale >= type_.scale:
+        return True
+    return types.is_null(type_) or family(actual) == family(type_)
+
+
+def differences(case: TypeCase, actual: pa.ChunkedArray, *, wider: bool = False) -> str | None:
+    """What is wrong with the rows that came back, in the order in which they were loaded; ``None``: nothing.
+
+    *wider* as for :func:`is_kept`; the values are the same all the same.
+    """
+    if not is_kept(case.type, actual.type, wider=wider):
         return f"{case.type} came back as {actual.type}"
     found = [comparable(value) for value in actual.to_pylist()]
     expected = [comparable(value) for value in case.array.to_pylist()]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import pytest
 
-from flowforge.contract import Capability, Dialect, EngineSpec, Executor, LoadMode, Session
+from flowforge.contract import Capability, Dialect, EngineSpec, Executor, LoadMode, Session, SupportLevel
 from flowforge.errors import EngineError, ErrorKind, UnsupportedError
 from flowforge.values import Namespace, Relation
 
@@ -138,6 +138,11 @@ class Lab:
     def folded(self, *names: str) -> list[str]:
         """Names as the engine gives them back."""
         return [self.dialect.fold(name) for name in names]
+
+    @property
+    def decimals_widen(self) -> bool:
+        """Whether decimals keep their digits but not their scale, which partial ``EXACT_DECIMALS`` means."""
+        return self.spec.support(Capability.EXACT_DECIMALS).level is SupportLevel.PARTIAL
 
     def expect_refusal(self, name: str, *, column: bool = False) -> None:
         """End the test as expected when the dialect refuses a name, which it may with all but plain ones.
