@@ -47,11 +47,21 @@ ENGINES = {
         ["./flowforge-spark", "./tests/servers", "pyspark[connect,sql]>=4.3,<4.4", "pandas<3"],
         "databricks_spark",
     ),
+    "bigquery": (["./flowforge-bigquery", "./tests/servers"], "bigquery"),
 }
 SERVERS = {
     **dict.fromkeys(("postgres", "postgres-system"), "flowforge_test_servers.postgres"),
     "snowflake": "flowforge_test_servers.snowflake",
     "spark-sail": "flowforge_test_servers.spark",
+    "bigquery": "flowforge_test_servers.bigquery",
+}
+# Servers that want other versions of libraries than their clients: what to install into an environment of their own, and
+# the variable that tells where its Python is.
+APART = {
+    "bigquery": (
+        "FLOWFORGE_BQ_EMULATOR",
+        ["bqemulator==1.4.0", "duckdb==1.5.5", "duckdb-extension-spatial==1.5.5", "numpy"],
+    )
 }
 # What the suite is told of an engine beyond its name; {folder} is a folder of the session's own.
 TOLD = {
@@ -105,6 +115,18 @@ def fill(session: nox.Session, *requirements: str) -> None:
     session.run_install("python", "-c", FORGET, str(stamp), silent=True)
     session.install("--quiet", *requirements)
     session.run_install("python", "-c", NOTE, str(stamp), recipe.hexdigest(), silent=True)
+
+
+def apart(session: nox.Session, name: str, *requirements: str) -> str:
+    """The Python of a further environment, which is filled as :func:`fill` does it."""
+    folder = session.cache_dir.parent.resolve() / f"{name}-server"
+    python, stamp = folder / ("Scripts" if os.name == "nt" else "bin") / "python", folder / "filled-from.txt"
+    recipe = hashlib.sha256(json.dumps(requirements).encode()).hexdigest()
+    if not stamp.exists() or stamp.read_text() != recipe:
+        session.run_install("python", "-m", "venv", "--clear", str(folder))
+        session.run_install(str(python), "-m", "pip", "install", "--quiet", *requirements, external=True)
+        session.run_install("python", "-c", NOTE, str(stamp), recipe, silent=True)
+    return str(python)
 
 
 def recorded(session: nox.Session, lane: str) -> dict[str, str]:
@@ -199,10 +221,14 @@ def conformance(session: nox.Session, engine: str) -> None:
     beside = ["python", "-m", SERVERS[engine], "--"] if engine in SERVERS else []
     gaps = Path(requirements[0]) / GAPS / f"{engine}.toml"
     known = [f"--ff-known-gaps={gaps}"] if gaps.is_file() else []
-    session.run(*beside, "pytest", *suite, *known, *session.posargs)
+    env = {}
+    if engine in APART:
+        variable, wanted = APART[engine]
+        env[variable] = apart(session, engine, *wanted)
+    session.run(*beside, "pytest", *suite, *known, *session.posargs, env=env)
     own = Path(requirements[0]) / DRIVEN
     if own.is_dir():
-        session.run(*beside, "pytest", str(own), *session.posargs)
+        session.run(*beside, "pytest", str(own), *session.posargs, env=env)
 
 
 @nox.session(tags=["quick", "full"])

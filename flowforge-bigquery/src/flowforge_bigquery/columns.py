@@ -151,8 +151,9 @@ def _refuse_null_lists(column: pa.Array, name: str) -> None:
 
     types = pa.types
     if types.is_struct(column.type):
+        standing = column.drop_null()  # what is inside of one that is NULL is nothing
         for index in range(column.type.num_fields):
-            _refuse_null_lists(column.field(index), name)
+            _refuse_null_lists(standing.field(index), name)
     elif is_list(column.type):
         values = column.flatten()
         if column.null_count or values.null_count:

@@ -132,7 +132,7 @@ def translate(exc: BaseException, attempt: Attempt) -> EngineError:
     return EngineError(
         message,
         kind=kind,
-        retryable=kind is ErrorKind.DEADLOCK or _reason(exc) in _PASSES or (lost and committed is Committed.NO),
+        retryable=committed is Committed.NO and (kind is ErrorKind.DEADLOCK or lost or _reason(exc) in _PASSES),
         committed=committed,
         position=_position(place, attempt),
         help=_HELP.get(kind),

@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 import pyarrow as pa
 
-from flowforge.contract import Capability
+from flowforge.contract import Capability, EngineSpec, SupportLevel
 
 _HEAD = re.compile(r"(\w+)\s*<(.*)>$", re.DOTALL)
 _ARGUMENTS = re.compile(r"(decimal128|decimal256|binary)\s*\((.*)\)$")
@@ -49,6 +49,11 @@ class TypeCase:
     def array(self) -> pa.Array:
         """The values as they are loaded."""
         return pa.array(self.values, self.type)
+
+    def may_be_refused(self, spec: EngineSpec) -> bool:
+        """Whether an engine may have no place for them, as long as it says so."""
+        partial = any(spec.support(one).level is SupportLevel.PARTIAL for one in self.requires)
+        return not self.required and (not self.requires or (self.limited and partial))
 
 
 def read_cases(folder: Path) -> list[TypeCase]:

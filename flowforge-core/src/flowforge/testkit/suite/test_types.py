@@ -12,7 +12,7 @@ import attrs
 import pyarrow as pa
 import pytest
 
-from flowforge.contract import CreateKind, LoadMode, Session, SupportLevel
+from flowforge.contract import CreateKind, LoadMode, Session
 from flowforge.errors import UnsupportedError
 from flowforge.testkit.cases import TypeCase, differences, read_cases
 from flowforge.testkit.lab import Lab, arrow_table
@@ -31,8 +31,7 @@ def load(lab: Lab, session: Session, case: TypeCase) -> Relation:
     try:
         return lab.table(session, "kept", columns)
     except UnsupportedError as error:
-        levels = [lab.spec.support(one).level for one in case.requires]
-        if case.required or (levels and not (case.limited and SupportLevel.PARTIAL in levels)):
+        if not case.may_be_refused(lab.spec):
             raise
         pytest.xfail(f"refused: {error.message}")
 
