@@ -88,7 +88,9 @@ class Connected:
         try:
             self._executor = executor = make(settings)
         except EngineError as error:
-            raise self.redactor.clean(error) from None  # the driver's own words may hold what was masked
+            clean = self.redactor.clean(error)  # the driver's own words may hold what was masked
+            clean.notes = (*clean.notes, f"the profile is {self.profile.name}, its engine {self.engine.name}")
+            raise clean from None
         self._closer = weakref.finalize(self, executor.close)
         return executor
 
