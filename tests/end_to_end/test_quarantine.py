@@ -245,3 +245,31 @@ def test_decisions_about_rows_that_are_not_there(make: Callable[..., Any]) -> No
             release(project, "orders", choice)
     with pytest.raises(UsageError):
         drop(project, "nothing", Choice(everything=True))
+
+
+def test_the_command_line_says_how_many_rows_and_reviews_them(
+    make: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from flowforge.cli.main import run
+
+    root = make(SHOP).root
+    assert run(["build", str(root)]) == 0
+    told = capsys.readouterr().err
+    assert "! stranger: orders.customer: 1 row was put into quarantine" in told
+    assert "4 rows quarantined" in told.splitlines()[-1]
+    assert run(["quarantine", "ls", str(root), "--json"]) == 0
+    (listed,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (listed["model"], listed["rows"], listed["checks"]["doubled"]) == ("orders", 4, 2)
+    here = ["-C", str(root), "orders"]
+    assert run(["quarantine", "show", *here, "--check", "negative", "--json"]) == 0
+    (shown,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (shown["id"], shown["_ff_reasons"]) == (3, '["negative"]')
+    assert run(["quarantine", "release", *here]) == 64
+    assert run(["quarantine", "release", *here, "--row", shown["_ff_row_hash"], "--note", "a refund"]) == 0
+    assert "1 row of orders released" in capsys.readouterr().err
+    assert run(["build", str(root), "-s", "orders"]) == 0
+    assert "3 rows quarantined" in capsys.readouterr().err
+    assert run(["quarantine", "drop", *here, "--all"]) == 0
+    assert run(["quarantine", "ls", str(root)]) == 0
+    assert "No rows are in quarantine." in capsys.readouterr().err
+    assert run(["quarantine", "show", *here]) == 5

@@ -72,6 +72,8 @@ def report(result: RunResult, output: Output) -> None:
         totals.append(f"checks: {passed} passed, {warned} warned, {len(failed)} failed{broken}")
     if result.unit_tests:
         totals.append(f"unit tests: {_counted(result)}")
+    if result.quarantined:
+        totals.append(f"{result.quarantined:,} {'row' if result.quarantined == 1 else 'rows'} quarantined")
     role = "good" if result.ok else "error"
     head = output.style(f"{result.command} {'finished' if result.ok else 'failed'}", role)
     output.say(f"{head} in {duration(result.duration)}: {', '.join(totals) or 'nothing to do'}")
