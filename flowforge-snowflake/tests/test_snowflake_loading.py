@@ -122,9 +122,13 @@ def test_many_rows_make_several_files(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_names_of_stages_and_files_are_texts() -> None:
     assert loading.put(Path("/tmp/it's here/a.parquet"), "@~/x") == (
-        "PUT 'file:///tmp/it''s here/a.parquet' '@~/x' AUTO_COMPRESS = FALSE OVERWRITE = TRUE"
+        "PUT 'file:///tmp/it''s here/a.parquet' @~/x AUTO_COMPRESS = FALSE OVERWRITE = TRUE"
     )
-    assert loading.copy('"T"', "@~/x").startswith("COPY INTO \"T\" FROM '@~/x' FILE_FORMAT = (TYPE = PARQUET")
+    assert loading.copy('"T"', "@~/x").startswith('COPY INTO "T" FROM @~/x FILE_FORMAT = (TYPE = PARQUET')
+
+
+def test_a_stage_with_quotes_in_its_name_is_a_text() -> None:
+    assert loading.place('@db."my stage"/flowforge/1') == "'@db.\"my stage\"/flowforge/1'"
 
 
 def test_names_that_are_one_to_snowflake() -> None:

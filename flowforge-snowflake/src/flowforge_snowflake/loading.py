@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 FEW_ROWS, FEW_BYTES = 10_000, 4_000_000
 """Up to here a statement's text is faster than a file in a stage."""
+_PLAIN = re.compile(r"@[\w~.$%/]+", re.ASCII)
 _MOST_BYTES = 900_000  # Snowflake's statements end at 1 MB
 _BYTES_OF_FILE = 128_000_000
 
@@ -203,15 +205,20 @@ def write_files(batches: Iterator[pa.RecordBatch], names: Sequence[str], folder:
         yield path, rows
 
 
+def place(stage: str) -> str:
+    """A folder of a stage as it stands in SQL: bare, unless it has characters that need quotes."""
+    return stage if _PLAIN.fullmatch(stage) else text(stage)
+
+
 def put(file: Path, stage: str) -> str:
     """The statement that uploads a file."""
-    return f"PUT {text('file://' + file.as_posix())} {text(stage)} AUTO_COMPRESS = FALSE OVERWRITE = TRUE"
+    return f"PUT {text('file://' + file.as_posix())} {place(stage)} AUTO_COMPRESS = FALSE OVERWRITE = TRUE"
 
 
 def copy(target: str, stage: str) -> str:
     """The statement that loads all files of a folder of a stage; all of them or none."""
     return (
-        f"COPY INTO {target} FROM {text(stage)}"
+        f"COPY INTO {target} FROM {place(stage)}"
         " FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE)"
         " MATCH_BY_COLUMN_NAME = CASE_SENSITIVE ON_ERROR = ABORT_STATEMENT"
     )

@@ -212,7 +212,7 @@ class SnowflakeSession(Session):
                 loaded = sum(int(row.get("rows_loaded") or 0) for row in self._shown(loading.copy(target, stage)))
             finally:
                 with contextlib.suppress(EngineError):  # what is left over in a stage of ours is in nobody's way
-                    self._run(f"REMOVE {quoted_text(stage)}")
+                    self._run(f"REMOVE {loading.place(stage)}")
         if loaded != sent:
             raise EngineError(f"{sent} rows were sent to {target}, and Snowflake loaded {loaded}")
         return loaded
