@@ -90,7 +90,10 @@ class Stage:
         with self._load() as project:
             value: Any = project.manifest
             for step in path.split("/"):
-                value = value.get(step) if isinstance(value, Mapping) else getattr(value, step, None)
+                if isinstance(value, tuple):
+                    value = value[int(step)]
+                else:
+                    value = value.get(step) if isinstance(value, Mapping) else getattr(value, step, None)
             return list(value) if isinstance(value, tuple) else value
 
     def _see_unit(self, name: str) -> str:
