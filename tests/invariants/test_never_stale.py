@@ -153,7 +153,7 @@ class NothingLost(NeverStale):
     """The same of models that grow: what a wrong run did to their rows, no later run makes good."""
 
     habits = GROWING
-    steps = (*(RUNS * 4), *(["change_source"] * 12), *BELOW[:6], *GROWTH, "prune", "run_that_is_killed")
+    steps = (*(RUNS * 4), *(["change_source"] * 12), *BELOW[:6], *GROWTH, *(["prune"] * 4), "run_that_is_killed")
 
 
 def _settings(examples: int, steps: int, *, random: bool) -> settings:

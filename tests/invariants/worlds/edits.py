@@ -58,7 +58,7 @@ class Habits:
 
 
 GROWING = Habits(
-    forms=("incremental", "incremental", "incremental", "snapshot"),
+    forms=("incremental", "incremental", "incremental", "snapshot", "snapshot"),
     shapes=("sum", "sum", "sum", "plain"),  # with keys that are not doubled
     strategies=(*["microbatch"] * 4, *STRATEGIES),
     reading_others=12,

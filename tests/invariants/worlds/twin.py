@@ -231,13 +231,17 @@ class Twin:
 
     # -- a run
 
-    def run(self, world: Description, order: Order, outcomes: Mapping[str, Outcome]) -> Iterator[str]:
+    def run(
+        self, world: Description, order: Order, outcomes: Mapping[str, Outcome], keep_last: int | None = None
+    ) -> Iterator[str]:
         """Follow a run that has ended, node by node, and yield a line on each.
 
         Parameters
         ----------
         outcomes:
             By name of the node; those that are missing were not selected.
+        keep_last:
+            How many versions of each key histories keep; ``None``: all.
 
         Raises
         ------
@@ -249,6 +253,8 @@ class Twin:
             outcome = outcomes.get(model.name)
             if outcome is not None and model.materialized != "ephemeral":
                 yield self._follow(world, model, order, outcome)
+                if keep_last is not None:
+                    self._prune(model, keep_last, outcome)
         self._settled = {}
 
     def _follow(self, world: Description, model: Model, order: Order, outcome: Outcome) -> str:
@@ -387,29 +393,27 @@ class Twin:
         built.update(dict.fromkeys(todo.years, world.now))
         self.windows[model.relation] = years.Known(model.name, rows.columns, built)
 
-    def prune(self, world: Description, names: Collection[str], keep: int, outcomes: Mapping[str, Outcome]) -> None:
-        """Old versions of the histories of *names* were removed.
+    def _prune(self, model: Model, keep: int, outcome: Outcome) -> None:
+        """Old versions of a history were removed; what reads it in the same run has other rows before it.
 
         Raises
         ------
         WrongError
             When not as many as there were are said to be gone.
         """
-        for model in world.in_order():
-            standing = self.standing.get(model.relation)
-            if model.name not in names or standing is None or standing.rows is None:
-                continue
-            if outcomes[model.name].status not in ("success", "cached"):
-                continue
-            rows = pruned(standing.rows, keep)
-            assert rows is not None
-            gone = len(standing.rows.rows) - len(rows.rows)
-            if outcomes[model.name].pruned != gone:
-                raise WrongError(f"{model.name}: {gone} old versions had to go, not {outcomes[model.name].pruned}")
-            if gone:
-                self._count += 1
-                self.ids[model.relation] = self._count
-                self.standing[model.relation] = attrs.evolve(standing, rows=rows)
+        standing = self.standing.get(model.relation)
+        if outcome.status not in ("success", "cached") or standing is None or standing.rows is None:
+            return
+        rows = pruned(standing.rows, keep)
+        assert rows is not None
+        gone = len(standing.rows.rows) - len(rows.rows)
+        if outcome.pruned != gone:
+            raise WrongError(f"{model.name}: {gone} old versions had to go, not {outcome.pruned}")
+        if gone:
+            self._count += 1
+            self.ids[model.relation] = self._count
+            self._settled[model.name] = Identity(self._count)
+            self.standing[model.relation] = attrs.evolve(standing, rows=rows)
 
     def _hashes(self, world: Description, model: Model, order: Order) -> bool:
         stored = model.holds_rows and model.language != "seed"

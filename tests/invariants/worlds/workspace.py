@@ -300,10 +300,8 @@ class Workspace:
             )
             for node in result.nodes
         }
-        for line in self.twin.run(self.world, order, outcomes):
+        for line in self.twin.run(self.world, order, outcomes, command.keep_last):
             self.journal.detail(line)
-        if command.keep_last is not None:
-            self.twin.prune(self.world, outcomes.keys(), command.keep_last, outcomes)
         if outcomes.keys() != wanted:
             raise WrongError(f"{sorted(wanted)} were selected, but {sorted(outcomes)} ran")
         if plan is not None:
