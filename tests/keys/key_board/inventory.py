@@ -50,13 +50,13 @@ ROOTS: Mapping[str, type] = {
 """What the files are read into."""
 
 NAMED: Mapping[str, str] = {
+    "flowforge.checks.own_sql:_Single": "own_test",
+    "flowforge.checks.own_sql:_Typed": "own_check",
     "flowforge.config.check_entries:_Common": "check",
 }
 """Classes that a part of a file is read into later, and what that part is called here."""
 
 SAME: Mapping[str, str] = {
-    "flowforge.checks.own_sql:_Single": "the header of a singular test: tests/end_to_end/test_own_checks.py has its keys",
-    "flowforge.checks.own_sql:_Typed": "the header of a check in SQL: tests/end_to_end/test_own_checks.py has its keys",
     "flowforge.config.sources:_BareTable": "the base of the class of tables; the short form has a row of its own",
 }
 """Classes whose keys stand on the board under another class."""
