@@ -15,7 +15,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-_STRING = r"'(?:[^'\\]++|\\.)*+'|\"(?:[^\"\\]++|\\.)*+\""
+# A group that repeats possessively is atomic itself: Python before 3.11.5 goes wrong where it could go back into one.
+_STRING = r"'(?>[^'\\]++|\\.)*+'|\"(?>[^\"\\]++|\\.)*+\""
 
 
 class Kind(enum.Enum):
@@ -57,8 +58,8 @@ _JINJA_OPEN = r"\{[{%#]"
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _RAW_BEGIN = re.compile(r"\{%[-+]?\s*raw\s*-?%\}")
 _RAW_END = re.compile(r"\{%[-+]?\s*endraw\s*[-+]?%\}")
-_QUICK_EXPRESSION = re.compile(rf"\{{\{{(?:[^'\"{{}}]++|{_STRING})*+\}}\}}", re.S)
-_QUICK_STATEMENT = re.compile(rf"\{{%(?:[^'\"{{}}%]++|%(?!\}})|{_STRING})*+%\}}", re.S)
+_QUICK_EXPRESSION = re.compile(rf"\{{\{{(?>[^'\"{{}}]++|{_STRING})*+\}}\}}", re.S)
+_QUICK_STATEMENT = re.compile(rf"\{{%(?>[^'\"{{}}%]++|%(?!\}})|{_STRING})*+%\}}", re.S)
 _INSIDE = re.compile(rf"{_STRING}|[\[({{]|[\])}}]|%\}}", re.S)
 
 
@@ -336,11 +337,11 @@ class Create(NamedTuple):
     end: int
 
 
-_GAP = r"(?:\s|--[^\n]*\n|/\*(?:(?!\*/).)*+\*/)"
-_PART = rf"(?:[^\W\d][\w$]*+|\"(?:[^\"]|\"\")++\"|`[^`]++`|(?:[\w$]|{_QUICK_EXPRESSION.pattern})++)"
+_GAP = r"(?>\s|--[^\n]*\n|/\*(?>(?!\*/).)*+\*/)"
+_PART = rf"(?:[^\W\d][\w$]*+|\"(?>[^\"]|\"\")++\"|`[^`]++`|(?>[\w$]|{_QUICK_EXPRESSION.pattern})++)"
 _CREATE = re.compile(
     rf"create{_GAP}++(?:or{_GAP}++replace{_GAP}++)?(?:temp(?:orary)?{_GAP}++)?(?P<kind>table|view){_GAP}++"
-    rf"(?:if{_GAP}++not{_GAP}++exists{_GAP}++)?(?P<name>{_PART}(?:{_GAP}*+\.{_GAP}*+{_PART})*+)"
+    rf"(?:if{_GAP}++not{_GAP}++exists{_GAP}++)?(?P<name>{_PART}(?>{_GAP}*+\.{_GAP}*+{_PART})*+)"
     rf"{_GAP}++as(?![\w$])",
     re.S | re.I,
 )
