@@ -67,7 +67,7 @@ ANSWERS: Mapping[str, tuple[list[str], str, tuple[str, ...]]] = {
     "seed": (["seed", *ALL_AGAIN], "build  {0} ", ("s1",)),
     "snapshot run": (["snapshot", "run", *ALL_AGAIN], "build  {0} ", ("h",)),
     "test": (["test"], "row_count_between  {0} ", CHECKED),
-    "quarantine ls": (["quarantine", "ls"], "{0}  ", ("c",)),
+    "quarantine ls": (["quarantine", "ls"], "{0}: 1 row", ("c",)),
     "source freshness": (["source", "freshness"], " {0} ", ("users",)),
     "source-freshness": (["source-freshness"], " {0} ", ("users",)),
 }
@@ -133,7 +133,7 @@ def test_the_same_words_mean_the_same(shop: Path, name: str, capsys: pytest.Capt
             assert code == 5, (words, said)
             continue
         assert code == 0, (words, said)
-        assert {one for one in about if sign.format(one) in said.out.replace("crm.", "") + "\n"} == expected, words
+        assert {one for one in about if sign.format(one) in said.out.replace("crm.", "") + "\n"} == expected, (words, said)
 
 
 MISTAKES = [
