@@ -133,7 +133,10 @@ def test_the_same_words_mean_the_same(shop: Path, name: str, capsys: pytest.Capt
             assert code == 5, (words, said)
             continue
         assert code == 0, (words, said)
-        assert {one for one in about if sign.format(one) in said.out.replace("crm.", "") + "\n"} == expected, (words, said)
+        assert {one for one in about if sign.format(one) in said.out.replace("crm.", "") + "\n"} == expected, (
+            words,
+            said,
+        )
 
 
 MISTAKES = [
