@@ -187,8 +187,16 @@ class Steps:
     # is anything to be done?
 
     def is_built(self, session: Session, publication: Publication, row: MetaRow | None) -> bool:
-        """Whether another run has built the very same, and it stands there as that run left it."""
-        if not publication.may_keep or row is None or publication.noting is not None:
+        """Whether another run has built the very same, and it stands there as that run left it.
+
+        What was built under another name is not the same: it has to be noted under this one.
+        """
+        if (
+            not publication.may_keep
+            or row is None
+            or row.node_name != publication.node
+            or publication.noting is not None
+        ):
             return False
         mine, theirs = parse_fingerprint(publication.fingerprint), parse_fingerprint(row.fingerprint)
         return (

@@ -221,7 +221,7 @@ def test_what_another_run_has_just_built_is_not_built_again(lab: Lab) -> None:
     assert lab.rows(press.session, lab.relation("a")) == [(1,)]
 
 
-@pytest.mark.parametrize("change", [{"may_keep": False}, {"fingerprint": OLD}, {"fingerprint": ""}])
+@pytest.mark.parametrize("change", [{"may_keep": False}, {"fingerprint": OLD}, {"fingerprint": ""}, {"node": "x.ff"}])
 def test_it_is_built_again_where_that_may_matter(lab: Lab, change: dict[str, Any]) -> None:
     press = Press(lab)
     press.publish(press.publication("a", rows=[1], fingerprint=NEW))
