@@ -18,8 +18,8 @@ from flowforge.testkit.plugin import SUITE
 
 Run = Callable[..., Any]
 
-UNTESTED = {Capability.ESTIMATE, Capability.ZERO_COPY_CLONE}
-"""The contract has no primitive for them yet."""
+UNTESTED = {Capability.ZERO_COPY_CLONE}
+"""The contract has no primitive for it yet."""
 
 WITNESS = {
     Capability.TRANSACTIONAL_DDL: "test_transactions.py::test_a_created_table_is_rolled_back",
@@ -43,8 +43,9 @@ WITNESS = {
     Capability.MATERIALIZED_VIEWS: (
         "test_table_options.py::test_a_materialized_view_keeps_its_rows_until_it_is_replaced"
     ),
+    Capability.ESTIMATE: "test_sessions.py::test_an_estimate_runs_nothing",
 }
-NOT_IN_DUCKDB = {Capability.MATERIALIZED_VIEWS}
+NOT_IN_DUCKDB = {Capability.ESTIMATE, Capability.MATERIALIZED_VIEWS}
 NOT_IN_SQLITE = [
     capability
     for capability in WITNESS
@@ -63,6 +64,7 @@ NOT_IN_SQLITE = [
         "exact_decimals",
         "time_zones",
         "materialized_views",
+        "estimate",
     ]
 ]
 
