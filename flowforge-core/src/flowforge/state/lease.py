@@ -180,7 +180,12 @@ class Leases:
                 raise EngineError(f"cancelled while waiting for {name}", kind=ErrorKind.CANCELLED)
 
     def _try(self, session: Session, name: str, standing: Holder, now: int, *, unchanged: float) -> Holder | None:
-        """Take the lease if it is free, and return what then stands in the table, or ``None``."""
+        """Take the lease if it is free, and return what then stands in the table, or ``None``.
+
+        It is taken only when no row of its epoch, or of a later one, is anybody else's, be it a free one: a row that
+        was added late still looks as it did before all others, so whoever takes it may be behind by any number of
+        epochs. Of two that take different rows of one epoch, the second to write sees the first.
+        """
         free = (
             not standing.holder
             or standing.run_id == self.run_id  # left behind by a lost connection: a run writes a relation only once
@@ -202,10 +207,12 @@ class Leases:
         )
         self.update(session, name, standing, mine)
         holders, _ = self._read(session, name)
-        if any(one.holder not in ("", mine.holder) and one.epoch >= mine.epoch for one in holders):
+        if mine not in holders:
+            return None
+        if any(one.epoch >= mine.epoch and one.holder != mine.holder for one in holders):
             self.update(session, name, mine, attrs.evolve(mine, holder="", until_ms=0))
             return None
-        return mine if mine in holders else None
+        return mine
 
     @property
     def _length_ms(self) -> int:
@@ -268,8 +275,8 @@ def _holder(values: Sequence[Any]) -> Holder:
 
 
 def _valid(holders: Sequence[Holder]) -> Holder:
-    """The row that counts: of the latest epoch, and of those one that is held."""
-    return max(holders, key=lambda one: (one.epoch, bool(one.holder), one.until_ms))
+    """The row that counts: of the latest epoch, of those one that is held, and of those not what a dead run left."""
+    return max(holders, key=lambda one: (one.epoch, bool(one.holder), not (one.holder and one.is_dead), one.until_ms))
 
 
 class Lease:
