@@ -273,7 +273,7 @@ from flowforge.state.store import StateStore
 place, how = Path(sys.argv[1]), sys.argv[2]
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "none", str(place)], check=True)
 if how == "full":
-    (place / "ballast").write_bytes(b"x" * 200_000)
+    (place / "ballast").write_bytes(b"x" * 150_000)
 elif how == "filled":
     StateStore.open(place / ".flowforge", print).close()
     subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)

@@ -46,6 +46,7 @@ from flowforge.run.own_checks import OwnCheckRunner
 from flowforge.run.plan import Action, Plan, make_plan
 from flowforge.run.reasons import reason
 from flowforge.run.recorder import Recorder
+from flowforge.run.remembering import remember_checks
 from flowforge.run.result import NodeResult, RunResult
 from flowforge.run.runner import RunOptions, effective_jobs, new_run_id, run_plan
 from flowforge.run.scheduler import FailPolicy, Stop, expected_cost, schedule
@@ -187,6 +188,7 @@ def run_nodes(
                 sessions=sessions,
             )
             flush(project, run_id, failures)
+        remember_checks(store, project.profile.name, project.engine.name, result)
     return attrs.evolve(result, notes=tuple(dict.fromkeys((*notes, *result.notes))))
 
 
@@ -386,11 +388,14 @@ def check_data(
     executor, run_id = project.executor, new_run_id()
     started_at, start = dt.datetime.now(dt.UTC), time.perf_counter()
     stop, sessions = Stop(), Sessions()
-    with EventBus(listener, project.plugins.notify) as bus:
+    notes = list[Note]()
+    with (
+        StateStore.open(project.root / STATE_FOLDER, notes.append) as store,
+        EventBus(listener, project.plugins.notify) as bus,
+    ):
         open_session = _sessions_of(project, options)
         compiler = project.compiler.asking(_asker(project, open_session, sessions, f"flowforge/{run_id}"))
         modules = functools.cache(lambda: ProjectModules(project.root))
-        notes = list[Note]()
         failures = failure_store(project, compiler, run_id, options, notes.append)
         auditor = _auditor(project, checks, {}, bus, run_id, compiler, modules, failures)
         tables = CheckTables(project.manifest, compiler, executor.dialect, executor.namespace)
@@ -448,8 +453,8 @@ def check_data(
             nodes=(),
             checks=tuple(sorted(auditor.results, key=lambda one: order[one.check])),
             error=InterruptedRunError("cancelled", signum=stop.signum or 2) if stop.is_set() else None,
-            notes=tuple(notes),
         )
+        remember_checks(store, project.profile.name, project.engine.name, result)
         bus.emit(
             RunFinished(
                 run_id,
@@ -461,4 +466,4 @@ def check_data(
                 exit_code=result.exit_code,
             )
         )
-    return result
+    return attrs.evolve(result, notes=tuple(dict.fromkeys(notes)))

@@ -7,6 +7,7 @@ One broken check never hides the others: when the common scan fails, every check
 from __future__ import annotations
 
 import decimal
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -70,6 +71,8 @@ class CheckOutcome:
         The same, or what else there is to say, with the place in the project's files that is to blame.
     samples:
         A few failing rows, for checks that are queries.
+    measure:
+        The number that was measured, where one was.
     """
 
     check: CheckDecl
@@ -82,6 +85,7 @@ class CheckOutcome:
     error: EngineError | None = None
     samples: tuple[Mapping[str, Any], ...] = ()
     problem: FlowForgeError | None = None
+    measure: float | None = None
 
 
 @attrs.frozen
@@ -403,6 +407,7 @@ def _outcome(bound: BoundCheck, sql: CheckSql, answer: _Answer, now: datetime) -
         else:
             value = _count_in(_only(answer.samples)) if sql.counted else _plain(answer.value)
         if spec.judge is not None:
+            done = attrs.evolve(done, measure=_number(value))
             text = spec.judge(check.params, value, now)
         else:
             failures = int(value)
@@ -439,6 +444,17 @@ def _count_in(row: Mapping[str, Any]) -> int:
     if not whole or value != value or value != value // 1 or value < 0:
         raise ValueError(f"its query gave {value!r}, which is no number of failures; say returns='rows' if it is a row")
     return int(value)
+
+
+def _number(value: Any) -> float | None:
+    """What was measured as a number, if it is one that can be compared."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, decimal.Decimal)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _only(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

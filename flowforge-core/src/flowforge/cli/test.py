@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -12,13 +13,14 @@ from flowforge.cli.options import junit_option, project_argument, selection_opti
 from flowforge.cli.reports import annotate_checks, report_junit
 from flowforge.cli.shield import shielded_output
 from flowforge.cli.summary import data_quality_summary
-from flowforge.errors import NothingSelectedError
+from flowforge.errors import NothingSelectedError, UsageError
 
 
 @click.command(
     "test",
     help="Check the data that stands in the database. A check's tag alone selects its checks.\n\n"
-    "Exit code 2 when a check of severity error fails, 1 when one could not run.",
+    "Exit code 2 when a check of severity error fails, 1 when one could not run. With --history nothing is asked: "
+    "what earlier runs found is printed.",
 )
 @project_argument
 @selection_options
@@ -33,6 +35,11 @@ from flowforge.errors import NothingSelectedError
 )
 @store_failures_option
 @junit_option
+@click.option("--history", is_flag=True, help="Print what the checks found in earlier runs; needs no connection.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="With --history: the last N results of a check (10)."
+)
+@click.option("--format", "shape", type=click.Choice(["text", "json"]), help="With --history: how it is printed.")
 @with_context
 def command(
     context: Context,
@@ -45,11 +52,19 @@ def command(
     checks: tuple[str, ...],
     junit: Path | None,
     store_failures: bool,
+    history: bool,
+    limit: int | None,
+    shape: str | None,
 ) -> int:
     """Run the selected checks; exit code 2 when one of severity error fails, 1 when one could not run."""
     from flowforge.cli.console import Console
     from flowforge.run.runner import RunOptions
 
+    _refuse_together(
+        history, {"--store-failures": store_failures, "--junit": junit}, {"--limit": limit, "--format": shape}
+    )
+    if history:
+        return _print_history(context, project, vars, state, (select, exclude, checks), allow_empty, limit, shape)
     if junit is not None:
         prepare_junit(junit)
     with context.project(project, vars, state) as loaded:
@@ -77,6 +92,52 @@ def command(
     if result.error is not None:
         context.output.error(result.error)
     return result.exit_code
+
+
+def _refuse_together(history: bool, running: Mapping[str, object], looking: Mapping[str, object]) -> None:
+    """Options that would not act are errors.
+
+    Raises
+    ------
+    UsageError
+        When some are given.
+    """
+    given = [option for option, value in (running if history else looking).items() if value]
+    if given and history:
+        raise UsageError(f"{given[0]} says nothing with --history, which runs no check", help="leave one of them out")
+    if given:
+        raise UsageError(f"{given[0]} says nothing without --history", help="add --history, or leave it out")
+
+
+def _print_history(
+    context: Context,
+    project: Path | None,
+    vars: tuple[str, ...],
+    state: Path | None,
+    chosen: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]],
+    allow_empty: bool,
+    limit: int | None,
+    shape: str | None,
+) -> int:
+    from flowforge.api.check_history import check_histories
+    from flowforge.cli.check_history import print_histories
+
+    with context.project(project, vars, state) as loaded:
+        context.connect(loaded)
+        if not loaded.manifest.checks:
+            context.output.say("No checks are declared.")
+            return 0
+        select, exclude, checks = chosen
+        try:
+            selected = loaded.select_checks(select, exclude, checks=checks)
+        except NothingSelectedError as error:
+            if not allow_empty:
+                raise
+            context.output.say(error.message)
+            return 0
+        found = check_histories(loaded, selected, limit=limit or 10)
+        print_histories(found, loaded.profile.name, loaded.engine.name, shape or "text", context.output)
+    return 0
 
 
 def _empty(junit: Path | None) -> int:

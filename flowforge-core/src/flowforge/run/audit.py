@@ -155,6 +155,7 @@ class Auditor:
                     message=f"{subject(check)}: {rows} put into quarantine" if bad else None,
                     tags=check.tags,
                     location=check.location,
+                    at=dt.datetime.now(dt.UTC),
                 )
             )
         self._keep(results)
@@ -255,6 +256,9 @@ class Auditor:
             tags=check.tags,
             location=check.location,
             problem=self._clean(outcome.problem),
+            at=dt.datetime.now(dt.UTC),
+            rows=outcome.rows,
+            measure=outcome.measure,
         )
 
     def _clean(self, problem: FlowForgeError | None) -> FlowForgeError | None:

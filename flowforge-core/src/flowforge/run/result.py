@@ -81,6 +81,8 @@ class CheckResult:
     *stored* the table that holds its failing rows.
 
     *problem* is why it could not run, with the place in the project's files that is to blame, where that is known.
+    *at* is when it ended, in UTC; *rows* counts those of the relation and *measure* is the number that it judged, where
+    there are such.
     """
 
     check: str
@@ -98,6 +100,9 @@ class CheckResult:
     location: Location | None = None
     stored: str | None = None
     problem: FlowForgeError | None = attrs.field(default=None, eq=False)
+    at: dt.datetime | None = None
+    rows: int | None = None
+    measure: float | None = None
 
 
 @attrs.frozen

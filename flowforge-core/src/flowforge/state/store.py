@@ -16,6 +16,8 @@ from typing import Any
 from flowforge.crash import crash_point
 from flowforge.errors import Note
 from flowforge.events import Status
+from flowforge.state.assets import AssetNotes, ended
+from flowforge.state.check_results import CheckHistory
 from flowforge.state.process import birth_of, is_gone
 from flowforge.state.records import BuildRecord, NodeRecord, RunRecord
 from flowforge.state.store_connection import Statement, StoreConnection
@@ -63,6 +65,10 @@ class StateStore:
 
     def __init__(self, opened: Opened, warn: Callable[[Note], None], *, write: bool = True) -> None:
         self._file = StoreConnection(opened, warn, write=write)
+        self.checks = CheckHistory(self._file)
+        """What checks have found."""
+        self.assets = AssetNotes(self._file)
+        """When nodes were last built, and how old sources were."""
         self._positions = itertools.count()
 
     @classmethod
@@ -122,7 +128,7 @@ class StateStore:
             _json([[moment.isoformat() for moment in window] for window in record.windows]) if record.windows else None,
             run_id,
         )
-        statements: list[Statement] = [(_NODE, values)]
+        statements: list[Statement] = [(_NODE, values), ended(run_id, record, node)]
         if record.status is Status.SUCCESS:
             statements.append((_TIMING, (node, float(record.duration), run_id)))
         self._file.write_soon(*statements)

@@ -43,6 +43,7 @@ class StoreConnection:
         self._lock = threading.Lock()  # of the connection
         self._queue_lock = threading.Lock()  # of what waits to be written; never held while the disk is waited for
         self._waiting: list[Statement] = []
+        self._whole = opened.note is None
         self._not_before = 0.0
         self._writer: threading.Thread | None = None
         self._wake = threading.Event()
@@ -52,6 +53,11 @@ class StoreConnection:
     def lasting(self) -> bool:
         """Whether there is a file."""
         return self._path is not None
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that was written before can be read, as far as anybody has looked."""
+        return self._whole
 
     def write(self, *statements: Statement) -> None:
         """Commit *statements* and all that wait, however short ago an attempt has failed."""
@@ -75,6 +81,7 @@ class StoreConnection:
                 try:
                     found = self._connection.execute(sql, values).fetchall()
                 except (sqlite3.Error, UnicodeDecodeError) as error:
+                    self._whole = False
                     note, _ = self._failed(self._connection, error)
         self._tell(note)
         return found
@@ -137,6 +144,7 @@ class StoreConnection:
     def _failed(self, connection: sqlite3.Connection, error: Exception) -> tuple[Note | None, bool]:
         """Go on after *error*, and say whether the same may succeed later; the lock of the connection is held."""
         if damaged(error) and self._path is not None:
+            self._whole = False
             connection.close()
             opened = begin_anew(self._path) if self._may_write else in_memory(None)
             self._connection, self._path = opened.connection, opened.path

@@ -41,6 +41,32 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE unit_passes (
             env TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (env, name)) WITHOUT ROWID""",
     ),
+    (
+        # What checks found, apart from the runs, which are forgotten sooner. A series is one check that measures one
+        # thing; n counts its results. Times are seconds since 1970, which take little room.
+        """CREATE TABLE check_runs (
+            id INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, command TEXT NOT NULL, at REAL NOT NULL)""",
+        """CREATE TABLE check_series (
+            id INTEGER PRIMARY KEY, env TEXT NOT NULL, engine TEXT NOT NULL, name TEXT NOT NULL,
+            measured TEXT NOT NULL, n INTEGER NOT NULL, last_at REAL NOT NULL, UNIQUE (env, engine, name, measured))""",
+        "CREATE INDEX series_by_measure ON check_series (env, engine, measured)",
+        """CREATE TABLE check_results (
+            series INTEGER NOT NULL REFERENCES check_series ON DELETE CASCADE, n INTEGER NOT NULL, run INTEGER NOT NULL,
+            at REAL NOT NULL, status TEXT NOT NULL, severity TEXT NOT NULL, failures INTEGER, rows INTEGER,
+            measure REAL, counts INTEGER NOT NULL, duration REAL NOT NULL, message TEXT,
+            PRIMARY KEY (series, n)) WITHOUT ROWID""",
+        # How nodes stand, likewise: when each was last built, and how the last attempt ended.
+        """CREATE TABLE assets (
+            env TEXT NOT NULL, engine TEXT NOT NULL, node TEXT NOT NULL, built_at TEXT, built_run TEXT, rows INTEGER,
+            ended_at TEXT NOT NULL, ended_run TEXT NOT NULL, status TEXT NOT NULL, message TEXT, code TEXT,
+            PRIMARY KEY (env, engine, node)) WITHOUT ROWID""",
+        """INSERT OR REPLACE INTO assets
+            SELECT env, engine, node, nodes.started_at, run_id, rows, nodes.started_at, run_id, status, message, code
+            FROM nodes JOIN runs ON id = run WHERE status = 'success' ORDER BY id""",
+        """CREATE TABLE source_ages (
+            env TEXT NOT NULL, engine TEXT NOT NULL, source TEXT NOT NULL, at TEXT NOT NULL, status TEXT NOT NULL,
+            newest TEXT, age REAL, message TEXT, PRIMARY KEY (env, engine, source)) WITHOUT ROWID""",
+    ),
 )
 """Step *n* leads from version *n* to *n + 1*. A released step is never changed."""
 
@@ -54,6 +80,11 @@ _EXPECTED = {
     "timings": "env, node, d1, d2, d3, d4, d5",
     "unit_passes": "env, name, digest",
     "builds": "env, node, definition, sql, config, inputs, files",
+    "check_runs": "id, run_id, command, at",
+    "check_series": "id, env, engine, name, measured, n, last_at",
+    "check_results": "series, n, run, at, status, severity, failures, rows, measure, counts, duration, message",
+    "assets": "env, engine, node, built_at, built_run, rows, ended_at, ended_run, status, message, code",
+    "source_ages": "env, engine, source, at, status, newest, age, message",
 }
 
 
