@@ -14,11 +14,10 @@ import attrs
 
 from flowforge.contract import Dialect, Session
 from flowforge.crash import crash_point
-from flowforge.errors import StateError
 from flowforge.state.fingerprint import digest
-from flowforge.state.making import make_once
+from flowforge.state.making import make_once, see_that_ours
 from flowforge.state.meta import moment
-from flowforge.values import Namespace, Relation, RelationKind
+from flowforge.values import Namespace, Relation
 
 LOG_TABLE = "_ff_quarantine_log"
 LOG_VERSION = 1
@@ -87,27 +86,10 @@ def ensure_log(session: Session, dialect: Dialect, namespace: Namespace) -> Rela
         When a newer FlowForge has written the table (``FF2301``), or when it is somebody else's (``FF2302``).
     """
     table = log_table(namespace)
-    kind = session.kind_of(table)
-    if kind is None:
+    if session.kind_of(table) is None:
         make_once(session, dialect, table, _columns(dialect))
         crash_point("decisions.created")
-        kind = session.kind_of(table)
-    schema = session.schema_of(table) if kind is RelationKind.TABLE else None
-    found = {name.casefold() for name in schema.names} if schema is not None else set()
-    if not set(_NAMES) <= found:
-        raise StateError(
-            f"{table} is not FlowForge's, but has the name that FlowForge needs",
-            code="FF2302",
-            help="rename or drop it, or give the profile a schema of its own",
-        )
-    column = dialect.quote("version")
-    (newest,) = session.query(f"SELECT MAX({column}) AS {column} FROM {dialect.render(table)}").read_all().columns
-    version = newest.to_pylist()[0]
-    if version is not None and int(version) > LOG_VERSION:
-        raise StateError(
-            f"{table} was written by a newer FlowForge (version {version}, this one knows {LOG_VERSION})",
-            help="upgrade flowforge-core here, or use another schema",
-        )
+    see_that_ours(session, dialect, table, _NAMES, LOG_VERSION)
     return table
 
 

@@ -16,11 +16,10 @@ import attrs
 
 from flowforge.contract import Dialect, Session
 from flowforge.crash import crash_point
-from flowforge.errors import StateError
 from flowforge.project.windows import Window
-from flowforge.state.making import make_once
+from flowforge.state.making import make_once, see_that_ours
 from flowforge.state.meta import moment
-from flowforge.values import Namespace, Relation, RelationKind
+from flowforge.values import Namespace, Relation
 
 WINDOWS_TABLE = "_ff_windows"
 WINDOWS_VERSION = 1
@@ -98,27 +97,10 @@ def ensure_windows(session: Session, dialect: Dialect, namespace: Namespace) -> 
         When a newer FlowForge has written the table (``FF2301``), or when it is somebody else's (``FF2302``).
     """
     table = windows_table(namespace)
-    kind = session.kind_of(table)
-    if kind is None:
+    if session.kind_of(table) is None:
         make_once(session, dialect, table, _columns(dialect))
         crash_point("windows.created")
-        kind = session.kind_of(table)
-    schema = session.schema_of(table) if kind is RelationKind.TABLE else None
-    found = {name.casefold() for name in schema.names} if schema is not None else set()
-    if not set(_NAMES) <= found:
-        raise StateError(
-            f"{table} is not FlowForge's, but has the name that FlowForge needs",
-            code="FF2302",
-            help="rename or drop it, or give the profile a schema of its own",
-        )
-    column = dialect.quote("version")
-    (newest,) = session.query(f"SELECT MAX({column}) AS {column} FROM {dialect.render(table)}").read_all().columns
-    version = newest.to_pylist()[0]
-    if version is not None and int(version) > WINDOWS_VERSION:
-        raise StateError(
-            f"{table} was written by a newer FlowForge (version {version}, this one knows {WINDOWS_VERSION})",
-            help="upgrade flowforge-core here, or use another schema",
-        )
+    see_that_ours(session, dialect, table, _NAMES, WINDOWS_VERSION)
     return table
 
 
