@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
+from flowforge.api.quarantine import Choice, release
 from flowforge.contract import CheckContext, CheckSpec
 from flowforge.errors import ProjectErrors
 from flowforge.events import Status
@@ -46,6 +47,40 @@ def plugins() -> PluginSet:
     return PluginSet(
         base.infos, Offers(engines=base.engines, checks=checks, seed_formats=base.seed_formats, macros=base.macros)
     )
+
+
+OFTEN = CheckSpec(
+    name="often",
+    summary="No value is there more often than a number of times.",
+    params=MultipleOf,
+    query=lambda ctx: (
+        f"SELECT {ctx.column(ctx.params.column)} FROM {ctx.relation} AS t GROUP BY 1 "
+        f"HAVING COUNT(*) > {ctx.literal(ctx.params.factor)}"
+    ),
+    key=lambda params: (params.column,),
+)
+
+
+def test_a_query_with_a_key_puts_rows_aside(make: Callable[..., Any], rows: Callable[..., Any]) -> None:
+    base = load_plugins({})
+    checks = {**base.checks, OFTEN.name: OFTEN}
+    plugins = PluginSet(
+        base.infos, Offers(engines=base.engines, checks=checks, seed_formats=base.seed_formats, macros=base.macros)
+    )
+    files = {
+        "seeds/raw.csv": "id,v\n1,a\n2,a\n3,\n4,\n5,b\n",
+        "models/m.ff.sql": "select * from {{ ref('raw') }}",
+        "models/m.yml": "version: 1\nmodels:\n  - name: m\n    columns:\n"
+        "      - {name: v, checks: [{often: {factor: 1, on_fail: quarantine}}]}\n",
+    }
+    project = make(files, plugins=plugins)
+    result = project.build()
+    assert (result.exit_code, result.quarantined) == (0, 4), result.errors
+    assert rows(project, "m") == [(5, "b")]
+    release(project, "m", Choice(everything=True))
+    assert project.build().exit_code == 0
+    assert len(rows(project, "m")) == 5
+    assert project.test().ok
 
 
 FILES = {

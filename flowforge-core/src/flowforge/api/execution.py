@@ -48,6 +48,7 @@ from flowforge.run.reasons import reason
 from flowforge.run.recorder import Recorder
 from flowforge.run.remembering import remember_checks
 from flowforge.run.result import NodeResult, RunResult
+from flowforge.run.row_conditions import RowConditions
 from flowforge.run.runner import RunOptions, effective_jobs, new_run_id, run_plan
 from flowforge.run.scheduler import FailPolicy, Stop, expected_cost, schedule
 from flowforge.run.sessions import Sessions
@@ -81,8 +82,8 @@ def _auditor(
     executor = project.executor
     own = OwnCheckRunner(project.root, modules, executor.error)
     tables = CheckTables(project.manifest, compiler, executor.dialect, executor.namespace)
-    specs, redact = project.plugins.checks, project.redactor.redact
-    return Auditor(checks, homes, specs, tables, executor.error, bus, run_id, redact, own, Storing(failures))
+    conditions = RowConditions(project.plugins.checks, tables, own)
+    return Auditor(checks, homes, conditions, executor.error, bus, run_id, project.redactor.redact, Storing(failures))
 
 
 def run_nodes(
@@ -150,8 +151,7 @@ def run_nodes(
                 ledger = make_ledger(project, session, plan, options, registered, compiler)
             keeper = Keeper.of(
                 project.manifest.checks,
-                project.plugins.checks,
-                CheckTables(project.manifest, compiler, executor.dialect, executor.namespace),
+                auditor.conditions,
                 executor.error,
                 project.redactor.redact,
                 auditor.put_aside if command == "build" else lambda checks, counts: None,
@@ -361,7 +361,7 @@ def _bench(
 
 def _table_of(check: CheckDecl, tables: CheckTables) -> str:
     """What checks are put together by; one that has no table, or none that can be found, stands alone."""
-    if check.is_singular:
+    if check.is_singular and check.node is None:
         return check.id
     try:
         return tables.main(check)

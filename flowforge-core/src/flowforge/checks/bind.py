@@ -117,15 +117,8 @@ def bind(
 
     params = structure_plain(data, spec.params, problems=problems, locate=locate, error=CheckConfigError)
     limits = _limits(raw, spec, mine, problems)
-    if raw.on_fail == "quarantine" and spec.row_condition is None:
-        problems.add(
-            CheckConfigError(
-                f"the check {raw.type!r} does not say of single rows that they fail, so none can be put aside",
-                code="FF3020",
-                location=raw.locate_common("on_fail"),
-                help="`on_fail: stop` keeps the old rows, `on_fail: warn` publishes the new ones and reports it",
-            )
-        )
+    if raw.on_fail == "quarantine" and not spec.judges_rows:
+        problems.add(_judges_no_rows(raw, mine))
     reads = _reads(raw, spec, params, resolve, problems)
     problems.raise_if_any()
     table = raw.table or reads[0].name
@@ -146,8 +139,39 @@ def bind(
         reads=reads,
         own=mine,
         on_fail=raw.on_fail or {"error": "stop"}.get(raw.severity, "warn"),
-        judges_rows=spec.row_condition is not None,
+        judges_rows=spec.judges_rows,
         is_silent=raw.is_silent and not raw.prefix,  # contracts always stop
+    )
+
+
+def _judges_no_rows(raw: RawCheck, mine: OwnCheck | None) -> CheckConfigError:
+    """Why rows that fail cannot be put aside, and what would help."""
+    where = raw.locate_common("on_fail")
+    if mine is None:
+        return CheckConfigError(
+            f"the check {raw.type!r} does not say of single rows that they fail, so none can be put aside",
+            code="FF3020",
+            location=where,
+            help="`on_fail: stop` keeps the old rows, `on_fail: warn` publishes the new ones and reports it",
+        )
+    if isinstance(mine.body, CheckFunction):
+        why = "its function says whether all is well, and not which rows fail"
+        help_ = "say @dq_test(..., key='*') and return a statement that selects whole rows of the table, or key='id'"
+    elif mine.returns == "count":
+        why = "its query gives a number, and no rows"
+        help_ = "select the failing rows: select * from {{ table }} where ..."
+    else:
+        why = "nobody can tell from its query which rows of the table fail"
+        help_ = (
+            "give whole rows, select * from {{ table }} where ...; or name the columns that tell them, key='id'; "
+            "or write only the condition, returns='condition'"
+        )
+    return CheckConfigError(
+        f"the check {raw.type!r} cannot put rows aside: {why}",
+        code="FF3068",
+        location=where,
+        help=help_,
+        notes=[f"the check is declared at {mine.location}"],
     )
 
 
@@ -204,11 +228,11 @@ def _limits(raw: RawCheck, spec: CheckSpec, mine: OwnCheck | None, problems: Pro
             if spec.measure is not None or spec.inspect is not None:
                 judged = "judges one number" if spec.measure is not None else "looks at columns"
                 raise ValueError(f"says nothing here: this check {judged} and counts no rows")
-            if mine is not None and isinstance(mine.body, CheckFunction):
+            if mine is not None and isinstance(mine.body, CheckFunction) and not mine.key:
                 raise ValueError(
                     "says nothing here: a check in Python says itself whether it fails, and counts no rows"
                 )
-            if limit.percent and spec.query is not None:
+            if limit.percent and spec.query is not None and not spec.judges_rows:
                 raise ValueError("cannot be a percentage here: the rows of a comparison have no whole")
             if key == "warn_if" and raw.on_fail == "quarantine":
                 raise ValueError("says nothing with `on_fail: quarantine`, which always reports the rows")

@@ -73,6 +73,9 @@ class CheckOutcome:
         A few failing rows, for checks that are queries.
     measure:
         The number that was measured, where one was.
+    failing:
+        A statement that gives the failing rows, as the engine gets it; ``None``: this check knows of none. It may hold
+        secrets.
     """
 
     check: CheckDecl
@@ -86,6 +89,7 @@ class CheckOutcome:
     samples: tuple[Mapping[str, Any], ...] = ()
     problem: FlowForgeError | None = None
     measure: float | None = None
+    failing: str | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen
@@ -161,8 +165,8 @@ def run_checks(
         if bound.spec.inspect is not None:
             continue
         try:
-            if bound.ask is None:
-                written[index] = check_sql(dialect, relation_sql, bound, tables)
+            if bound.ask is None or bound.spared is not None:
+                written[index] = check_sql(dialect, relation_sql, bound, tables, session)
         except FlowForgeError as problem:
             said[index] = CheckOutcome(bound.check, "error", problem.message, problem=problem)
         except Exception as exc:  # noqa: BLE001 - a plugin's function may raise anything
@@ -180,8 +184,8 @@ def run_checks(
             outcomes.append(_unasked(bound))
         elif bound.spec.inspect is not None:
             outcomes.append(_inspected(bound, columns, asker))
-        elif bound.ask is not None:
-            outcomes.append(_called(bound, bound.ask, session))
+        elif index not in written and bound.ask is not None:
+            outcomes.append(_called(bound, bound.ask, session, asker))
             if outcomes[-1].status == "error":
                 asker.look()
         else:
@@ -193,7 +197,7 @@ def _unasked(bound: BoundCheck) -> CheckOutcome:
     return CheckOutcome(bound.check, "skip", "was not asked, because a check that broke ended the transaction")
 
 
-def _called(bound: BoundCheck, ask: Callable[[Session], Verdict], session: Session) -> CheckOutcome:
+def _called(bound: BoundCheck, ask: Callable[[Session], Verdict], session: Session, asker: _Asker) -> CheckOutcome:
     """Let a check in Python say how it ended."""
     began = time.perf_counter()
     try:
@@ -207,10 +211,24 @@ def _called(bound: BoundCheck, ask: Callable[[Session], Verdict], session: Sessi
     if verdict.ok:
         return done
     said = verdict.message or "fails, and does not say why"
+    message = f"{subject(bound.check)}: {said}" if verdict.message else f"{subject(bound.check)} {said}"
+    if bound.spec.key is None or verdict.sql is None:
+        return attrs.evolve(done, status=_severity(bound.check, None, None), message=message)
+    answer = asker.count(verdict.sql, in_percent=bound.in_percent)
+    if answer.error is not None or answer.value is None:
+        text = f"the statement that it returned cannot be asked: {answer.error.message if answer.error else 'nothing'}"
+        return attrs.evolve(done, status="error", message=text, error=answer.error)
+    failures = _count(answer.value)
+    if not failures:
+        return attrs.evolve(done, status="error", message=f"it says {said!r}, but its statement gives no failing row")
     return attrs.evolve(
         done,
-        status=_severity(bound.check, None, None),
-        message=f"{subject(bound.check)}: {said}" if verdict.message else f"{subject(bound.check)} {said}",
+        status=_severity(bound.check, failures, answer.rows),
+        failures=failures,
+        rows=answer.rows,
+        samples=answer.samples,
+        failing=verdict.sql,
+        message=message,
     )
 
 
@@ -236,8 +254,14 @@ class _Asker:
         hopeless = next((answer for answer in answers.values() if _is_hopeless(answer)), None)
         for index, sql in questions.items():
             if sql.query is not None:
-                ask = self._ask_row if sql.judged or sql.counted else self._ask_query
-                answers[index] = hopeless or (_Answer(unasked=True) if self.spoilt else ask(sql.query))
+                one = sql.judged or sql.counted
+                answers[index] = hopeless or (
+                    _Answer(unasked=True)
+                    if self.spoilt
+                    else self._ask_row(sql.query)
+                    if one
+                    else self.count(sql.query, in_percent=sql.in_percent)
+                )
                 hopeless = hopeless or (answers[index] if _is_hopeless(answers[index]) else None)
         return answers
 
@@ -272,7 +296,8 @@ class _Asker:
                 alone[index] = _Answer(row.values[plan.positions[0]], rows, duration=row.duration)
         return alone
 
-    def _ask_query(self, query: str) -> _Answer:
+    def count(self, query: str, *, in_percent: bool = False) -> _Answer:
+        """How many rows *query* gives, with some of them; and how many the relation has, for limits that are shares."""
         row = self._ask(count_query(query))
         if row.error is not None:
             return self._failed(row, len(COUNT_HEAD))
@@ -281,7 +306,13 @@ class _Asker:
         sample = self._ask(sample_query(query), samples=True)
         if sample.error is not None:
             return self._failed(sample, len(SAMPLE_HEAD))
-        return _Answer(row.values[0], duration=row.duration + sample.duration, samples=sample.samples)
+        rows = None
+        if in_percent:
+            whole = self._ask(plan_scan(self._dialect, self._relation_sql, []).sql)
+            if whole.error is not None:
+                return self._failed(whole)
+            rows = _count(whole.values[0])
+        return _Answer(row.values[0], rows, duration=row.duration + sample.duration, samples=sample.samples)
 
     def _ask_row(self, query: str) -> _Answer:
         row = self._ask(query, samples=True)
@@ -386,7 +417,13 @@ def _plain(value: pa.Scalar) -> Any:
 def _outcome(bound: BoundCheck, sql: CheckSql, answer: _Answer, now: datetime) -> CheckOutcome:
     check, spec = bound.check, bound.spec
     done = CheckOutcome(
-        check, "pass", sql=sql.failing, duration=answer.duration, rows=answer.rows, samples=answer.samples
+        check,
+        "pass",
+        sql=sql.failing,
+        duration=answer.duration,
+        rows=answer.rows,
+        samples=answer.samples,
+        failing=sql.rows,
     )
     if answer.unasked:
         return _unasked(bound)

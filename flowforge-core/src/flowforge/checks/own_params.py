@@ -102,7 +102,14 @@ def _elsewhere(_ctx: CheckContext) -> str:
 
 
 def own_spec(
-    name: str, summary: str, params: type, reads: Sequence[str] = (), message: str = "has {count} failing row{s}"
+    name: str,
+    summary: str,
+    params: type,
+    reads: Sequence[str] = (),
+    message: str = "has {count} failing row{s}",
+    *,
+    key: Sequence[str] = (),
+    is_condition: bool = False,
 ) -> CheckSpec:
     """The declaration of a check of the project. Its SQL is not known before a run."""
 
@@ -113,9 +120,11 @@ def own_spec(
         name=name,
         summary=summary,
         params=params,
-        query=_elsewhere,
+        violation=_elsewhere if is_condition else None,
+        query=None if is_condition else _elsewhere,
         message=said,
         reads=(lambda _params: tuple(reads)) if reads else None,
+        key=(lambda _params: tuple(key)) if key else None,
     )
 
 
@@ -124,6 +133,6 @@ class NoParams:
     """A singular test has none."""
 
 
-def singular_spec(summary: str) -> CheckSpec:
+def singular_spec(summary: str, key: Sequence[str] = ()) -> CheckSpec:
     """What all singular tests have in common."""
-    return own_spec(SINGULAR, summary, NoParams, message="gives {count} failing row{s}")
+    return own_spec(SINGULAR, summary, NoParams, message="gives {count} failing row{s}", key=key)

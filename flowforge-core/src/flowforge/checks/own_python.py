@@ -22,12 +22,13 @@ from flowforge.checks.own_params import (
     params_class,
     where_parameter,
 )
+from flowforge.contract import WHOLE_ROWS
 from flowforge.errors import CheckConfigError, ModuleLoadError, Problems
 from flowforge.project.own_checks import CheckFunction, OwnCheck
 from flowforge.values import Location
 
 _CODE = "FF3040"
-_KEYWORDS = ("name", "overwrite", "params_model")
+_KEYWORDS = ("name", "overwrite", "params_model", "key")
 _PARAMETERS = ("executor", "table", "column", "params")
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -105,6 +106,7 @@ def _read(function: _Function, decorator: ast.expr, tree: ast.Module, path: str,
     given = _arguments(decorator, path, problems)
     name = _literal(given, "name", str, function.name, path, problems)
     overwrite = _literal(given, "overwrite", bool, False, path, problems)
+    key = _key(given.get("key"), path, problems)
     if not name or not name.strip():
         problems.add(_flaw("the name of a check cannot be empty", _place(given["name"], path), None))
     arguments = function.args
@@ -130,12 +132,14 @@ def _read(function: _Function, decorator: ast.expr, tree: ast.Module, path: str,
         name,
         (ast.get_docstring(function) or f"A check of the project, in {path}.").strip().splitlines()[0],
         FreeParams if free else params_class(name, declared),
+        key=key,
     )
     return OwnCheck(
         name=name,
         location=here,
         body=CheckFunction(function.name, ast.unparse(model) if model is not None else None),
         spec=spec,
+        key=key,
         overwrite=overwrite,
     )
 
@@ -173,6 +177,28 @@ def _literal(given: Mapping[str, ast.expr], key: str, type_: type, default: Any,
         _flaw(f"{key!r} has to be {kind}, written out", _place(node, path), "it is read without running the file")
     )
     return default
+
+
+def _key(node: ast.expr | None, path: str, problems: Problems) -> tuple[str, ...]:
+    """The columns by which the rows of the returned statement are found in the table; none: it may give anything."""
+    if node is None:
+        return ()
+    try:
+        said = ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, RecursionError):
+        said = None
+    names = (said,) if isinstance(said, str) else tuple(said) if isinstance(said, (list, tuple)) else ()
+    sound = names and all(isinstance(name, str) and name for name in names) and len(set(names)) == len(names)
+    if not sound or ("*" in names and names != WHOLE_ROWS):
+        problems.add(
+            _flaw(
+                "'key' has to be the name of a column, a list of names, or '*', written out",
+                _place(node, path),
+                "'*' says that the returned statement gives whole rows of the table",
+            )
+        )
+        return ()
+    return names
 
 
 # -- which parameters there are -------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import attrs
 
+from flowforge.checks.own_forms import as_query, rows_of
 from flowforge.checks.own_params import (
     COLUMN,
     WHERE,
@@ -19,9 +20,10 @@ from flowforge.checks.own_params import (
     singular_spec,
     where_parameter,
 )
-from flowforge.config.check_entries import as_tuple
+from flowforge.config.check_entries import MEANT, as_tuple
 from flowforge.config.names import is_name
 from flowforge.config.structure import nearest, structure_plain
+from flowforge.contract import WHOLE_ROWS
 from flowforge.errors import CheckConfigError, FlowForgeError, Problems, ProjectError
 from flowforge.project.asked import Answers
 from flowforge.project.lexer import Kind, lex
@@ -44,7 +46,8 @@ class _Typed:
 
     type: str = attrs.field(validator=is_name)
     params: Any = ()
-    returns: Literal["rows", "count"] | None = None
+    returns: Literal["rows", "count", "condition"] | None = None
+    key: tuple[str, ...] = attrs.field(default=(), converter=as_tuple, metadata={"accepts": str | tuple[str, ...]})
     description: str | None = None
     overwrite: bool = False
     deps: tuple[str, ...] = ()
@@ -61,8 +64,7 @@ class _Single:
 
     later_keys: ClassVar[Mapping[str, str]] = {
         "fail_calc": "let the query give the count, and say returns='count'",
-        "on_fail": "a test of its own has no rows to put aside; say severity='error' or severity='warn'",
-        "store_failures": "the SQL that `flowforge test -v` shows gives the failing rows",
+        "store_failures": "`flowforge test --store-failures` stores the rows that its query gives",
         "limit": "five failing rows are shown, whatever their number",
         "params": "a check with parameters has a type: add type='...'",
         "where": "write the condition into the query",
@@ -75,6 +77,9 @@ class _Single:
     warn_if: str | None = attrs.field(default=None, validator=_limit)
     error_if: str | None = attrs.field(default=None, validator=_limit)
     returns: Literal["rows", "count"] | None = None
+    on_fail: Literal["stop", "warn", "quarantine"] | None = None
+    key: tuple[str, ...] = attrs.field(default=(), converter=as_tuple, metadata={"accepts": str | tuple[str, ...]})
+    rows_of: str | None = attrs.field(default=None, validator=is_name)
     enabled: bool = True
     deps: tuple[str, ...] = ()
 
@@ -85,8 +90,10 @@ def read_sql_check(
     """The check in one file; ``None`` when it is disabled, or beyond understanding. Flaws go to *problems*."""
     before = len(problems)
     scan = scan_sql(text, path, "check")
+    is_condition = (scan.config or {}).get("returns") == "condition"
     for problem in scan.problems:
-        problems.add(problem)
+        if not (is_condition and problem.code == "FF1124"):  # such as: start > end
+            problems.add(problem)
     if scan.create is not None:
         problems.add(_flaw("a check is one query, and creates nothing", Location(path, 1, 1), "leave only the SELECT"))
     header = _answered(scan, path, answers, problems)
@@ -121,7 +128,11 @@ def _typed(
     macros = library.used_by(scan.names)
     refs = (*scan.refs, *(ref for macro in macros for ref in macro.refs))
     sources = (*scan.sources, *(call for macro in macros for call in macro.sources))
-    uses_table = not scan.names.isdisjoint(TABLE_WORDS)
+    is_condition = typed.returns == "condition"
+    if is_condition and WHERE not in {one.name for one in declared}:
+        declared.append(where_parameter())
+    uses_table = is_condition or not scan.names.isdisjoint(TABLE_WORDS)
+    key = _key(typed.key, typed.returns, "table", scan, place, problems)
     if not uses_table and not refs and not sources:
         problems.add(
             _flaw(
@@ -139,11 +150,19 @@ def _typed(
     return OwnCheck(
         name=typed.type,
         location=place(["type"]),
-        body=SqlBody(scan.template, scan.simple),
-        spec=own_spec(typed.type, typed.description or f"A check of the project, in {path}.", params, tuple(written)),
+        body=SqlBody(as_query(scan.template) if is_condition else scan.template, scan.simple),
+        spec=own_spec(
+            typed.type,
+            typed.description or f"A check of the project, in {path}.",
+            params,
+            tuple(written),
+            key=key,
+            is_condition=is_condition,
+        ),
         refs=refs,
         sources=sources,
         returns=typed.returns,
+        key=key,
         overwrite=typed.overwrite,
         uses_table=uses_table,
     )
@@ -180,16 +199,103 @@ def _singular(
             reason = "says nothing alone: any failure is an error; add error_if, or severity='warn'"
         if reason is not None:
             problems.add(_flaw(f"{key!r} {reason}", place([key]), "write a number of failures such as '> 10'"))
+    model = single.rows_of or _only_model(scan, macros)
+    key_ = _key(single.key, single.returns, model, scan, place, problems)
+    if single.on_fail is not None and "severity" in header and MEANT[single.on_fail] != single.severity:
+        problems.add(
+            _flaw(
+                f"on_fail={single.on_fail!r} and severity={single.severity!r} say two things", place(["on_fail"]), _ONE
+            )
+        )
+    if single.on_fail == "quarantine":
+        _refuse_unknown_rows(single, key_, model, place, problems)
+    for word, said in (("rows_of", single.rows_of), ("key", single.key)):
+        if said and single.on_fail != "quarantine":
+            problems.add(
+                _flaw(f"{word!r} says nothing without on_fail='quarantine'", place([word]), "leave it out, or add that")
+            )
+    if len(problems) > before:
+        return None
+    severity = MEANT[single.on_fail] if single.on_fail is not None else single.severity
     return OwnCheck(
         name=name,
         location=place(["name"]) if single.name else Location(path, 1, 1),
         body=SqlBody(scan.template, scan.simple),
-        spec=singular_spec(single.description or f"A test of the project, in {path}."),
+        spec=singular_spec(single.description or f"A test of the project, in {path}.", key_),
         refs=(*scan.refs, *(ref for macro in macros for ref in macro.refs)),
         sources=(*scan.sources, *(call for macro in macros for call in macro.sources)),
         returns=single.returns,
-        tuning=Tuning(single.severity, single.tags, single.description, **limits),
+        key=key_,
+        tuning=Tuning(
+            severity,
+            single.tags,
+            single.description,
+            **limits,
+            on_fail=single.on_fail,
+            rows_of=model if single.on_fail == "quarantine" else None,
+        ),
     )
+
+
+def _only_model(scan: Scan, macros: Sequence[Any]) -> str | None:
+    """The one model that a template reads; ``None``: it reads several, or sources, which nobody can part."""
+    names = {ref.name.removesuffix(".ff") for ref in (*scan.refs, *(ref for macro in macros for ref in macro.refs))}
+    return names.pop() if len(names) == 1 else rows_of(scan.template)
+
+
+def _key(
+    written: tuple[str, ...], returns: str | None, of: str | None, scan: Scan, place: Any, problems: Problems
+) -> tuple[str, ...]:
+    """The columns by which the rows of a query's answer are found in the table called *of*; none: nobody knows them."""
+    if written:
+        said = f"returns={returns!r}" if returns in ("count", "condition") else None
+        if said is not None:
+            problems.add(_flaw(f"'key' says nothing with {said}", place(["key"]), "a key belongs to a query of rows"))
+        if len(set(written)) != len(written) or ("*" in written and written != WHOLE_ROWS) or "" in written:
+            problems.add(
+                _flaw(
+                    f"{list(written)!r} is no key",
+                    place(["key"]),
+                    "name columns of the table, each once, or write key='*' for whole rows",
+                )
+            )
+        return written
+    if returns in ("count", "condition"):
+        return ()
+    whose = rows_of(scan.template)
+    return WHOLE_ROWS if whose is not None and whose.removesuffix(".ff") == of else ()
+
+
+def _refuse_unknown_rows(
+    single: _Single, key: Sequence[str], model: str | None, place: Any, problems: Problems
+) -> None:
+    where = place(["on_fail"])
+    if single.returns == "count":
+        problems.add(_unknown("its query gives a number, and no rows", where))
+    elif model is None:
+        problems.add(_unknown("it does not read one model, so nobody can tell whose rows it gives", where, _WHOSE))
+    elif not key:
+        problems.add(_unknown(f"nobody can tell from its query which rows of {model!r} fail", where))
+    if single.severity == "error" and single.warn_if is not None:
+        problems.add(
+            _flaw(
+                "'warn_if' says nothing with on_fail='quarantine', which always reports the rows", where, "leave it out"
+            )
+        )
+
+
+def _unknown(why: str, where: Location, help: str | None = None) -> CheckConfigError:
+    return CheckConfigError(
+        f"the test cannot put rows aside: {why}",
+        code="FF3068",
+        location=where,
+        help=help
+        or "give whole rows, select * from {{ ref('model') }} where ..., or name the columns that tell them: key=",
+    )
+
+
+_ONE = "say one of them"
+_WHOSE = "name the model whose rows it gives: rows_of='model'"
 
 
 def _answered(scan: Scan, path: str, answers: Answers, problems: Problems) -> dict[str, Any]:

@@ -37,12 +37,15 @@ class OwnQuery:
         It gives one number, that of the failures; else its rows are the failures.
     locate:
         From an offset in *sql* to the place in the project's files that made this text.
+    is_condition:
+        It is no query, but the condition of a failing row.
     """
 
     sql: str
     shown: str
     counts: bool
     locate: Callable[[int], Location | None]
+    is_condition: bool = False
 
 
 @attrs.frozen
@@ -66,6 +69,8 @@ class BoundCheck:
         Runs the function, for one in Python.
     spared:
         A boolean row expression: rows that somebody has released from this check. ``None``: there are none.
+    condition:
+        Writes the condition of a failing row of the relation, for a check that says it otherwise. May ask the session.
     """
 
     check: CheckDecl
@@ -73,6 +78,12 @@ class BoundCheck:
     write: Callable[[], OwnQuery] | None = None
     ask: Callable[[Session], Verdict] | None = None
     spared: str | None = None
+    condition: Callable[[Session, str], str] | None = None
+
+    @property
+    def in_percent(self) -> bool:
+        """Whether the number of all rows has to be known."""
+        return any(limit is not None and limit.percent for limit in (self.check.error_if, self.check.warn_if))
 
 
 @attrs.frozen
@@ -95,6 +106,10 @@ class CheckSql:
         From an offset in *query* to a place in the project's files.
     failing:
         A statement that shows what the check complains about.
+    rows:
+        The same as the engine gets it, where it gives the failing rows.
+    in_percent:
+        The number of all rows of the relation is asked for too.
 
     Exactly one of *flag*, *aggregate* and *query* is given.
     """
@@ -106,6 +121,8 @@ class CheckSql:
     judged: bool = False
     counted: bool = False
     locate: Callable[[int], Location | None] | None = None
+    rows: str | None = None
+    in_percent: bool = False
 
 
 @attrs.frozen
@@ -136,8 +153,15 @@ def no_tables(check: CheckDecl, name: str) -> str:
     raise LookupError(f"{check.id} reads {name!r}, which is not at hand")
 
 
-def check_sql(dialect: Dialect, relation_sql: str, bound: BoundCheck, tables: Tables = no_tables) -> CheckSql:
+def check_sql(
+    dialect: Dialect, relation_sql: str, bound: BoundCheck, tables: Tables = no_tables, session: Session | None = None
+) -> CheckSql:
     """Let a check write its SQL.
+
+    Parameters
+    ----------
+    session:
+        Asked for what only the rows tell; needed for checks with a *condition* and released rows.
 
     Raises
     ------
@@ -145,23 +169,39 @@ def check_sql(dialect: Dialect, relation_sql: str, bound: BoundCheck, tables: Ta
         Whatever the check's own functions raise.
     """
     spec = bound.spec
+    ctx = CheckContext(dialect, relation_sql, bound.check.params, functools.partial(tables, bound.check))
+    if bound.spared is not None and bound.condition is not None and session is not None:
+        return _flagged(relation_sql, f"({bound.condition(session, relation_sql)}) AND NOT ({bound.spared})")
     if bound.write is not None:
         own = bound.write()
-        return CheckSql(own.shown, query=own.sql, counted=own.counts, locate=own.locate)
-    ctx = CheckContext(dialect, relation_sql, bound.check.params, functools.partial(tables, bound.check))
+        if own.is_condition:
+            flag, shown = (
+                (f"({one}) AND NOT ({bound.spared})" if bound.spared else one) for one in (own.sql, own.shown)
+            )
+            return attrs.evolve(_flagged(relation_sql, flag), failing=_failing(relation_sql, shown), locate=own.locate)
+        rows = None if own.counts else own.sql
+        return CheckSql(
+            own.shown, query=own.sql, counted=own.counts, locate=own.locate, rows=rows, in_percent=bound.in_percent
+        )
     if bound.spared is not None and spec.row_condition is not None:
-        flag = f"({spec.row_condition(ctx)}) AND NOT ({bound.spared})"
-        return CheckSql(_failing(relation_sql, flag), flag=flag)
+        return _flagged(relation_sql, f"({spec.row_condition(ctx)}) AND NOT ({bound.spared})")
     if spec.query is not None:
         query = spec.query(ctx)
-        return CheckSql(query, query=query, judged=spec.judge is not None)
+        judged = spec.judge is not None
+        return CheckSql(query, query=query, judged=judged, rows=None if judged else query, in_percent=bound.in_percent)
     if spec.measure is not None:
         aggregate = spec.measure(ctx)
         return CheckSql(f"SELECT {aggregate} AS measured FROM {relation_sql} AS {_SOURCE}", aggregate=aggregate)
     assert spec.violation is not None  # one of the three is always there
     violation = spec.violation(ctx)
-    failing = _failing(relation_sql, violation)
-    return CheckSql(failing, flag=spec.tally(ctx) if spec.tally is not None else violation)
+    return attrs.evolve(
+        _flagged(relation_sql, violation), flag=spec.tally(ctx) if spec.tally is not None else violation
+    )
+
+
+def _flagged(relation_sql: str, flag: str) -> CheckSql:
+    failing = _failing(relation_sql, flag)
+    return CheckSql(failing, flag=flag, rows=failing)
 
 
 def _failing(relation_sql: str, violation: str) -> str:

@@ -16,6 +16,7 @@ from flowforge.contract.capabilities import (
     unsupported,
 )
 from flowforge.contract.checks import (
+    WHOLE_ROWS,
     CheckContext,
     CheckSpec,
     Columns,
@@ -85,6 +86,7 @@ __all__ = [
     "Support",
     "SupportLevel",
     "TableOptions",
+    "WHOLE_ROWS",
     "is_our_index",
     "not_implemented",
     "partial",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Severity = Literal["error", "warn", "info"]
+WHOLE_ROWS = ("*",)
+"""As :attr:`CheckSpec.key`: the answer holds all columns of the relation."""
 
 
 def _no_table(name: str) -> str:
@@ -118,6 +120,10 @@ class CheckSpec:
         A boolean row expression that is true for every row that fails, for checks with a *query* that nevertheless
         judge single rows: by it, rows are put aside (``on_fail: quarantine``) and stored. It has to be true for the
         rows that *query* gives, and for no others.
+    key:
+        Called with the parameters, for checks with a *query* whose answer tells which rows of the relation fail: the
+        columns of the relation that the answer holds too, by which its rows are found, or :data:`WHOLE_ROWS`. It is
+        another way to say what *rejects* says, for queries that cannot be turned into a condition.
     separable:
         Whether the rows that *violation* names can be put aside and leave the others without fault. Say ``False``
         where the fault is in what is missing beside them.
@@ -138,6 +144,7 @@ class CheckSpec:
     reads: Callable[[Any], Sequence[str]] | None = None
     inspect: Callable[[Any, Columns], str | None] | None = None
     rejects: Callable[[CheckContext], str] | None = None
+    key: Callable[[Any], Sequence[str]] | None = None
     separable: bool = True
     api: int = API_VERSION
 
@@ -153,8 +160,17 @@ class CheckSpec:
             raise ValueError(f"check {self.name!r}: tally belongs to violation")
         if self.rejects is not None and (self.query is None or self.judge is not None):
             raise ValueError(f"check {self.name!r}: rejects belongs to a query whose rows are the failures")
+        if self.key is not None and (self.query is None or self.judge is not None or self.rejects is not None):
+            raise ValueError(
+                f"check {self.name!r}: key belongs to a query whose rows are the failures, without rejects"
+            )
 
     @property
     def row_condition(self) -> Callable[[CheckContext], str] | None:
-        """The condition by which failing rows can be put aside; ``None``: this check does not judge single rows."""
+        """The condition by which failing rows can be put aside; ``None``: the check has none."""
         return self.rejects or (self.violation if self.separable else None)
+
+    @property
+    def judges_rows(self) -> bool:
+        """Whether failing rows can be put aside: by :attr:`row_condition`, or by the *key* of what its query gives."""
+        return self.row_condition is not None or self.key is not None

@@ -31,6 +31,15 @@ _FLAG, _MARK = "ff__q", "ff__hash"
 
 
 @attrs.frozen
+class Judged:
+    """What a rule is applied to: a relation as *sql*, with its *columns*, and the *session* that may ask it."""
+
+    session: Session
+    sql: str
+    columns: Shape
+
+
+@attrs.frozen
 class Rule:
     """One check that puts rows aside.
 
@@ -39,11 +48,11 @@ class Rule:
     name:
         The check's id, which becomes the reason.
     condition:
-        Takes the relation that is judged, as SQL, and gives the condition of a row that fails.
+        Takes what is judged, and gives the condition of a row that fails.
     """
 
     name: str
-    condition: Callable[[str], str]
+    condition: Callable[[Judged], str]
 
 
 @attrs.frozen
@@ -185,11 +194,13 @@ class Hold:
             The rows are asked for by others too, whatever the verdicts are.
         """
         rules, source = self.quarantine.rules, self._sql(rows)
-        flags = [
-            f"CASE WHEN ({rule.condition(source)}) THEN 1 ELSE 0 END AS {_FLAG}{index}"
-            for index, rule in enumerate(rules)
-        ]
+        assert self._columns is not None
+        judged = Judged(session, source, self._columns)
         try:
+            flags = [
+                f"CASE WHEN ({rule.condition(judged)}) THEN 1 ELSE 0 END AS {_FLAG}{index}"
+                for index, rule in enumerate(rules)
+            ]
             counts = [0] * len(rules)
             total = 0
             if rules:
@@ -200,7 +211,6 @@ class Hold:
             if not every and not any(counts):
                 self.quarantine.told(dict.fromkeys((rule.name for rule in rules), 0), total)
                 return False
-            assert self._columns is not None
             hash_ = f"{self.dialect.row_hash(self._columns.types)} AS {_MARK}"
             select = ", ".join(["ff__source.*", *flags, hash_])
             session.create_as(self._marked_rows, f"SELECT {select} FROM {source} AS ff__source", CreateKind.TABLE)

@@ -5,7 +5,7 @@ FlowForge reads them from the syntax tree; at run time they leave the function a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -116,9 +116,19 @@ def engine_model(
 def dq_test(name: F, /) -> F: ...
 @overload
 def dq_test(
-    name: str | None = None, *, overwrite: bool = False, params_model: type | None = None
+    name: str | None = None,
+    *,
+    overwrite: bool = False,
+    params_model: type | None = None,
+    key: str | Sequence[str] | None = None,
 ) -> Callable[[F], F]: ...
-def dq_test(name: Any = None, *, overwrite: bool = False, params_model: type | None = None) -> Any:
+def dq_test(
+    name: Any = None,
+    *,
+    overwrite: bool = False,
+    params_model: type | None = None,
+    key: str | Sequence[str] | None = None,
+) -> Any:
     """Mark a function of a file ``tests/**/*.ff.py`` as a check: ``(executor, table, column, params)``.
 
     It returns ``(ok, message, example_sql)``: whether all is well, and if not, why, and a statement that shows it.
@@ -131,6 +141,9 @@ def dq_test(name: Any = None, *, overwrite: bool = False, params_model: type | N
         Take the place of another check with this name, also of a built-in one.
     params_model:
         An attrs class, or a subclass of :class:`DQParamsBase`, whose fields are the check's parameters.
+    key:
+        The statement that is returned gives the failing rows of the table, which can then be put aside and stored: ``"*"``
+        whole ones, or the columns by which they are found.
     """
     if callable(name):
         return name

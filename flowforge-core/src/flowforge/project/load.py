@@ -413,7 +413,7 @@ def _checks(
                 )
         _keep(check, bound, problems)
     for test in own.tests:
-        _keep(_singular(test), bound, problems)
+        _keep(_singular(test, problems), bound, problems)
     return tuple(bound.values())
 
 
@@ -432,16 +432,34 @@ def _keep(check: CheckDecl, bound: dict[str, CheckDecl], problems: Problems) -> 
     )
 
 
-def _singular(test: OwnCheck) -> CheckDecl:
-    """The declaration of a test that stands for itself: it reads what its template says."""
+def _singular(test: OwnCheck, problems: Problems) -> CheckDecl:
+    """The declaration of a test that stands for itself: it reads what its template says.
+
+    One that puts rows aside belongs to the model whose rows they are.
+    """
     tuning = test.tuning
     assert tuning is not None
     reads = [CheckTable(name, name.removesuffix(".ff"), name) for name in test.depends_on]
     reads += [CheckTable(name, name) for name in test.reads]
+    keeps = tuning.rows_of is not None
+    found = next((one for one in reads if tuning.rows_of in (one.name, one.node)), None) if keeps else None
+    if keeps and found is None:
+        problems.add(
+            CheckConfigError(
+                f"the test does not read {tuning.rows_of!r}",
+                code="FF3068",
+                location=test.location,
+                help=nearest(str(tuning.rows_of), [one.name for one in reads]) or "name the model whose rows it gives",
+            )
+        )
     return CheckDecl(
         id=test.name,
         type=SINGULAR,
-        table=", ".join(table.name for table in reads),
+        table=found.name if found is not None else ", ".join(table.name for table in reads),
+        node=found.node if found is not None else None,
+        on_fail="stop" if keeps and found is None else tuning.on_fail or {"error": "stop"}.get(tuning.severity, "warn"),
+        judges_rows=found is not None,
+        is_silent=False,
         params=test.spec.params(),
         location=test.location,
         severity=tuning.severity,

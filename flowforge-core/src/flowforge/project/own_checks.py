@@ -37,6 +37,8 @@ class Tuning:
     description: str | None = None
     warn_if: Limit | None = None
     error_if: Limit | None = None
+    on_fail: str | None = None
+    rows_of: str | None = None
 
 
 @attrs.frozen(eq=False)
@@ -54,7 +56,11 @@ class OwnCheck:
     refs, sources:
         What its template reads besides the table under test.
     returns:
-        What the rows of its query mean; ``None``: as the form of the query says.
+        What the rows of its query mean; ``None``: as the form of the query says. ``condition``: it is no query, but
+        says of one row that it fails.
+    key:
+        The columns by which the rows of its answer are found in the table under test; ``*``: they are whole rows of it;
+        none: nobody can say which rows fail.
     overwrite:
         It may take the place of another one with this name.
     uses_table:
@@ -71,7 +77,8 @@ class OwnCheck:
     spec: CheckSpec
     refs: tuple[RefCall, ...] = ()
     sources: tuple[SourceCall, ...] = ()
-    returns: Literal["rows", "count"] | None = None
+    returns: Literal["rows", "count", "condition"] | None = None
+    key: tuple[str, ...] = ()
     overwrite: bool = False
     uses_table: bool = True
     depends_on: tuple[str, ...] = ()

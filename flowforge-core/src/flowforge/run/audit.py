@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import attrs
 
 from flowforge.checks.execute import BoundCheck, CheckOutcome, run_checks, subject
-from flowforge.contract import CheckSpec, Session
+from flowforge.contract import Session
 from flowforge.errors import AuditFailedError, EngineError, FlowForgeError, ModelExecutionError
 from flowforge.events import CheckFinished, Status
 from flowforge.materialize.publish import Audit
@@ -20,8 +20,8 @@ from flowforge.run.check_tables import CheckTables
 from flowforge.run.contracts import verification_of
 from flowforge.run.failures import Storing
 from flowforge.run.keeping import spared
-from flowforge.run.own_checks import OwnCheckRunner
 from flowforge.run.result import CheckResult
+from flowforge.run.row_conditions import RowConditions
 from flowforge.values import Location
 
 _STATUS = {
@@ -45,8 +45,8 @@ class Auditor:
         Masks secrets in messages.
     homes:
         By a check's id, the node whose publication it belongs to.
-    own:
-        Asks the checks that the project brings itself.
+    conditions:
+        Says which rows fail, and asks the checks that the project brings itself.
     storing:
         Stores failing rows.
     """
@@ -55,26 +55,24 @@ class Auditor:
         self,
         checks: Iterable[CheckDecl],
         homes: Mapping[str, str],
-        specs: Mapping[str, CheckSpec],
-        tables: CheckTables,
+        conditions: RowConditions,
         error: Callable[[BaseException], EngineError | None],
         bus: EventBus,
         run_id: str,
         redact: Callable[[str], str],
-        own: OwnCheckRunner,
         storing: Storing,
     ) -> None:
         self._by_node: dict[str, list[CheckDecl]] = {}
         for check in checks:
             if check.id in homes:
                 self._by_node.setdefault(homes[check.id], []).append(check)
-        self._specs = specs
-        self._tables = tables
+        self.conditions = conditions
+        self._specs = conditions.specs
+        self._tables = conditions.tables
         self._error = error
         self._bus = bus
         self._run_id = run_id
         self._redact = redact
-        self._own = own
         self._storing = storing
         self._lock = threading.Lock()
         self._results: list[CheckResult] = []
@@ -187,7 +185,7 @@ class Auditor:
         outcomes: list[CheckOutcome] = []
         for check in checks:
             try:
-                where = "" if check.is_singular else tables.main(check)
+                where = "" if check.is_singular and check.node is None else tables.main(check)
             except FlowForgeError as problem:
                 outcomes.append(CheckOutcome(check, "error", problem.message, problem=problem))
                 continue
@@ -197,16 +195,23 @@ class Auditor:
             outcomes += run_checks(session, self._error, dialect, relation_sql, group, now, table)
         stored = {}
         for outcome in outcomes:
-            spec = self._specs.get(outcome.check.type)
-            place = self._storing.of(session, outcome, spec, staged=bool(staged))
+            place = self._storing.of(session, outcome, staged=bool(staged))
             if place is not None:
                 stored[outcome.check.id] = place
         return self._report(outcomes, stored)
 
     def _bound(self, session: Session, check: CheckDecl, tables: CheckTables) -> BoundCheck:
-        if check.own is not None:
-            return self._own.bound(check, check.own, tables)
-        return BoundCheck(check, self._specs[check.type], spared=spared(session, self._tables, check))
+        own, free = check.own, spared(session, self._tables, check)
+        bound = self.conditions.own.bound(check, own, tables) if own is not None else None
+        bound = bound or BoundCheck(check, self._specs[check.type])
+        if free is None:
+            return bound
+        writes = bound.spec.key is not None
+        return attrs.evolve(
+            bound,
+            spared=free,
+            condition=(lambda session, sql: self.conditions.of(check, session, sql)) if writes else None,
+        )
 
     def broken(self, checks: Sequence[CheckDecl], error: FlowForgeError) -> list[CheckResult]:
         """Report that none of *checks* could be asked, for one reason."""

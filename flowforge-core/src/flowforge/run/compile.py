@@ -139,7 +139,7 @@ class Compiler:
         self._dag = dag
         self._engine = engine
         self.dialect = dialect
-        self._namespace = namespace
+        self.namespace = namespace
         self._environ = environ
         self._secrets = {name: value for name, value in environ.items() if is_secret_name(name)}
         self._vars = vars
@@ -185,7 +185,7 @@ class Compiler:
 
     def relation(self, node: Node) -> Relation:
         """Where *node* is written."""
-        return place(node, self._namespace)
+        return place(node, self.namespace)
 
     def rows_of(self, node: Node) -> str:
         """What stands behind FROM to read *node*, which has a relation."""

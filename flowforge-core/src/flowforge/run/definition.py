@@ -21,11 +21,14 @@ from flowforge.errors import FlowForgeError, Note
 from flowforge.graph.dag import Dag
 from flowforge.project.closure import ClosureReader
 from flowforge.project.inputs import input_files
-from flowforge.project.manifest import Manifest, Node, NodeKind, PythonBody, SeedBody, SqlBody
+from flowforge.project.manifest import CheckDecl, Manifest, Node, NodeKind, PythonBody, SeedBody, SqlBody
+from flowforge.project.own_checks import CheckFunction
 from flowforge.project.quarantining import quarantine_checks
 from flowforge.rendering.engines import FindEngine
+from flowforge.run.check_tables import CheckTables
 from flowforge.run.compile import Compiled, Compiler
 from flowforge.run.growing import compile_increment
+from flowforge.run.own_checks import compile_own_check
 from flowforge.run.python_macros import PythonMacros
 from flowforge.run.volatile import python_notes, sql_notes
 from flowforge.seeds.discover import content_hash
@@ -87,10 +90,7 @@ class Definer:
         self._around = around
         self._judge = judge
         self._closures = ClosureReader(root)
-        self._rules = {
-            name: {check.id: [check.type, attrs.asdict(check.params)] for check in checks}
-            for name, checks in quarantine_checks(compiler.manifest.checks).items()
-        }
+        self._rules = quarantine_checks(compiler.manifest.checks)
         self._lock = threading.Lock()
         self._known: dict[str, Definition] = {}
 
@@ -126,12 +126,24 @@ class Definer:
             settings["contract"] = node.contract.short
         rules = self._rules.get(node.name)
         if rules:
-            settings["quarantine"] = rules
+            settings["quarantine"] = {check.id: self._rule(check) for check in rules}
         options = node.config.table_options
         settings.update({name: plain(getattr(options, name)) for name in options.named})
         # As they come back from the memory of builds, which is what they are compared with.
         known: dict[str, Any] = plain(settings)
         return known
+
+    def _rule(self, check: CheckDecl) -> list[Any]:
+        """What a check says that puts rows aside; a project's own one with its text, or the files behind it."""
+        said: list[Any] = [check.type, attrs.asdict(check.params)]
+        own = check.own
+        if own is None:
+            return said
+        if isinstance(own.body, CheckFunction):
+            return [*said, list(own.key), own.body.function, self._closures.closure(own.path).digest]
+        compiler = self._compiler
+        tables = CheckTables(compiler.manifest, compiler, compiler.dialect, compiler.namespace)
+        return [*said, own.returns, list(own.key), compile_own_check(check, own, tables).unrevealed]
 
     def _hooks(self, node: Node) -> list[Any]:
         """What the hooks of a node say; whether they are worth a build of their own is not asked."""

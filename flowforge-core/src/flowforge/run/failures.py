@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from flowforge.checks.execute import CheckOutcome
-from flowforge.contract import CheckSpec, CreateKind, Dialect, LoadMode, Session
+from flowforge.contract import CreateKind, Dialect, LoadMode, Session
 from flowforge.errors import EngineError, Note
 from flowforge.materialize.quarantine import quarantine_relation
 from flowforge.materialize.staging import staging_name
@@ -35,12 +35,8 @@ def failures_relation(tables: CheckTables, check: CheckDecl) -> Relation:
     base = Relation(check.table.removesuffix(".ff")).within(tables.namespace)
     if check.node is not None and tables.manifest.nodes[check.node].materialized != "ephemeral":
         base = tables.compiler.relation(tables.manifest.nodes[check.node])
-    return quarantine_relation(tables.dialect, base.renamed(f"{base.name}_{check.id}"), PREFIX)
-
-
-def judges_rows(check: CheckDecl, spec: CheckSpec) -> bool:
-    """Whether the statement of a check that shows what is wrong shows failing rows."""
-    return check.own is None and (spec.violation is not None or spec.rejects is not None)
+    name = check.id if check.is_singular else f"{base.name}_{check.id}"
+    return quarantine_relation(tables.dialect, base.renamed(name), PREFIX)
 
 
 class FailureStore:
@@ -80,12 +76,12 @@ class FailureStore:
 
         def write() -> bool:
             with session.transaction():
-                if not outcome.failures or outcome.sql is None:
+                if not outcome.failures or outcome.failing is None:
                     session.drop(table, RelationKind.TABLE)
                     return False
                 staged = self._staged(table)
                 session.drop(staged, RelationKind.TABLE)
-                session.create_as(staged, self._rows(session, outcome.sql), CreateKind.TABLE)
+                session.create_as(staged, self._rows(session, outcome.failing), CreateKind.TABLE)
                 session.replace(staged, table)
                 return True
 
@@ -96,8 +92,8 @@ class FailureStore:
         found: list[pa.Table] = []
 
         def read() -> bool:
-            if outcome.failures and outcome.sql is not None:
-                sql = f"SELECT * FROM ({self._rows(session, outcome.sql)}) AS ff_failing LIMIT {MOST}"
+            if outcome.failures and outcome.failing is not None:
+                sql = f"SELECT * FROM ({self._rows(session, outcome.failing)}) AS ff_failing LIMIT {MOST}"
                 found.append(session.query(sql).read_all())
             return True
 
@@ -140,7 +136,7 @@ class FailureStore:
         schema = session.schema_of(sql)
         names = [] if schema is None else [name for name in schema.names if name.casefold() != _FLAG]
         listed = ", ".join(self._dialect.quote(name) for name in names) or "*"
-        return f"SELECT {listed} FROM ({sql}) AS ff_failing"
+        return f"SELECT {listed} FROM (\n{sql}\n) AS ff_failing"
 
     def _staged(self, table: Relation) -> Relation:
         return table.renamed(staging_name(table.name, self._run_id, limit=self._dialect.max_identifier_bytes))
@@ -163,8 +159,10 @@ class Storing:
 
     store: FailureStore | None = None
 
-    def of(self, session: Session, outcome: CheckOutcome, spec: CheckSpec | None, *, staged: bool) -> str | None:
+    def of(self, session: Session, outcome: CheckOutcome, *, staged: bool) -> str | None:
         """Store its rows, if they are asked for and it has such; the table's name."""
-        if self.store is None or spec is None or outcome.status == "error" or not judges_rows(outcome.check, spec):
+        own = outcome.check.own
+        knows = outcome.failing is not None or (outcome.status == "pass" and own is not None and bool(own.key))
+        if self.store is None or outcome.status in ("error", "skip") or not knows:
             return None
         return self.store.keep(session, outcome) if staged else self.store.store(session, outcome)

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 
-from flowforge.contract import CheckContext, CheckSpec, Session
-from flowforge.errors import AuditFailedError, EngineError, ErrorKind, ModelExecutionError
-from flowforge.materialize.quarantine import Quarantine, Rule, quarantine_relation
+from flowforge.contract import Session
+from flowforge.errors import AuditFailedError, EngineError, ErrorKind, FlowForgeError, ModelExecutionError
+from flowforge.materialize.quarantine import Judged, Quarantine, Rule, quarantine_relation
 from flowforge.project.manifest import CheckDecl, Node
 from flowforge.project.quarantining import QUARANTINE, cannot_keep_back, quarantine_checks
 from flowforge.run.check_tables import CheckTables
 from flowforge.run.ledger import Ledger
+from flowforge.run.row_conditions import RowConditions
 from flowforge.state.decisions import RELEASE, decided, hashes_of, log_table
 from flowforge.state.meta import relation_key
 from flowforge.values import RelationKind
@@ -36,8 +37,7 @@ class Keeper:
     """
 
     checks: Mapping[str, tuple[CheckDecl, ...]]
-    specs: Mapping[str, CheckSpec]
-    tables: CheckTables
+    conditions: RowConditions
     error: Callable[[BaseException], EngineError | None]
     redact: Callable[[str], str]
     found: Found = lambda checks, counts: None
@@ -46,14 +46,18 @@ class Keeper:
     def of(
         cls,
         checks: Iterable[CheckDecl],
-        specs: Mapping[str, CheckSpec],
-        tables: CheckTables,
+        conditions: RowConditions,
         error: Callable[[BaseException], EngineError | None],
         redact: Callable[[str], str],
         found: Found = lambda checks, counts: None,
     ) -> Keeper:
         """With the checks of a project; most of them put no rows aside."""
-        return cls(quarantine_checks(checks), specs, tables, error, redact, found)
+        return cls(quarantine_checks(checks), conditions, error, redact, found)
+
+    @property
+    def tables(self) -> CheckTables:
+        """Where tables stand."""
+        return self.conditions.tables
 
     def quarantine_of(self, node: Node, ledger: Ledger) -> Quarantine | None:
         """Where failing rows of *node* go; ``None``: nothing puts rows of it aside, and nothing did."""
@@ -67,21 +71,20 @@ class Keeper:
             log_table(self.tables.namespace),
             ledger.key(node),
             node.name,
-            tuple(Rule(check.id, self._condition(check)) for check in checks),
+            tuple(Rule(check.id, self._condition(node, check)) for check in checks),
             lambda counts, rows: self._told(node, checks, counts, rows),
             lambda problem: self._broken(node, checks, problem),
         )
 
-    def _condition(self, check: CheckDecl) -> Callable[[str], str]:
-        write = self.specs[check.type].row_condition
-        assert write is not None  # or it would not have been declared so
-
-        def condition(relation_sql: str) -> str:
-            def table(written: str) -> str:
-                one = next(one for one in check.reads if one.written == written)
-                return relation_sql if one.node == check.node else self.tables.find(one.node, one.name)
-
-            return write(CheckContext(self.tables.dialect, relation_sql, check.params, table))
+    def _condition(self, node: Node, check: CheckDecl) -> Callable[[Judged], str]:
+        def condition(judged: Judged) -> str:
+            try:
+                return self.conditions.of(check, judged.session, judged.sql, judged.columns)
+            except Exception as problem:
+                error = self._broken(node, [check], problem)
+                if error is None:
+                    raise
+                raise error from problem
 
         return condition
 
@@ -101,7 +104,9 @@ class Keeper:
 
     def _broken(self, node: Node, checks: Sequence[CheckDecl], problem: Exception) -> Exception | None:
         error = problem if isinstance(problem, EngineError) else self.error(problem)
-        if isinstance(problem, AuditFailedError) or (error is not None and error.kind in _NOT_OF_CHECKS):
+        if error is None and isinstance(problem, FlowForgeError):
+            return None  # it says itself what is wrong, and where
+        if error is not None and error.kind in _NOT_OF_CHECKS:
             return None
         message = error.message if error is not None else f"{type(problem).__name__}: {problem}"
         names = ", ".join(repr(check.id) for check in checks)
@@ -109,7 +114,7 @@ class Keeper:
             f"the new rows cannot be judged by {names}: {self.redact(message)}",
             node=node.name,
             code="FF3004",
-            location=checks[0].location,
+            location=error.location if error is not None and error.location is not None else checks[0].location,
             notes=error.notes if error is not None else (),
             help="the rows were not published; correct the check or the model",
         )

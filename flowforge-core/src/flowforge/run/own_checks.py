@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from flowforge.checks.own_forms import condition_in
 from flowforge.checks.own_params import values_of
 from flowforge.checks.own_sql import COLUMN_WORDS
 from flowforge.checks.plan import BoundCheck, OwnQuery, Verdict
@@ -74,7 +75,37 @@ class OwnCheckRunner:
         """*check* with the function that asks it."""
         if isinstance(own.body, CheckFunction):
             return BoundCheck(check, own.spec, ask=lambda session: self._call(check, own, tables, session))
-        return BoundCheck(check, own.spec, write=lambda: _write(check, own, tables))
+        return BoundCheck(check, own.spec, write=lambda: own_query(check, own, tables))
+
+    def failing(self, check: CheckDecl, own: OwnCheck, tables: CheckTables, session: Session) -> str | None:
+        """The query whose rows tell which rows of the table fail; ``None``: all is well.
+
+        Raises
+        ------
+        FlowForgeError
+            As in asking the check; and when it says that something fails, but not which rows.
+        """
+        if not isinstance(own.body, CheckFunction):
+            return own_query(check, own, tables).sql
+        verdict = self._call(check, own, tables, session)
+        if verdict.ok:
+            return None
+        if not verdict.sql:
+            raise CheckConfigError(
+                f"the check {check.id!r} says that rows fail, and not which: {verdict.message or 'no message'}",
+                code="FF3069",
+                location=own.location,
+                help="return a statement that selects the failing rows, as the third value",
+            )
+        reason = changes_something(verdict.sql)
+        if reason is not None:
+            raise CheckConfigError(
+                f"the statement that {check.id!r} returned is no query: {reason}",
+                code="FF3044",
+                location=own.location,
+                help="return one SELECT",
+            )
+        return verdict.sql
 
     def _call(self, check: CheckDecl, own: OwnCheck, tables: CheckTables, session: Session) -> Verdict:
         """Call a check's function.
@@ -181,8 +212,8 @@ def compile_own_check(check: CheckDecl, own: OwnCheck, tables: CheckTables) -> C
     return compiled
 
 
-def _write(check: CheckDecl, own: OwnCheck, tables: CheckTables) -> OwnQuery:
-    """The query of a check in SQL, whose answer has a clear meaning.
+def own_query(check: CheckDecl, own: OwnCheck, tables: CheckTables) -> OwnQuery:
+    """The query of a check in SQL, whose answer has a clear meaning; or its condition.
 
     Raises
     ------
@@ -190,6 +221,11 @@ def _write(check: CheckDecl, own: OwnCheck, tables: CheckTables) -> OwnQuery:
         When there is none.
     """
     compiled = compile_own_check(check, own, tables)
+    if own.returns == "condition":
+        text, shown = (
+            _condition(own, sql, values_of(check.params).get("where")) for sql in (compiled.executable, compiled.sql)
+        )
+        return OwnQuery(text, shown, False, lambda _offset: Location(own.path), is_condition=True)
     counts: bool | None = own.returns == "count"
     if own.returns is None:
         counts = is_count(compiled.executable, tables.dialect.sqlglot)
@@ -201,3 +237,16 @@ def _write(check: CheckDecl, own: OwnCheck, tables: CheckTables) -> OwnQuery:
             help="say it: {{ config(returns='count') }} or {{ config(returns='rows') }}",
         )
     return OwnQuery(compiled.executable, compiled.sql, counts, compiled.locate)
+
+
+def _condition(own: OwnCheck, sql: str, where: str | None) -> str:
+    try:
+        condition = condition_in(sql)
+    except ValueError as why:
+        raise CheckConfigError(
+            f"the template of {own.name!r} is no condition: {why}",
+            code="FF3040",
+            location=Location(own.path),
+            help="write one expression in SQL that is true for a failing row, or a query and no returns='condition'",
+        ) from why
+    return condition if where is None else f"({where}) AND ({condition})"
