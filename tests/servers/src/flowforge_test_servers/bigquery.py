@@ -2,6 +2,7 @@
 
 ``python -m flowforge_test_servers.bigquery -- command ...`` runs a command beside one. The emulator needs other versions
 of libraries than we do, so it lives in an environment of its own: ``FLOWFORGE_BQ_EMULATOR`` names that one's Python.
+What it surely does otherwise than BigQuery is mended: see :mod:`flowforge_test_servers.bigquery_emulator`.
 """
 
 from __future__ import annotations
@@ -84,13 +85,13 @@ class BigQueryServer:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        program = self.python.parent / "bqemulator"
+        program = [str(self.python), str(Path(__file__).with_name("bigquery_emulator.py"))]
         for _ in range(3):  # somebody may take a free port before it does
             rest, grpc = _free_ports(2)
             words = ["start", "--rest-port", str(rest), "--grpc-port", str(grpc), "--log-level", "error"]
             with (self.root / "log").open("ab") as log:
                 self._process = subprocess.Popen(
-                    [str(program), *words],
+                    [*program, *words],
                     cwd=self.root,
                     env=self._env,
                     stdin=subprocess.DEVNULL,
