@@ -82,9 +82,6 @@ GAPS = Path("tests/known_gaps")
 # the conformance suite, in the engine's environment and beside its server.
 DRIVEN = Path("tests/driven")
 
-# A row in no lane yet, because the gaps of its emulator are not all noted: `nox -s "conformance(bigquery)"` runs it.
-OPEN = {"bigquery"}
-
 # One engine of each kind is enough for every change; the full lane runs all other rows.
 QUICK = dict.fromkeys(("duckdb-2", "plain", "postgres"), ("quick",))
 
@@ -95,11 +92,6 @@ ELSEWHERE = {"bench", "docs", "examples", "hostile", "scaffold", "servers", "thi
 FULL = ["-m", "full"]
 WORKERS = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "worksteal"]
 SLOWEST = ["--durations=25", "--durations-min=3"]
-
-
-def lanes(row: str) -> list[str]:
-    """The lanes that a row of :data:`ENGINES` belongs to."""
-    return [] if row in OPEN else ["full", *QUICK.get(row, ())]
 
 
 FORGET = "import pathlib, sys; pathlib.Path(sys.argv[1]).unlink(missing_ok=True)"
@@ -218,7 +210,7 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("engine", [nox.param(row, id=row, tags=lanes(row)) for row in ENGINES])
+@nox.parametrize("engine", [nox.param(row, id=row, tags=["full", *QUICK.get(row, ())]) for row in ENGINES])
 def conformance(session: nox.Session, engine: str) -> None:
     """The conformance suite on one engine, as a third party would run it."""
     requirements, name = ENGINES[engine]

@@ -50,13 +50,13 @@ LITERALS: list[tuple[Any, str]] = [
     (True, "TRUE"),
     (7, "7"),
     (-(2**63), "CAST('-9223372036854775808' AS INT64)"),
-    (2**63, "CAST('9223372036854775808' AS NUMERIC(19, 0))"),
+    (2**63, "NUMERIC '9223372036854775808'"),
     (0.1, "0.1"),
     ("it's", "'it\\'s'"),
     ("a\\b\n\t\r\0", "'a\\\\b\\n\\t\\r\\x00'"),
     (b"\x00'", "FROM_HEX('0027')"),
-    (decimal.Decimal("1.50"), "CAST('1.50' AS NUMERIC(3, 2))"),
-    (decimal.Decimal("-0.0000000001"), "CAST('-0.0000000001' AS BIGNUMERIC(10, 10))"),
+    (decimal.Decimal("1.50"), "NUMERIC '1.50'"),
+    (decimal.Decimal("-0.0000000001"), "BIGNUMERIC '-0.0000000001'"),
     (dt.date(2024, 2, 29), "DATE '2024-02-29'"),
     (dt.datetime(2024, 2, 29, 1, 2, 3, 4), "DATETIME '2024-02-29 01:02:03.000004'"),  # noqa: DTZ001
     (
@@ -70,6 +70,22 @@ LITERALS: list[tuple[Any, str]] = [
 def test_literals(value: Any, text: str) -> None:
     assert DIALECT.literal(value) == text
     sqlglot.parse_one(f"SELECT {text}", read="bigquery")
+
+
+CASTS = [
+    ("x", "INT64", "CAST(x AS INT64)"),
+    ("x", "NUMERIC", "CAST(x AS NUMERIC)"),
+    ("x", "NUMERIC(18, 4)", "CAST(ROUND(CAST(x AS BIGNUMERIC), 4) AS NUMERIC)"),
+    ("x", "bignumeric(38)", "CAST(ROUND(CAST(x AS BIGNUMERIC), 0) AS bignumeric)"),
+    ("NULL", "NUMERIC(18,4)", "CAST(NULL AS NUMERIC)"),
+    ("x", "STRING(3)", "CAST(x AS STRING)"),
+    ("x", "STRUCT<`a` ARRAY<NUMERIC(5, 2)>>", "CAST(x AS STRUCT<`a` ARRAY<NUMERIC>>)"),
+]
+
+
+@pytest.mark.parametrize(("expression", "type_", "text"), CASTS)
+def test_casts_have_no_digits_because_bigquery_refuses_them(expression: str, type_: str, text: str) -> None:
+    assert DIALECT.cast(expression, type_) == text
 
 
 def test_numbers_that_fit_into_nothing_have_no_literal() -> None:

@@ -34,7 +34,7 @@ def summary(source: str, fields: Iterable[Any]) -> str | None:
         text = f"CONCAT({text}, TO_JSON_STRING([{', '.join(f'IFNULL({sign}, FALSE)' for sign in signs)}]))"
     rows = f"SELECT {text} AS ff__row FROM {source} AS ff__t"
     first, second = (
-        f"CAST(SUM(CAST(FARM_FINGERPRINT({one}) AS NUMERIC(29))) AS STRING)"
+        f"CAST(SUM(CAST(FARM_FINGERPRINT({one}) AS NUMERIC)) AS STRING)"
         for one in ("ff__row", "CONCAT(ff__row, 'flowforge')")
     )
     return f"SELECT COUNT(*) AS n, {first} AS a, {second} AS b FROM ({rows}) AS ff__rows"

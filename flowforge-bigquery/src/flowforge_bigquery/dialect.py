@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowforge.contract import Dialect
+from flowforge.contract.functions import write
 from flowforge.errors import UnsupportedError
 from flowforge.values import Relation
-from flowforge_bigquery.functions import FUNCTIONS
+from flowforge_bigquery.functions import FUNCTIONS, UNLIMITED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +24,9 @@ _IN_NAMES = ("L", "M", "N", "Pc", "Pd", "Zs")
 _PLACE = re.compile(r"[A-Za-z0-9_.:-]{1,1024}")
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\x00"}
 _ESCAPED = str.maketrans(_ESCAPES)
+_PARAMETERS = re.compile(r"\(\s*\d+\s*(?:,\s*\d+\s*)?\)")
+_DIGITS = re.compile(r"(?i)((?:BIG)?(?:NUMERIC|DECIMAL))\s*\(\s*\d+\s*(?:,\s*(\d+)\s*)?\)")
+_IN_FRONT = {"NUMERIC": 29, "BIGNUMERIC": 38}  # digits in front of the point
 _INT64 = range(-(2**63), 2**63)
 
 _NAMED = {
@@ -117,6 +121,14 @@ class BigQueryDialect(Dialect):
             help="cast the column to another type first, such as text",
         )
 
+    def cast(self, expression: str, type_: str) -> str:
+        """BigQuery has digits and lengths in the types of columns, and refuses them in a cast."""
+        bare = _PARAMETERS.sub("", type_)
+        digits = _DIGITS.fullmatch(type_.strip())
+        if digits is None or expression == "NULL":
+            return f"CAST({expression} AS {bare})"
+        return f"CAST(ROUND(CAST({expression} AS BIGNUMERIC), {digits[2] or 0}) AS {bare})"
+
     def function(self, key: str, **fields: str) -> str:
         """Decimals are NUMERIC where they fit into it, and else BIGNUMERIC."""
         if "precision" in fields:
@@ -124,6 +136,9 @@ class BigQueryDialect(Dialect):
             if word is None:
                 raise UnsupportedError(f"BigQuery has no numbers of {fields['precision']} and {fields['scale']} digits")
             fields["decimal"] = word
+            fields["kept"] = str(int(fields["scale"]) + 1)
+            if key == "safe_cast.numeric" and int(fields["precision"]) - int(fields["scale"]) == _IN_FRONT[word]:
+                return write({key: UNLIMITED}, self.name, key, fields)
         return super().function(key, **fields)
 
     def regex_match(self, expression: str, pattern: str) -> str:
@@ -188,7 +203,8 @@ def is_list(type_: pa.DataType) -> bool:
 
 def decimal_word(precision: int, scale: int) -> str | None:
     """The narrower of BigQuery's two types that holds such numbers; ``None``: neither does."""
-    for word, digits, behind in (("NUMERIC", 29, 9), ("BIGNUMERIC", 38, 38)):
+    for word, behind in (("NUMERIC", 9), ("BIGNUMERIC", 38)):
+        digits = _IN_FRONT[word]
         if 0 <= scale <= behind and max(1, scale) <= precision <= scale + digits:
             return word
     return None
@@ -203,4 +219,4 @@ def _decimal_literal(value: decimal.Decimal) -> str:
     word = decimal_word(digits, scale)
     if word is None:
         raise TypeError(f"BigQuery has no numbers of {digits} digits with {scale} behind the point")
-    return f"CAST('{text}' AS {word}({digits}, {scale}))"
+    return f"{word} '{text}'"

@@ -10,6 +10,12 @@ _TEXT = "TRIM(CAST({expr} AS STRING))"
 _WHOLE = f"SAFE_CAST(REGEXP_EXTRACT({_TEXT}, r'^([+-]?[0-9]{{{{1,255}}}})(?:[.]0*)?$') AS INT64)"
 _DIGITS = "(?:[0-9]{{1,255}}(?:[.][0-9]{{0,255}})?|[.][0-9]{{1,255}})"
 _DECIMAL = f"REGEXP_EXTRACT({_TEXT}, r'^[+-]?{_DIGITS}$')"
+# BigQuery refuses digits in the type of a cast. Rounding twice would be another rounding, so digits that decide nothing
+# are cut off, and the wider type is the first.
+_ROUNDED = f"ROUND(SAFE_CAST(REGEXP_REPLACE({_DECIMAL}, r'([.][0-9]{{{{{{kept}}}}}})[0-9]+', r'\\1') AS BIGNUMERIC), {{scale}})"
+UNLIMITED = f"SAFE_CAST({_ROUNDED} AS {{decimal}})"
+"""``safe_cast.numeric`` for as many digits as the type has: it needs no limit."""
+_LIMIT = "BIGNUMERIC '{limit}'"
 _FLOAT = f"REGEXP_EXTRACT({_TEXT}, r'^[+-]?{_DIGITS}(?:[eE][+-]?[0-9]{{{{1,3}}}})?$')"
 _DATE = "(?:[1-9][0-9]{{3}}|0[1-9][0-9]{{2}}|00[1-9][0-9]|000[1-9])-[0-9]{{2}}-[0-9]{{2}}"
 _TIME = "[ T](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]{{1,6}})?)?"
@@ -41,7 +47,7 @@ FUNCTIONS: Mapping[str, FunctionText] = {
     "text.date": "CAST(CAST({expr} AS DATE) AS STRING)",
     "text.timestamp": "(CAST(CAST({expr} AS DATE) AS STRING) || "
     "FORMAT_DATETIME(' %H:%M:%E6S', CAST({expr} AS DATETIME)))",
-    "text.numeric": "FORMAT('%.{scale}f', CAST({expr} AS {decimal}({precision},{scale})))",
+    "text.numeric": "FORMAT('%.{scale}f', ROUND(CAST({expr} AS BIGNUMERIC), {scale}))",
     "md5": "TO_HEX(MD5({text}))",
     "string_agg": "STRING_AGG(CAST({expr} AS STRING), {separator} ORDER BY {order_by})",
     "bool_or": "LOGICAL_OR({expr})",
@@ -51,7 +57,8 @@ FUNCTIONS: Mapping[str, FunctionText] = {
     "safe_cast.integer": f"NULLIF(NULLIF(GREATEST(LEAST({_WHOLE}, 2147483648), -2147483649), 2147483648), -2147483649)",
     "safe_cast.bigint": _WHOLE,
     "safe_cast.double": f"NULLIF(NULLIF(SAFE_CAST({_FLOAT} AS FLOAT64), {_INFINITE}), -{_INFINITE})",
-    "safe_cast.numeric": f"SAFE_CAST({_DECIMAL} AS {{decimal}}({{precision}},{{scale}}))",
+    "safe_cast.numeric": f"SAFE_CAST(NULLIF(NULLIF(GREATEST(LEAST({_ROUNDED}, {_LIMIT}), -{_LIMIT}), {_LIMIT}), -{_LIMIT})"
+    " AS {decimal})",
     "safe_cast.boolean": f"CASE WHEN LOWER({_TEXT}) IN ('true', 't', 'yes', 'y', '1') THEN TRUE "
     f"WHEN LOWER({_TEXT}) IN ('false', 'f', 'no', 'n', '0') THEN FALSE END",
     "safe_cast.date": f"SAFE_CAST(REGEXP_EXTRACT({_MOMENT}, r'^({_DATE})(?:{_TIME})?{_ZONE}$') AS DATE)",

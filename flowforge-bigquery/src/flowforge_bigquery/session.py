@@ -374,6 +374,11 @@ class BigQuerySession(Session):
         """From a dry run; BigQuery says nothing of lengths and digits in what a query gives."""
         return {field.name: columns_of.type_text(field) for field in self._columns(select)}
 
+    def type_word(self, type_: str) -> str | None:
+        """From a dry run of a cast, which knows no lengths and digits either."""
+        found = self.column_types(f"SELECT {self._dialect.cast('NULL', type_)} AS ff__type")
+        return next(iter(found.values()))
+
     def relations(self, namespace: Namespace) -> Sequence[RelationInfo]:
         """From the list of a dataset, which is free."""
         with self._attempt():

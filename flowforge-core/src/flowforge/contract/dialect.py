@@ -90,6 +90,14 @@ class Dialect(ABC):
             When the engine has none.
         """
 
+    def cast(self, expression: str, type_: str) -> str:
+        """*expression* as a value of the column type that is written *type_*.
+
+        Engines whose casts take no lengths and no digits do without them: no value may become another one but by
+        rounding to the digits.
+        """
+        return f"CAST({expression} AS {type_})"
+
     def function(self, key: str, **fields: str) -> str:
         """The SQL of a portable function.
 

@@ -142,7 +142,7 @@ class Casting:
             text = self._wanted(columns, name, target)
             if text is None:
                 continue
-            schema = session.schema_of(f"SELECT CAST(NULL AS {text}) AS ff__type")
+            schema = session.schema_of(f"SELECT {self.dialect.cast('NULL', text)} AS ff__type")
             assert schema is not None
             old, new = columns.arrow_of(name), schema.field(0).type
             found.append(_Cast(name, text, _keeps_values(old, new), target))
@@ -177,7 +177,7 @@ class Casting:
         texts = {cast.name: cast.text for cast in casts}
         quote = self.dialect.quote
         listed = ", ".join(
-            f"CAST({quote(name)} AS {texts[name]}) AS {quote(name)}" if name in texts else quote(name)
+            f"{self.dialect.cast(quote(name), texts[name])} AS {quote(name)}" if name in texts else quote(name)
             for name in columns.names
         )
         head = f"SELECT {listed} FROM (\n"
@@ -216,7 +216,7 @@ class Casting:
             if not number:
                 continue
             column = self.dialect.quote(cast.name)
-            example = f"SELECT {column} AS ff__old, CAST({column} AS {cast.text}) AS ff__new FROM {table}"
+            example = f"SELECT {column} AS ff__old, {self.dialect.cast(column, cast.text)} AS ff__new FROM {table}"
             ((old, new),) = self._asked(session, f"{example} WHERE {lost[cast.name]} LIMIT 1", casts)
             found.append((cast, int(number), _short(old), _short(new)))
         if not found:
@@ -235,7 +235,7 @@ class Casting:
 
     def _is_lost(self, columns: ColumnTypes, cast: _Cast) -> str:
         column = self.dialect.quote(cast.name)
-        back = f"CAST(CAST({column} AS {cast.text}) AS {columns.word_of(cast.name)})"
+        back = self.dialect.cast(self.dialect.cast(column, cast.text), columns.word_of(cast.name))
         return f"{column} IS NOT NULL AND ({back} IS NULL OR {back} <> {column})"
 
     def _asked(self, session: Session, sql: str, casts: Sequence[_Cast]) -> list[tuple[Any, ...]]:

@@ -105,6 +105,6 @@ class ColumnTypes:
     def _asked(self, text: str) -> str:
         word = self._session.type_word(text)
         if word is None:
-            schema = self._session.schema_of(f"SELECT CAST(NULL AS {text}) AS ff__type")
+            schema = self._session.schema_of(f"SELECT {self._dialect.cast('NULL', text)} AS ff__type")
             word = self._named(schema.field(0).type) if schema is not None else text
         return word

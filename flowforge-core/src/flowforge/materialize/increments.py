@@ -228,7 +228,7 @@ class Growth:
         schema = self.session.schema_of(self.batch)
         assert schema is not None
         type_ = self.dialect.type_name(schema.field(other).type)
-        return f"CAST(ff_old.{self.dialect.quote(name)} AS {type_})"
+        return self.dialect.cast(f"ff_old.{self.dialect.quote(name)}", type_)
 
     @property
     def _is_replaced(self) -> str:

@@ -437,7 +437,7 @@ class Versions:
         old = {name: words.q(name, "ff_old") for name in columns}
         for name in self.fit.retyped:
             wider = self.new.types[self.fit.shared[name]]
-            old[name] = f"CAST({old[name]} AS {words.dialect.type_name(wider)})"
+            old[name] = words.dialect.cast(old[name], words.dialect.type_name(wider))
         old.update({name: words.q(name, "ff_none") for name in self.fit.added})
         old[VALID_TO] = f"CASE WHEN {untouched} THEN {ended} ELSE {words.q(VALID_FROM, 'ff_version')} END"
         old[IS_CURRENT] = f"CASE WHEN {untouched} THEN {current} ELSE {words.yes(False)} END"

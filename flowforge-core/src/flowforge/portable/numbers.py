@@ -95,6 +95,22 @@ def decimal_cast(node: Any, pair: Pair) -> None:
         )
 
 
+def digits(node: Any, pair: Pair) -> None:
+    """Digits in the type of a cast round; where there may be none, the rounding is said."""
+    from sqlglot import exp
+
+    given = node.to.expressions
+    if node.to.this != exp.DataType.Type.DECIMAL or not given or pair.of_target("cast_digits") is not False:
+        return
+    precision, scale = given[0].this.to_py(), given[1].this.to_py() if len(given) > 1 else 0
+    # A rounding to fewer digits in between would be another one.
+    wide = type(node)(this=node.this.copy(), to=exp.DataType.build("BIGDECIMAL"))
+    node.this.replace(exp.Round(this=wide, decimals=exp.Literal.number(scale)))
+    longest, behind = pair.of_target("decimal")
+    fits = scale <= behind and precision - scale <= longest - behind
+    node.set("to", exp.DataType.build("DECIMAL" if fits else "BIGDECIMAL"))
+
+
 def greatest(node: Any, pair: Pair) -> None:
     """NULLs are left out, or make the answer NULL."""
     from sqlglot import exp

@@ -135,7 +135,7 @@ class _Writer:
         if default is None:
             return cast
         value = default_of(wanted, default) if wanted.word else default
-        return f"COALESCE({cast}, CAST({literal(self._dialect, value)} AS {wanted.name}))"
+        return f"COALESCE({cast}, {self._dialect.cast(literal(self._dialect, value), wanted.name)})"
 
     # texts
 

@@ -137,13 +137,15 @@ def select_of(rows: Rows, types: Mapping[str, str], dialect: Dialect, location: 
     names = [dialect.quote(column) for column in rows.columns]
     kinds = [dialect.type_name(array.type) for array in typed]
     if not rows.rows:
-        nothing = ", ".join(f"CAST(NULL AS {kind}) AS {column}" for column, kind in zip(names, kinds, strict=True))
+        nothing = ", ".join(
+            f"{dialect.cast('NULL', kind)} AS {column}" for column, kind in zip(names, kinds, strict=True)
+        )
         return f"SELECT {nothing} FROM (SELECT 1 AS ff_one) AS ff_nothing WHERE 1 = 0"
     values = [array.to_pylist() for array in typed]
     lines = []
     for row in zip(*values, strict=True):
         cells = (
-            f"CAST({dialect.literal(value)} AS {kind}) AS {column}"
+            f"{dialect.cast(dialect.literal(value), kind)} AS {column}"
             for value, kind, column in zip(row, kinds, names, strict=True)
         )
         lines.append(f"SELECT {', '.join(cells)}")

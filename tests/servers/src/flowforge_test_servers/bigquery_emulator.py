@@ -18,11 +18,10 @@ def mend() -> None:
     """
     import duckdb
     import sqlglot
+    from bqemulator.api.routes import jobs
     from bqemulator.catalog.etag import generate_etag
     from bqemulator.domain.errors import InvalidQueryError
-    from bqemulator.domain.result import Err
     from bqemulator.jobs import executor
-    from bqemulator.sql.translator import SQLTranslator
     from bqemulator.storage.engine import DuckDBEngine
     from bqemulator.storage.sql_identifiers import quoted_table_ref
     from bqemulator.versioning.snapshots import SnapshotManager
@@ -30,7 +29,7 @@ def mend() -> None:
     from sqlglot.dialects.duckdb import DuckDB
 
     execute, copy, changed = DuckDBEngine.execute, executor._copy_table_into_destination, SnapshotManager.record_change
-    translate, typed = SQLTranslator.translate, DuckDB.Generator.datatype_sql
+    arrive, typed = jobs._apply_default_dataset, DuckDB.Generator.datatype_sql
 
     def execute_on_whatever_stands(self: Any, sql: str, parameters: Any = None) -> Any:
         try:
@@ -62,15 +61,15 @@ def mend() -> None:
             self._catalog.update_table(standing.model_copy(update=news))
         return found
 
-    def translate_what_is_allowed(self: Any, sql: str, **given: Any) -> Any:
+    def look_at_casts(sql: str, *more: Any, **given: Any) -> Any:
         try:
             trees = sqlglot.parse(sql, read="bigquery")
         except sqlglot.errors.SqlglotError:
             trees = []  # for the emulator to say
-        for cast in (one for tree in trees if tree is not None for one in tree.find_all(exp.Cast)):
-            if any(one.find(exp.DataTypeParam) for one in [cast.args["to"]]):
-                return Err(InvalidQueryError("Parameterized types are not allowed in CAST expressions"))
-        return translate(self, sql, **given)
+        casts = (cast for tree in trees if tree is not None for cast in tree.find_all(exp.Cast))
+        if any(cast.args["to"].find(exp.DataTypeParam) for cast in casts):
+            raise InvalidQueryError("Parameterized types are not allowed in CAST expressions")
+        return arrive(sql, *more, **given)
 
     def with_digits(self: Any, expression: Any) -> Any:
         digits = {exp.DataType.Type.DECIMAL: (38, 9), exp.DataType.Type.BIGDECIMAL: (38, 10)}.get(expression.this)
@@ -81,7 +80,7 @@ def mend() -> None:
     DuckDBEngine.execute = execute_on_whatever_stands
     executor._copy_table_into_destination = copy_with_columns
     SnapshotManager.record_change = note_the_change
-    SQLTranslator.translate = translate_what_is_allowed
+    jobs._apply_default_dataset = look_at_casts  # the first that sees the text of a query
     DuckDB.Generator.datatype_sql = with_digits
 
 

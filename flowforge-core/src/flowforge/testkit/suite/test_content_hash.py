@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from flowforge.contract import Capability, CreateKind, LoadMode, Session
+from flowforge.contract import Capability, CreateKind, LoadMode, Session, SupportLevel
 from flowforge.errors import UnsupportedError
 from flowforge.testkit.cases import TypeCase, comparable, read_cases, read_pairs
 from flowforge.testkit.lab import Lab, arrow_table
@@ -87,7 +87,12 @@ def test_rows_that_differ_in_one_thing(lab: Lab, pair: Any) -> None:
     one, other = ([comparable(value) for (value,) in lab.rows(session, table)] for table in tables)
     if sorted(map(repr, one)) == sorted(map(repr, other)):
         pytest.skip("the engine does not keep the difference")
-    assert token(session, tables[0]) != token(session, tables[1])
+    tokens = [session.content_hash(table) for table in tables]
+    partial = lab.spec.support(Capability.CONTENT_HASH).level is SupportLevel.PARTIAL
+    if partial and pa.types.is_nested(pair.type) and tokens == [None, None]:
+        pytest.skip("the engine has no exact hash of this type")
+    assert None not in tokens
+    assert tokens[0] != tokens[1]
 
 
 @pytest.mark.parametrize("case", each(TYPES))

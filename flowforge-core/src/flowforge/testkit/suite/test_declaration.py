@@ -126,6 +126,7 @@ def test_a_relation_is_rendered_with_all_its_parts(lab: Lab) -> None:
     quote, render = lab.dialect.quote, lab.dialect.render
     assert quote("n") in render(Relation("n"))
     assert quote("s") in render(Relation("n", "s"))
+    lab.expect_refusal("a.b")
     assert render(Relation("a.b")) != render(Relation("b", "a"))
 
 
