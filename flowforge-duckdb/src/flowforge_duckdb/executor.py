@@ -70,14 +70,21 @@ class DuckDBExecutor(Executor):
         place = self.dialect.render(Relation(settings.schema, self.home.database))
         if settings.schema.lower() != _MAIN:
             root.execute(f"CREATE SCHEMA IF NOT EXISTS {place}")
-        self._entry = f"USE {quote(self.home.database or current)}.{quote(settings.schema)}"
+        at_home = self.home == Namespace(_MAIN, current)
+        self._entry = None if at_home else f"USE {quote(self.home.database or current)}.{quote(settings.schema)}"
 
     def session(self, *, label: str, timeout: float | None = None) -> Session:
         """A cursor of its own; callable from any thread."""
         with translating():
-            cursor = self._root.cursor()
-            cursor.execute(self._entry)
+            cursor = self._cursor()
         return DuckDBSession(self, cursor, label=label, timeout=timeout)
+
+    def _cursor(self) -> Any:
+        """A new cursor that stands in the profile's schema; new ones stand in ``main`` of the database that was opened."""
+        cursor = self._root.cursor()
+        if self._entry is not None:
+            cursor.execute(self._entry)
+        return cursor
 
     def ensure_schema(self, place: Relation, run: Callable[[str], object], *, lasting: bool) -> None:
         """Create a schema, one session after the other.
@@ -106,10 +113,10 @@ class DuckDBExecutor(Executor):
         if error.kind not in (ErrorKind.SYNTAX, ErrorKind.MISSING, ErrorKind.TYPE):
             return None
         head = "EXPLAIN "
-        cursor = self._root.cursor()
+        with translating():
+            cursor = self._cursor()
         try:
             with translating(lambda: Attempt(head + sql, len(head))):
-                cursor.execute(self._entry)
                 cursor.execute(head + sql)
         except EngineError as again:
             return again.position if again.message == error.message else None

@@ -44,9 +44,21 @@ class DuckDBSession(DuckDBReader):
         self._in_transaction = False
         self._transaction_locks: set[str] = set()
         self._session_locks: set[str] = set()
+        self._made: dict[tuple[str | None, ...], list[tuple[str, Any]]] = {}
+        """The columns of the tables that this transaction has made, and given nothing since."""
         self._closed = False
 
     # writing
+
+    def execute(self, sql: str) -> Stats:
+        """Run one statement; whatever it makes, nothing is known of tables any more."""
+        self._made.clear()
+        return super().execute(sql)
+
+    def query(self, sql: str) -> pa.RecordBatchReader:
+        """The same, with rows."""
+        self._made.clear()
+        return super().query(sql)
 
     def load(
         self, relation: Relation, reader: pa.RecordBatchReader, mode: LoadMode, options: TableOptions = TableOptions()
@@ -111,14 +123,15 @@ class DuckDBSession(DuckDBReader):
             stats = self._run(head + select, offset=len(head))
             if kind is not CreateKind.VIEW and stats.rows == 0:
                 self._begin_rows(relation)
-            if kind is not CreateKind.VIEW and driver.KEEPS_UNTYPED_COLUMNS:
-                self._settle_untyped(relation)
+            if kind is not CreateKind.VIEW:
+                self._settle(relation)
             if options.named:
                 self.apply_options(relation, options)
         return Stats() if kind is CreateKind.VIEW else stats
 
     def apply_options(self, relation: Relation, options: TableOptions) -> None:
         """Indexes and a comment; there is nothing else to be had."""
+        self._made.pop(self._place(relation), None)
         view = self.kind_of(relation) is RelationKind.VIEW
         indexes.check_options(options, CreateKind.VIEW if view else CreateKind.TABLE)
         with self._atomically():
@@ -130,7 +143,9 @@ class DuckDBSession(DuckDBReader):
                 self.comment(relation, options.comment, {})
 
     def _indexes(self, relation: Relation) -> list[str]:
-        """The names of a table's indexes."""
+        """The names of a table's indexes; asking for them is dear, and most tables have none."""
+        if self._place(relation) in self._made:
+            return []
         return [str(name) for (name,) in self._rows(indexes.of_table(relation, self._dialect))]
 
     def _begin_rows(self, relation: Relation) -> None:
@@ -143,15 +158,29 @@ class DuckDBSession(DuckDBReader):
             self._run(f"INSERT INTO {self._dialect.render(relation)} DEFAULT VALUES")
             self._run(f"DELETE FROM {self._dialect.render(relation)}")
 
-    def _settle_untyped(self, relation: Relation) -> None:
+    def _settle(self, relation: Relation) -> None:
         """Make columns of type "NULL", which could never hold a value, what DuckDB 1.5 makes of them."""
-        for name, found in self._bound(f"FROM {self._dialect.render(relation)}") or ():
-            type_ = str(found)
-            if UNTYPED.search(type_):
-                self._run(
-                    f"ALTER TABLE {self._dialect.render(relation)} ALTER COLUMN {self._dialect.quote(name)}"
-                    f" SET DATA TYPE {UNTYPED.sub('INTEGER', type_)}"
-                )
+        rendered = self._dialect.render(relation)
+        columns = self._bound(f"FROM {rendered}") or []
+        untyped = [
+            (name, str(found)) for name, found in columns if driver.KEEPS_UNTYPED_COLUMNS and UNTYPED.search(str(found))
+        ]
+        for name, type_ in untyped:
+            self._run(
+                f"ALTER TABLE {rendered} ALTER COLUMN {self._dialect.quote(name)}"
+                f" SET DATA TYPE {UNTYPED.sub('INTEGER', type_)}"
+            )
+        if self._in_transaction and relation.schema and not untyped:  # a temporary table has none
+            self._made[self._place(relation)] = columns
+
+    def _columns(self, relation: Relation) -> list[tuple[str, Any]] | None:
+        """As they are known of a table that this transaction made."""
+        return self._made.get(self._place(relation)) or super()._columns(relation)
+
+    def _place(self, relation: Relation) -> tuple[str | None, ...]:
+        """One value for all ways to write a relation's name; none that could stand for a temporary table is one."""
+        placed = relation.within(self._executor.home) if relation.schema else relation
+        return tuple(part and part.lower() for part in (placed.database, placed.schema, placed.name))
 
     def insert(self, relation: Relation, select: str, columns: Sequence[str]) -> Stats:
         """Append by name."""
@@ -178,22 +207,33 @@ class DuckDBSession(DuckDBReader):
     def drop(self, relation: Relation, kind: RelationKind) -> None:
         """Remove a table or a view, but never one that is something else than *kind* says."""
         # IF EXISTS alone would fail on a relation of another kind, and a failure ends the transaction.
-        if self.kind_of(relation) is kind:
-            self._run(f"DROP {kind.name} {self._dialect.render(relation)}")
+        is_table = self._is_table(relation)
+        if kind is RelationKind.TABLE and is_table:
+            self._made.pop(self._place(relation), None)
+            self._run(f"DROP TABLE {self._dialect.render(relation)}")
+        elif kind is RelationKind.VIEW and not is_table:
+            self._run(f"DROP VIEW IF EXISTS {self._dialect.render(relation)}")
 
     def replace(self, staged: Relation, target: Relation) -> None:
         """Drop what stands there and rename; views on it bind by name and go on working."""
         with self._atomically():
-            standing = self.kind_of(target)
-            if standing is not None:
-                self._run(f"DROP {standing.name} {self._dialect.render(target)}")
+            word = "TABLE" if self._is_table(target) else "VIEW"
+            self._made.pop(self._place(target), None)
+            self._run(f"DROP {word} IF EXISTS {self._dialect.render(target)}")
             if (staged.schema, staged.database) == (target.schema, target.database):
                 for name in self._indexes(staged):  # with them, DuckDB renames no table
                     self._run(indexes.drop(staged, name, self._dialect))
                 self._run(f"ALTER TABLE {self._dialect.render(staged)} RENAME TO {self._dialect.quote(target.name)}")
+                self._renamed(staged, target)
                 return
             self._run(f"CREATE TABLE {self._dialect.render(target)} AS FROM {self._dialect.render(staged)}")
+            self._made.pop(self._place(staged), None)
             self._run(f"DROP TABLE {self._dialect.render(staged)}")
+
+    def _renamed(self, staged: Relation, target: Relation) -> None:
+        columns = self._made.pop(self._place(staged), None)
+        if columns is not None:
+            self._made[self._place(target)] = columns
 
     def replace_view(self, target: Relation, select: str) -> Stats:
         """CREATE OR REPLACE, which DuckDB refuses where a table stands."""
@@ -260,6 +300,7 @@ class DuckDBSession(DuckDBReader):
             raise
         finally:
             self._in_transaction = False
+            self._made.clear()
             self._executor.locks.release(self._transaction_locks, self)
             self._transaction_locks = set()
 

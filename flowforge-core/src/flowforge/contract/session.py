@@ -140,6 +140,10 @@ class Session(ABC):
         sets = ", ".join(f"{dialect.quote(name)} = {dialect.literal(value)}" for name, value in changes.items())
         self.execute(f"UPDATE {dialect.render(relation)} SET {sets} WHERE {where}")
 
+    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query that gives few, as values of Python."""
+        return list(zip(*(column.to_pylist() for column in self.query(sql).read_all().columns), strict=True))
+
     def delete_rows(self, dialect: Dialect, relation: Relation, where: str) -> None:
         """Remove the rows that fit *where*, in one step."""
         self.execute(f"DELETE FROM {dialect.render(relation)} WHERE {where}")

@@ -179,7 +179,7 @@ class Publisher:
             crash_point("publish.parted")
         steps.note_windows(session, publication, published.rows)
         unfinished = attrs.evolve(published.row, fingerprint="", content="") if hooks.outlasts else None
-        write_meta(session, self.dialect, self.meta_table, unfinished or published.row)
+        write_meta(session, self.dialect, self.meta_table, unfinished or published.row, first=row is None)
         crash_point("publish.noted")
         return published, unfinished
 

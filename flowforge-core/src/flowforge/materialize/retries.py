@@ -51,7 +51,16 @@ def retrying(
     Exception
         What the last attempt raised, as it was raised.
     """
-    import tenacity  # only needed while something runs
+    try:
+        return step()  # as nearly always: without a framework around it
+    except Exception as error:  # noqa: BLE001 - raised again below, under tenacity's judgement
+        failed = [error]
+    import tenacity
+
+    def again() -> T:
+        if failed:
+            raise failed.pop()
+        return step()
 
     def translated(error: BaseException | None) -> EngineError | None:
         if error is None or isinstance(error, EngineError):
@@ -70,4 +79,4 @@ def retrying(
         retry=tenacity.retry_if_exception(lambda error: is_worth_another_try(translated(error))),
         before_sleep=tell,
         reraise=True,
-    )(step)
+    )(again)

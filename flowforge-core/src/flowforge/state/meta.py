@@ -210,9 +210,8 @@ def read_meta_row(session: Session, dialect: Dialect, table: Relation, key: str)
 
 def _read(session: Session, dialect: Dialect, table: Relation, condition: str) -> dict[str, MetaRow]:
     listed = ", ".join(dialect.quote(name) for name in _FIELDS)
-    found = session.query(f"SELECT {listed} FROM {dialect.render(table)}{condition}").read_all()
     rows: dict[str, MetaRow] = {}
-    for values in zip(*(column.to_pylist() for column in found.columns), strict=True):
+    for values in session.fetch(f"SELECT {listed} FROM {dialect.render(table)}{condition}"):
         row = _row(dict(zip(_FIELDS, values, strict=True)))
         other = rows.get(row.relation)
         if other is None or other.sequence < row.sequence:
@@ -251,9 +250,16 @@ def moment(value: Any) -> dt.datetime:
     return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
 
 
-def write_meta(session: Session, dialect: Dialect, table: Relation, row: MetaRow) -> None:
-    """Replace the relation's row. Called inside the transaction that publishes the relation."""
-    forget(session, dialect, table, row.relation)
+def write_meta(session: Session, dialect: Dialect, table: Relation, row: MetaRow, *, first: bool = False) -> None:
+    """Replace the relation's row. Called inside the transaction that publishes the relation.
+
+    Parameters
+    ----------
+    first:
+        This transaction has found, under the relation's lock, that there is none.
+    """
+    if not first:
+        forget(session, dialect, table, row.relation)
     _insert(session, dialect, table, [row])
 
 

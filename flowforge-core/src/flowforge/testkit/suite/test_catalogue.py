@@ -157,3 +157,11 @@ def test_dropping_spares_relations_of_another_kind(lab: Lab, real: RelationKind)
     session.create_as(relation, f"SELECT 1 AS {lab.names('id')}", CreateKind[real.name])
     session.drop(relation, RelationKind.VIEW if real is RelationKind.TABLE else RelationKind.TABLE)
     assert session.kind_of(relation) is real
+
+
+def test_the_rows_of_a_small_query_as_values(lab: Lab) -> None:
+    session = lab.session()
+    table = lab.table(session, "t", {"id": pa.array([1, 2], pa.int64()), "name": pa.array(["a", None])})
+    listed, source = f"{lab.names('id')}, {lab.names('name')}", lab.sql(table)
+    assert sorted(session.fetch(f"SELECT {listed} FROM {source}")) == [(1, "a"), (2, None)]
+    assert session.fetch(f"SELECT {listed} FROM {source} WHERE {lab.names('id')} > 2") == []
