@@ -415,3 +415,24 @@ def test_promised_columns(copy_example: CopyExample) -> None:
     assert "1250.5 becomes" in outcome.err
     assert example.query("select sum(cents) from payments_clean") == [(3230,)]
     assert example.query("select paid_cents from orders_paid where order_id = 10") == [(1250,)]
+
+
+def test_watched_data(copy_example: CopyExample) -> None:
+    example = copy_example("watched_data")
+    sizes = {1: 20, 2: 22, 3: 19, 4: 21, 5: 20}
+    for day, size in sizes.items():
+        outcome = example.flowforge("build", "watched_data", "--vars", f"day={day}")
+        assert outcome.code == 0, outcome.text
+        assert (f"visits_a_day: learning ({day} of 4)" in outcome.text) == (day < 5)
+        assert example.query("select count(*) from visits") == [(size,)]
+    outcome = example.flowforge("build", "watched_data", "--vars", "day=6")
+    assert outcome.code == 2, outcome.text
+    assert "visits has 10 rows, which is unusually low: usual is at least 14.81 (5 earlier results)" in outcome.text
+    assert "visits.visitor has the share of NULLs 0.2, which is unusually high" in outcome.text
+    assert example.query("select count(*) from visits") == [(20,)]
+    lines = example.flowforge("test", "watched_data", "--history").out.splitlines()
+    assert [line.split()[:3] for line in lines if line.startswith("✓")] == [
+        ["✓✓✓✓✓✗", "volume_anomaly", "visits"],
+        ["✓✓✓✓✓!", "distribution_anomaly", "visits.seconds"],
+        ["✓✓✓✓✓✗", "distribution_anomaly", "visits.visitor"],
+    ]

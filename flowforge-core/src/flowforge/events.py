@@ -93,7 +93,8 @@ class NodeFinished(Event):
 @attrs.frozen
 class CheckFinished(Event):
     """A check ended. *failures* is the number of failing rows (or groups), where it is counted; *stored* is the table
-    in which they are, when somebody asked for that."""
+    in which they are, when somebody asked for that. *measure* is the number that it judged, where there is one, *remark*
+    what there is to say though it passes."""
 
     check: str
     node: str
@@ -105,6 +106,8 @@ class CheckFinished(Event):
     message: str | None = None
     sql: str | None = None
     stored: str | None = None
+    measure: float | None = None
+    remark: str | None = None
 
 
 @attrs.frozen

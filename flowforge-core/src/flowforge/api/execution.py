@@ -46,7 +46,7 @@ from flowforge.run.own_checks import OwnCheckRunner
 from flowforge.run.plan import Action, Plan, make_plan
 from flowforge.run.reasons import reason
 from flowforge.run.recorder import Recorder
-from flowforge.run.remembering import remember_checks
+from flowforge.run.remembering import past_of, remember_checks
 from flowforge.run.result import NodeResult, RunResult
 from flowforge.run.row_conditions import RowConditions
 from flowforge.run.runner import RunOptions, effective_jobs, new_run_id, run_plan
@@ -78,12 +78,14 @@ def _auditor(
     compiler: Compiler,
     modules: Callable[[], ProjectModules],
     failures: FailureStore | None,
+    store: StateStore,
 ) -> Auditor:
     executor = project.executor
     own = OwnCheckRunner(project.root, modules, executor.error)
     tables = CheckTables(project.manifest, compiler, executor.dialect, executor.namespace)
     conditions = RowConditions(project.plugins.checks, tables, own)
-    return Auditor(checks, homes, conditions, executor.error, bus, run_id, project.redactor.redact, Storing(failures))
+    past, redact = past_of(store, project.profile.name, project.engine.name), project.redactor.redact
+    return Auditor(checks, homes, conditions, executor.error, bus, run_id, redact, Storing(failures), past)
 
 
 def run_nodes(
@@ -127,7 +129,7 @@ def run_nodes(
             compiler = project.compiler.asking(_asker(project, open_session, sessions, f"flowforge/{run_id}"))
             modules = ProjectModules(project.root)
             failures = failure_store(project, compiler, run_id, options, notes.append)
-            auditor = _auditor(project, checks, order.homes, bus, run_id, compiler, lambda: modules, failures)
+            auditor = _auditor(project, checks, order.homes, bus, run_id, compiler, lambda: modules, failures, store)
             examiner = None
             if command == "build" and options.unit_tests:
                 examiner = ending.enter_context(
@@ -188,7 +190,7 @@ def run_nodes(
                 sessions=sessions,
             )
             flush(project, run_id, failures)
-        remember_checks(store, project.profile.name, project.engine.name, result)
+        remember_checks(store, project.profile.name, project.engine.name, result, project.manifest.nodes)
     return attrs.evolve(result, notes=tuple(dict.fromkeys((*notes, *result.notes))))
 
 
@@ -397,7 +399,7 @@ def check_data(
         compiler = project.compiler.asking(_asker(project, open_session, sessions, f"flowforge/{run_id}"))
         modules = functools.cache(lambda: ProjectModules(project.root))
         failures = failure_store(project, compiler, run_id, options, notes.append)
-        auditor = _auditor(project, checks, {}, bus, run_id, compiler, modules, failures)
+        auditor = _auditor(project, checks, {}, bus, run_id, compiler, modules, failures, store)
         tables = CheckTables(project.manifest, compiler, executor.dialect, executor.namespace)
         groups: dict[str, list[CheckDecl]] = {}
         for check in checks:
@@ -454,7 +456,7 @@ def check_data(
             checks=tuple(sorted(auditor.results, key=lambda one: order[one.check])),
             error=InterruptedRunError("cancelled", signum=stop.signum or 2) if stop.is_set() else None,
         )
-        remember_checks(store, project.profile.name, project.engine.name, result)
+        remember_checks(store, project.profile.name, project.engine.name, result, project.manifest.nodes)
         bus.emit(
             RunFinished(
                 run_id,

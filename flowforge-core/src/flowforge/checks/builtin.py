@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from flowforge.checks.anomalies import ANOMALIES
 from flowforge.checks.column_checks import COLUMN_CHECKS
 from flowforge.checks.comparisons import COMPARISONS
 from flowforge.checks.measures import MEASURES
 from flowforge.checks.row_checks import ROW_CHECKS
 from flowforge.contract import CheckSpec
 
-CHECKS: tuple[CheckSpec, ...] = (*ROW_CHECKS, *MEASURES, *COMPARISONS, *COLUMN_CHECKS)
+CHECKS: tuple[CheckSpec, ...] = (*ROW_CHECKS, *MEASURES, *COMPARISONS, *COLUMN_CHECKS, *ANOMALIES)

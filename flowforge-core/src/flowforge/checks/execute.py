@@ -6,11 +6,11 @@ One broken check never hides the others: when the common scan fails, every check
 
 from __future__ import annotations
 
+import datetime as dt
 import decimal
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -76,6 +76,10 @@ class CheckOutcome:
     failing:
         A statement that gives the failing rows, as the engine gets it; ``None``: this check knows of none. It may hold
         secrets.
+    measured:
+        As in :class:`BoundCheck`.
+    remark:
+        What there is to say though it passes.
     """
 
     check: CheckDecl
@@ -90,6 +94,8 @@ class CheckOutcome:
     problem: FlowForgeError | None = None
     measure: float | None = None
     failing: str | None = attrs.field(default=None, repr=False)
+    measured: str = ""
+    remark: str | None = None
 
 
 @attrs.frozen
@@ -137,7 +143,7 @@ def run_checks(
     dialect: Dialect,
     relation_sql: str,
     checks: Sequence[BoundCheck],
-    now: datetime,
+    now: dt.datetime,
     tables: Tables = no_tables,
 ) -> list[CheckOutcome]:
     """Run *checks* on one relation; one outcome for each, in their order.
@@ -414,7 +420,7 @@ def _plain(value: pa.Scalar) -> Any:
     return value.as_py()
 
 
-def _outcome(bound: BoundCheck, sql: CheckSql, answer: _Answer, now: datetime) -> CheckOutcome:
+def _outcome(bound: BoundCheck, sql: CheckSql, answer: _Answer, now: dt.datetime) -> CheckOutcome:
     check, spec = bound.check, bound.spec
     done = CheckOutcome(
         check,
@@ -443,18 +449,26 @@ def _outcome(bound: BoundCheck, sql: CheckSql, answer: _Answer, now: datetime) -
             value = _only(answer.samples)
         else:
             value = _count_in(_only(answer.samples)) if sql.counted else _plain(answer.value)
-        if spec.judge is not None:
-            done = attrs.evolve(done, measure=_number(value))
+        if spec.measure is not None:
+            done = attrs.evolve(done, measure=_number(value), measured=bound.measured)
+        if spec.weigh is not None:
+            weighed = spec.weigh(check.params, value, bound.past or _no_past)
+            text, done = weighed.failure, attrs.evolve(done, remark=weighed.remark)
+        elif spec.judge is not None:
             text = spec.judge(check.params, value, now)
         else:
             failures = int(value)
             text = _failure_text(bound, failures)
+    except FlowForgeError as problem:
+        problem.location = problem.location or check.location
+        return attrs.evolve(done, status="error", message=f"{subject(check)}: {problem.message}", problem=problem)
     except Exception as exc:  # noqa: BLE001 - a plugin's function may raise anything
         message = f"the check {spec.name!r} cannot judge what it measured: {_reason(exc)}"
         return attrs.evolve(done, status="error", message=message)
     if text is None:
         return attrs.evolve(done, failures=failures)
     status = _severity(check, failures, answer.rows)
+    done = attrs.evolve(done, remark=None)
     said = f"{subject(check)} {text}" if status != "pass" else None
     return attrs.evolve(done, status=status, failures=failures, message=said)
 
@@ -481,6 +495,10 @@ def _count_in(row: Mapping[str, Any]) -> int:
     if not whole or value != value or value != value // 1 or value < 0:
         raise ValueError(f"its query gave {value!r}, which is no number of failures; say returns='rows' if it is a row")
     return int(value)
+
+
+def _no_past(limit: int, since: dt.date | None = None) -> Sequence[float]:
+    raise LookupError("nobody remembers what earlier runs measured")
 
 
 def _number(value: Any) -> float | None:

@@ -6,11 +6,13 @@ Pure text: knows declarations and a dialect, opens nothing.
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 
 import attrs
 
-from flowforge.contract import CheckContext, CheckSpec, Dialect, Session
+from flowforge.contract import CheckContext, CheckSpec, Dialect, Past, Session
 from flowforge.project.manifest import CheckDecl
 from flowforge.values import Location
 
@@ -71,6 +73,10 @@ class BoundCheck:
         A boolean row expression: rows that somebody has released from this check. ``None``: there are none.
     condition:
         Writes the condition of a failing row of the relation, for a check that says it otherwise. May ask the session.
+    measured:
+        What it measures, for checks that compare that with earlier runs (:func:`what_is_measured`).
+    past:
+        Tells what these measured.
     """
 
     check: CheckDecl
@@ -78,6 +84,8 @@ class BoundCheck:
     write: Callable[[], OwnQuery] | None = None
     ask: Callable[[Session], Verdict] | None = None
     spared: str | None = None
+    measured: str = ""
+    past: Past | None = None
     condition: Callable[[Session, str], str] | None = None
 
     @property
@@ -202,6 +210,23 @@ def check_sql(
 def _flagged(relation_sql: str, flag: str) -> CheckSql:
     failing = _failing(relation_sql, flag)
     return CheckSql(failing, flag=flag, rows=failing)
+
+
+def what_is_measured(dialect: Dialect, check: CheckDecl, spec: CheckSpec) -> str:
+    """Tells what a check measures from all else that is measured; empty for those that compare with no earlier run.
+
+    It says nothing of how the number is judged, so whoever judges more strictly need not learn anew.
+
+    Raises
+    ------
+    Exception
+        Whatever the check's own function raises.
+    """
+    if spec.weigh is None or spec.measure is None:
+        return ""
+    expression = spec.measure(CheckContext(dialect, _SOURCE, check.params))
+    told = json.dumps([check.node or check.table, expression])
+    return hashlib.blake2b(told.encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()
 
 
 def _failing(relation_sql: str, violation: str) -> str:

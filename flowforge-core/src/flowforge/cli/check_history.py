@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from flowforge.cli.output import Output
@@ -55,6 +56,11 @@ def print_histories(found: CheckHistories, profile: str, engine: str, shape: str
     output.answer("")
     width = max(len(one.results) for one in found.checks)
     names = [(one.check.type, _target(one)) for one in found.checks]
+    doubled = {name for name, count in Counter(names).items() if count > 1}
+    names = [
+        (type_, f"{target} ({one.check.id})" if (type_, target) in doubled else target)
+        for one, (type_, target) in zip(found.checks, names, strict=True)
+    ]
     types, targets = (max(len(name[part]) for name in names) for part in (0, 1))
     for one, (type_, target) in zip(found.checks, names, strict=True):
         signs = "".join(_sign(result.status, output) for result in one.results)

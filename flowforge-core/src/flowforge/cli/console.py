@@ -119,6 +119,8 @@ class Console:
             self._say(f"  {mark(event.status, self._output)} unit test {event.case}", level=1)
         elif isinstance(event, CheckFinished) and event.status in (Status.WARN, Status.INFO):
             self._say(f"  {mark(event.status, self._output)} {event.check}: {event.message}")
+        elif isinstance(event, CheckFinished) and event.remark:
+            self._say(f"  {mark(event.status, self._output)} {event.check}: {event.remark}")
 
     def _node(self, event: NodeFinished) -> None:
         width = len(str(event.total))

@@ -136,8 +136,10 @@ def _print_check(check: CheckResult, output: Output, *, answer: bool = False) ->
     sign = _CHECK_MARKS[check.status] if output.unicode else f"{_CHECK_WORDS[check.status]:5}"
     target = check.check if check.type == SINGULAR else f"{check.table}.{check.column}" if check.column else check.table
     say(f"{sign} {check.type:<18} {target:<40} ({check.duration * 1000:.0f}ms)")
+    arrow = "↳" if output.unicode else "->"
+    if check.status is Status.SUCCESS and check.remark:
+        say(f"   {arrow} {check.remark}")
     if check.status is not Status.SUCCESS and check.message:
-        arrow = "↳" if output.unicode else "->"
         say(f"   {arrow} {check.message}")
         if check.stored:
             say(f"   {arrow} stored in {check.stored}")

@@ -20,7 +20,9 @@ from flowforge.contract.checks import (
     CheckContext,
     CheckSpec,
     Columns,
+    Past,
     Severity,
+    Weighed,
 )
 from flowforge.contract.dialect import (
     Dialect,
@@ -76,6 +78,7 @@ __all__ = [
     "Index",
     "LoadMode",
     "Macro",
+    "Past",
     "SeedFormat",
     "Session",
     "Severity",
@@ -87,6 +90,7 @@ __all__ = [
     "SupportLevel",
     "TableOptions",
     "WHOLE_ROWS",
+    "Weighed",
     "is_our_index",
     "not_implemented",
     "partial",

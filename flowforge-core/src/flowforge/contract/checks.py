@@ -84,9 +84,38 @@ class Columns(Protocol):
         """
 
 
+class Past(Protocol):
+    """Tells a check what earlier runs measured, under the same profile and engine."""
+
+    def __call__(self, limit: int, since: dt.date | None = None) -> Sequence[float]:
+        """The last *limit* numbers of rows that were accepted, oldest first; of this day (UTC) and later ones only.
+
+        Raises
+        ------
+        FlowForgeError
+            When nobody knows. Let it pass: a check that cannot compare could not run.
+        """
+
+
+@attrs.frozen
+class Weighed:
+    """What a check says that knows earlier numbers.
+
+    Parameters
+    ----------
+    failure:
+        The text of a failure; ``None``: it passes.
+    remark:
+        What people should know though it passes, such as that it is still learning.
+    """
+
+    failure: str | None = None
+    remark: str | None = None
+
+
 @attrs.frozen
 class CheckSpec:
-    """The declaration of a check: one of *violation*, *measure* (with *judge*), *query* or *inspect*.
+    """The declaration of a check: one of *violation*, *measure* (with *judge* or *weigh*), *query* or *inspect*.
 
     Parameters
     ----------
@@ -102,6 +131,10 @@ class CheckSpec:
     judge:
         Called with the parameters, the measured value and the current time (UTC); answers with the text of a failure
         when the check fails, else ``None``.
+    weigh:
+        In place of *judge*, for measures that are compared with those of earlier runs: called with the parameters, the
+        measured value and a :class:`Past`; answers with a :class:`Weighed`. What was measured is remembered, if it is a
+        finite number. The expression of *measure* says what is compared with what, so it must not name the relation.
     query:
         A SELECT whose rows are the failures, for checks that need more than one row at a time. With *judge* it gives
         one row instead, and *judge* gets that as a mapping of its columns.
@@ -146,14 +179,17 @@ class CheckSpec:
     rejects: Callable[[CheckContext], str] | None = None
     key: Callable[[Any], Sequence[str]] | None = None
     separable: bool = True
+    weigh: Callable[[Any, Any, Past], Weighed] | None = None
     api: int = API_VERSION
 
     def __attrs_post_init__(self) -> None:
         ways = [way for way in (self.violation, self.measure, self.query, self.inspect) if way is not None]
         if len(ways) != 1:
             raise ValueError(f"check {self.name!r} must declare exactly one of violation, measure, query and inspect")
-        if self.measure is not None and self.judge is None:
-            raise ValueError(f"check {self.name!r}: a measure needs a judge")
+        if self.measure is not None and (self.judge is None) == (self.weigh is None):
+            raise ValueError(f"check {self.name!r}: a measure needs a judge, or weigh in its place")
+        if self.weigh is not None and self.measure is None:
+            raise ValueError(f"check {self.name!r}: weigh belongs to a measure")
         if self.judge is not None and self.measure is None and self.query is None:
             raise ValueError(f"check {self.name!r}: judge belongs to a measure or a query")
         if self.tally is not None and self.violation is None:

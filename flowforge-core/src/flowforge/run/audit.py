@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import attrs
 
 from flowforge.checks.execute import BoundCheck, CheckOutcome, run_checks, subject
-from flowforge.contract import Session
+from flowforge.checks.plan import what_is_measured
+from flowforge.contract import Past, Session
 from flowforge.errors import AuditFailedError, EngineError, FlowForgeError, ModelExecutionError
 from flowforge.events import CheckFinished, Status
 from flowforge.materialize.publish import Audit
@@ -49,6 +50,8 @@ class Auditor:
         Says which rows fail, and asks the checks that the project brings itself.
     storing:
         Stores failing rows.
+    past_of:
+        By what a check measures, tells what earlier runs measured.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Auditor:
         run_id: str,
         redact: Callable[[str], str],
         storing: Storing,
+        past_of: Callable[[str], Past],
     ) -> None:
         self._by_node: dict[str, list[CheckDecl]] = {}
         for check in checks:
@@ -74,6 +78,7 @@ class Auditor:
         self._run_id = run_id
         self._redact = redact
         self._storing = storing
+        self._past_of = past_of
         self._lock = threading.Lock()
         self._results: list[CheckResult] = []
 
@@ -203,7 +208,7 @@ class Auditor:
     def _bound(self, session: Session, check: CheckDecl, tables: CheckTables) -> BoundCheck:
         own, free = check.own, spared(session, self._tables, check)
         bound = self.conditions.own.bound(check, own, tables) if own is not None else None
-        bound = bound or BoundCheck(check, self._specs[check.type])
+        bound = self._watching(bound or BoundCheck(check, self._specs[check.type]), tables)
         if free is None:
             return bound
         writes = bound.spec.key is not None
@@ -212,6 +217,16 @@ class Auditor:
             spared=free,
             condition=(lambda session, sql: self.conditions.of(check, session, sql)) if writes else None,
         )
+
+    def _watching(self, bound: BoundCheck, tables: CheckTables) -> BoundCheck:
+        """*bound* with what earlier runs measured, if it compares with that."""
+        if bound.spec.weigh is None:
+            return bound
+        try:
+            measured = what_is_measured(tables.dialect, bound.check, bound.spec)
+        except Exception:  # noqa: BLE001 - of a plugin, or of a dialect; it is said when the check is asked
+            return bound
+        return attrs.evolve(bound, measured=measured, past=self._past_of(measured))
 
     def broken(self, checks: Sequence[CheckDecl], error: FlowForgeError) -> list[CheckResult]:
         """Report that none of *checks* could be asked, for one reason."""
@@ -240,6 +255,8 @@ class Auditor:
                     message=result.message,
                     sql=result.sql,
                     stored=result.stored,
+                    measure=result.measure,
+                    remark=result.remark,
                 )
             )
         return results
@@ -264,6 +281,8 @@ class Auditor:
             at=dt.datetime.now(dt.UTC),
             rows=outcome.rows,
             measure=outcome.measure,
+            measured=outcome.measured,
+            remark=outcome.remark,
         )
 
     def _clean(self, problem: FlowForgeError | None) -> FlowForgeError | None:

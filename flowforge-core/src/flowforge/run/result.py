@@ -82,7 +82,8 @@ class CheckResult:
 
     *problem* is why it could not run, with the place in the project's files that is to blame, where that is known.
     *at* is when it ended, in UTC; *rows* counts those of the relation and *measure* is the number that it judged, where
-    there are such.
+    there are such, *measured* says what that is the number of, where it is compared with earlier runs. *remark* is what
+    there is to say though it passes.
     """
 
     check: str
@@ -103,6 +104,8 @@ class CheckResult:
     at: dt.datetime | None = None
     rows: int | None = None
     measure: float | None = None
+    measured: str = ""
+    remark: str | None = None
 
 
 @attrs.frozen

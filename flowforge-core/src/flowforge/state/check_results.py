@@ -39,6 +39,9 @@ _PRUNE = f"""
         SELECT min(n - {_ALWAYS}, max(n - ?, coalesce((
             SELECT c.n FROM check_results c WHERE c.series = id AND c.at >= ? ORDER BY c.n LIMIT 1), n) - 1))
         FROM check_series WHERE {_ONE})"""
+_PAST = (
+    "r.run_id, r.command, c.at, c.status, c.severity, c.failures, c.rows, c.measure, c.counts, c.duration, c.message"
+)
 _FORGET = (
     "DELETE FROM check_series WHERE last_at < ?",
     "DELETE FROM check_runs WHERE at < ? AND id < (SELECT max(id) FROM check_runs)",
@@ -144,8 +147,7 @@ class CheckHistory:
         found: dict[str, list[tuple[int, PastResult]]] = {}
         wanted = set(checks)
         for name, run, *values in self._file.rows(
-            "SELECT s.name, c.run, r.run_id, r.command, c.at, c.status, c.severity, c.failures, c.rows, c.measure,"
-            " c.counts, c.duration, c.message FROM check_series s JOIN check_results c ON c.series = s.id"
+            f"SELECT s.name, c.run, {_PAST} FROM check_series s JOIN check_results c ON c.series = s.id"
             " LEFT JOIN check_runs r ON r.id = c.run WHERE s.env = ? AND s.engine = ? AND c.n > s.n - ?"
             " ORDER BY c.run",
             (env, engine, limit),
@@ -158,8 +160,7 @@ class CheckHistory:
     def streak(self, env: str, engine: str, check: str) -> tuple[PastResult | None, PastResult | None]:
         """When a check that does not pass began not to, and when it last passed, as far as anybody remembers."""
         rows = self._file.rows(
-            "SELECT r.run_id, r.command, c.at, c.status, c.severity, c.failures, c.rows, c.measure, c.counts,"
-            " c.duration, c.message FROM check_series s JOIN check_results c ON c.series = s.id"
+            f"SELECT {_PAST} FROM check_series s JOIN check_results c ON c.series = s.id"
             " LEFT JOIN check_runs r ON r.id = c.run WHERE s.env = ? AND s.engine = ? AND s.name = ?"
             " ORDER BY c.run DESC",
             (env, engine, check),
@@ -196,6 +197,16 @@ class CheckHistory:
                 "the check learns anew from the next run on",
             )
         return [float(value) for (value,) in reversed(rows) if isinstance(value, (int, float))]
+
+    def last_counted(self, env: str, engine: str, measured: str) -> PastResult | None:
+        """The last accepted result of what is *measured*."""
+        rows = self._file.rows(
+            f"SELECT {_PAST} FROM check_series s JOIN check_results c ON c.series = s.id"
+            " LEFT JOIN check_runs r ON r.id = c.run WHERE s.env = ? AND s.engine = ? AND s.measured = ? AND c.counts"
+            " AND c.measure IS NOT NULL ORDER BY c.run DESC LIMIT 1",
+            (env, engine, measured),
+        )
+        return _past(rows[0]) if rows else None
 
     def last_seen(self, env: str, engine: str) -> Mapping[str, PastResult]:
         """The last result of every check."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from flowforge.checks.builtin import CHECKS
@@ -219,3 +220,95 @@ def test_freshness_counts_from_now(lab: Lab) -> None:
     checks = [bound(lab, "freshness", column="at", max_delay_minutes=minutes) for minutes in (61, 59)]
     fresh, stale = run_checks(session, lab.executor.error, lab.dialect, lab.sql(table), checks, NOW)
     assert (fresh.status, stale.status) == ("pass", "fail")
+
+
+USUAL = [100.0, 101.0, 99.0, 102.0, 98.0, 100.0, 101.0]
+MEASURES: list[tuple[str, dict[str, Any], float | None]] = [
+    ("volume_anomaly", {}, 4.0),
+    ("volume_anomaly", {"where": "id > 1"}, 3.0),
+    ("distribution_anomaly", {"column": "signs", "measure": "mean"}, -0.5),
+    ("distribution_anomaly", {"column": "id", "measure": "mean", "where": "id < 3"}, 1.5),
+    ("distribution_anomaly", {"column": "signs", "measure": "min"}, -5.0),
+    ("distribution_anomaly", {"column": "signs", "measure": "max"}, 2.0),
+    ("distribution_anomaly", {"column": "signs", "measure": "sum"}, -2.0),
+    ("distribution_anomaly", {"column": "gaps", "measure": "null_fraction"}, 0.5),
+    ("distribution_anomaly", {"column": "gaps", "measure": "null_fraction", "where": "id <> 2"}, 1 / 3),
+    ("distribution_anomaly", {"column": "same", "measure": "distinct_count"}, 3.0),
+    ("distribution_anomaly", {"column": AWKWARD, "measure": "sum"}, 7.0),
+    ("distribution_anomaly", {"column": "code", "measure": "null_fraction"}, 0.25),
+    ("distribution_anomaly", {"column": "id", "measure": "sum", "where": "code <> 'A1'"}, 5.0),
+]
+
+
+def watched(lab: Lab, type_: str, earlier: list[float], **params: Any) -> BoundCheck:
+    check = bound(lab, type_, **params)
+    return BoundCheck(check.check, check.spec, past=lambda limit, since=None: earlier[-limit:])
+
+
+@pytest.mark.parametrize(("type_", "params", "wanted"), MEASURES)
+def test_what_is_watched_is_measured_alike_everywhere(
+    lab: Lab, type_: str, params: dict[str, Any], wanted: float | None
+) -> None:
+    (learning,) = ask(lab, watched(lab, type_, [], **params))
+    assert (learning.status, learning.remark) == ("pass", "learning (1 of 7)"), learning.message
+    assert learning.measure == pytest.approx(wanted)
+
+
+def test_what_is_usual_passes_and_what_is_not_fails_in_one_scan_with_others(lab: Lab) -> None:
+    outcomes = ask(
+        lab,
+        *(watched(lab, type_, USUAL, **params) for type_, params, _ in MEASURES),
+        bound(lab, "not_null", column="gaps"),
+        *(watched(lab, type_, [wanted or 0.0] * 7, **params) for type_, params, wanted in MEASURES),
+    )
+    count = len(MEASURES)
+    assert {outcome.status for outcome in outcomes[: count + 1]} == {"fail"}
+    assert {outcome.status for outcome in outcomes[count + 1 :]} == {"pass"}
+    assert [outcome.measure for outcome in outcomes[:count]] == pytest.approx([wanted for *_, wanted in MEASURES])
+
+
+def test_what_is_watched_of_no_rows_and_of_nulls(lab: Lab) -> None:
+    """There is no value then, which is no usual one; numbers that are counted are 0."""
+    session = lab.session()
+    none = lab.table(session, "none_there", {"gaps": pa.array([], pa.int64())})
+    nulls = lab.table(session, "nulls_only", {"gaps": pa.array([None, None], pa.int64())})
+    names = ("mean", "min", "max", "sum", "null_fraction", "distinct_count")
+    for table, counted in ((none, {"distinct_count": 0.0}), (nulls, {"distinct_count": 0.0, "null_fraction": 1.0})):
+        for earlier, status in (([], "pass"), (USUAL, "fail")):
+            checks = [watched(lab, "distribution_anomaly", earlier, column="gaps", measure=name) for name in names]
+            outcomes = run_checks(session, lab.executor.error, lab.dialect, lab.sql(table), checks, NOW)
+            assert [outcome.status for outcome in outcomes] == [status] * len(names), outcomes
+            assert [outcome.measure for outcome in outcomes] == [counted.get(name) for name in names]
+
+
+def test_the_name_of_a_watched_column_is_never_executed(lab: Lab) -> None:
+    evil = "id; DROP TABLE checked; --"
+    outcomes = ask(
+        lab,
+        *(watched(lab, "distribution_anomaly", [], column=evil, measure=name) for name in ("mean", "null_fraction")),
+        watched(lab, "volume_anomaly", []),
+    )
+    assert [outcome.status for outcome in outcomes] == ["error", "error", "pass"]
+    assert lab.session().kind_of(lab.relation("checked")) is not None
+
+
+def test_a_standard_deviation_is_that_of_a_sample_or_cannot_be_asked(lab: Lab) -> None:
+    other = bound(lab, "not_null", column="id")
+    deviation, good = ask(lab, watched(lab, "distribution_anomaly", [], column="id", measure="stddev"), other)
+    assert good.status == "pass"
+    if deviation.status == "pass":
+        assert deviation.measure == pytest.approx(1.2909944487)
+    else:
+        assert deviation.status == "error"
+        assert "STDDEV_SAMP" in (deviation.message or "").upper()
+
+
+def test_what_is_no_number_cannot_be_watched(lab: Lab) -> None:
+    broken, good = ask(
+        lab,
+        watched(lab, "distribution_anomaly", [], column="code", measure="max"),
+        watched(lab, "distribution_anomaly", [], column="code", measure="distinct_count"),
+    )
+    assert (broken.status, good.status, good.measure) == ("error", "pass", 3.0)
+    assert broken.problem is not None
+    assert broken.problem.code == "FF3081"
