@@ -48,12 +48,14 @@ ENGINES = {
         "databricks_spark",
     ),
     "bigquery": (["./flowforge-bigquery", "./tests/servers"], "bigquery"),
+    "mariadb": (["./examples/third_party_engine", "./tests/servers"], "mariadb"),
 }
 SERVERS = {
     **dict.fromkeys(("postgres", "postgres-system"), "flowforge_test_servers.postgres"),
     "snowflake": "flowforge_test_servers.snowflake",
     "spark-sail": "flowforge_test_servers.spark",
     "bigquery": "flowforge_test_servers.bigquery",
+    "mariadb": "flowforge_test_servers.mariadb",
 }
 # Servers that want other versions of libraries than their clients: what to install into an environment of their own, and
 # the variable that tells where its Python is.
@@ -216,6 +218,8 @@ def conformance(session: nox.Session, engine: str) -> None:
     requirements, name = ENGINES[engine]
     if engine == "postgres-system" and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         session.skip("there is no PostgreSQL of the system under /usr/lib/postgresql")
+    if engine == "mariadb" and not shutil.which("mariadbd", path=os.environ["PATH"] + os.pathsep + "/usr/sbin"):
+        session.skip("there is no MariaDB on this machine: mariadbd is not found")
     fill(session, "./flowforge-core[testkit]", "pytest", *requirements)
     told = [word.replace("{folder}", session.create_tmp()) for word in TOLD.get(engine, [])]
     parts = [f"flowforge.testkit.suite.{part}" for part in ONLY.get(engine, [])] or ["flowforge.testkit.suite"]

@@ -80,6 +80,13 @@ class Dialect(ABC):
             return f"X'{value.hex()}'"
         raise TypeError(f"no SQL literal for {type(value).__name__}")
 
+    def cast(self, expression: str, type_: str) -> str:
+        """*expression* as a value of a column type, in the words of :meth:`type_name` or of ``Session.column_types``.
+
+        For engines whose casts call types by other words than their tables.
+        """
+        return f"CAST({expression} AS {type_})"
+
     @abstractmethod
     def type_name(self, type_: pa.DataType) -> str:
         """The column type that holds an Arrow type exactly.
@@ -210,6 +217,10 @@ class Dialect(ABC):
             pairs = [parts[at : at + 2] for at in range(0, len(parts), 2)]
             parts = [self.function("concat", left=two[0], right=two[1]) if len(two) > 1 else two[0] for two in pairs]
         return parts[0] if parts else self.literal("")
+
+    def same(self, left: str, right: str) -> str:
+        """A condition that is never NULL: have both expressions one value, or are both NULL?"""
+        return f"{left} IS NOT DISTINCT FROM {right}"
 
     def count_if(self, condition: str) -> str:
         """An aggregate: in how many rows is *condition* true? NULL counts as false."""

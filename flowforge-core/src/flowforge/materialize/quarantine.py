@@ -390,7 +390,7 @@ class Hold:
     def _as_text(self, expression: str) -> str:
         import pyarrow as pa
 
-        return f"CAST({expression} AS {self.dialect.type_name(pa.string())})"
+        return self.dialect.cast(expression, self.dialect.type_name(pa.string()))
 
     # conditions on rows that were judged, called ff_rows
 

@@ -123,7 +123,7 @@ class Words:
         if widens(found, self.time) or pa.types.is_null(self.time):
             return column
         if pa.types.is_timestamp(self.time) and (pa.types.is_timestamp(found) or pa.types.is_date(found)):
-            return f"CAST({column} AS {self.dialect.type_name(self.time)})"
+            return self.dialect.cast(column, self.dialect.type_name(self.time))
         raise ModelExecutionError(
             f"the times of the history are {self.time}, and {self.history.updated_at!r} is {found}",
             node=self.node,
@@ -324,7 +324,7 @@ class Versions:
             standing = self.past.rows.find(name)
             other = words.q(standing, "ff_old") if standing is not None else "NULL"
             mine = words.q(self._in_batch(name), "ff_new")
-            conditions.append(f"{mine} IS NULL" if other == "NULL" else f"{mine} IS NOT DISTINCT FROM {other}")
+            conditions.append(f"{mine} IS NULL" if other == "NULL" else words.dialect.same(mine, other))
         return conditions
 
     def _is_current(self, table: str) -> str:

@@ -123,7 +123,7 @@ def _values(dialect: Dialect, decision: Decision) -> dict[str, str]:
     values: dict[str, Any] = {**attrs.asdict(decision), "version": LOG_VERSION}
     values["decided_at"] = decision.decided_at.astimezone(dt.UTC).replace(tzinfo=None)
     return {
-        name: f"CAST(NULL AS {kinds[name]})" if values[name] is None else dialect.literal(values[name])
+        name: dialect.cast("NULL", kinds[name]) if values[name] is None else dialect.literal(values[name])
         for name in _NAMES
     }
 

@@ -145,7 +145,7 @@ class Clock:
         if not (pa.types.is_date(type_) or pa.types.is_timestamp(type_)):
             return None
         # In the zone of the session, as the engine's own clock.
-        return f"CAST({self._dialect.literal(self._moment)} AS {self._dialect.type_name(type_)})"
+        return self._dialect.cast(self._dialect.literal(self._moment), self._dialect.type_name(type_))
 
     def _refused(self, text: str, place: Location | None) -> CheckConfigError:
         return CheckConfigError(

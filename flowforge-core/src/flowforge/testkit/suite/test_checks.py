@@ -120,32 +120,32 @@ def test_regular_expressions(lab: Lab, params: dict[str, Any], failures: int) ->
     assert (outcome.status, outcome.failures) == ("fail" if failures else "pass", failures), outcome.message
 
 
-PARENTS = {"key": [1, 2, 3], "same": ["a", "b", "z"]}
+PARENTS = {"nr": [1, 2, 3], "same": ["a", "b", "z"]}
 ACROSS: list[tuple[str, dict[str, Any], int | None]] = [
-    ("relationships", {"column": "gaps", "to": "parents", "to_field": "key"}, 0),
-    ("relationships", {"column": "id", "to": "parents", "to_field": "key"}, 1),
+    ("relationships", {"column": "gaps", "to": "parents", "to_field": "nr"}, 0),
+    ("relationships", {"column": "id", "to": "parents", "to_field": "nr"}, 1),
     (
         "relationships",
-        {"column": "id", "to": "parents", "to_field": "key", "where": "id < 3", "to_where": "key > 1"},
+        {"column": "id", "to": "parents", "to_field": "nr", "where": "id < 3", "to_where": "nr > 1"},
         1,
     ),
     ("equal_rowcount", {"to": "parents"}, None),
     ("equal_rowcount", {"to": "parents", "where": "id < 4"}, 0),
     (
         "reconcile_equal",
-        {"left": Side(table="t", expr="SUM(id)"), "right": Side(table="parents", expr="SUM(key)")},
+        {"left": Side(table="t", expr="SUM(id)"), "right": Side(table="parents", expr="SUM(nr)")},
         None,
     ),
     (
         "reconcile_equal",
-        {"left": Side(table="t", expr="SUM(id)", where="id < 4"), "right": Side(table="parents", expr="SUM(key)")},
+        {"left": Side(table="t", expr="SUM(id)", where="id < 4"), "right": Side(table="parents", expr="SUM(nr)")},
         0,
     ),
     (
         "reconcile_diff_within",
         {
             "left": Side(table="t", expr="SUM(id)"),
-            "right": Side(table="parents", expr="SUM(key)"),
+            "right": Side(table="parents", expr="SUM(nr)"),
             "max_abs_diff": 4,
         },
         0,
@@ -154,7 +154,7 @@ ACROSS: list[tuple[str, dict[str, Any], int | None]] = [
         "reconcile_ratio_within",
         {
             "left": Side(table="t", expr="SUM(id)"),
-            "right": Side(table="parents", expr="SUM(key)"),
+            "right": Side(table="parents", expr="SUM(nr)"),
             "min_ratio": 0.5,
             "max_ratio": 1.5,
         },

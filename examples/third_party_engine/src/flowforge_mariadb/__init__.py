@@ -1,0 +1,1 @@
+"""MariaDB for FlowForge, by a third party: see the README beside it."""
