@@ -80,13 +80,6 @@ class Dialect(ABC):
             return f"X'{value.hex()}'"
         raise TypeError(f"no SQL literal for {type(value).__name__}")
 
-    def cast(self, expression: str, type_: str) -> str:
-        """*expression* as a value of a column type, in the words of :meth:`type_name` or of ``Session.column_types``.
-
-        For engines whose casts call types by other words than their tables.
-        """
-        return f"CAST({expression} AS {type_})"
-
     @abstractmethod
     def type_name(self, type_: pa.DataType) -> str:
         """The column type that holds an Arrow type exactly.
@@ -98,10 +91,10 @@ class Dialect(ABC):
         """
 
     def cast(self, expression: str, type_: str) -> str:
-        """*expression* as a value of the column type that is written *type_*.
+        """*expression* as a value of a column type, in the words of :meth:`type_name` or of ``Session.column_types``.
 
-        Engines whose casts take no lengths and no digits do without them: no value may become another one but by
-        rounding to the digits.
+        For engines whose casts call types by other words than their tables. Those whose casts take no lengths and no
+        digits do without them: no value may become another one but by rounding to the digits.
         """
         return f"CAST({expression} AS {type_})"
 
