@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from flowforge.api.quarantine import Choice, decisions, drop, held_rows, quarantines, release
+from flowforge.api.quarantine import (
+    Choice,
+    decisions,
+    drop,
+    held_rows,
+    hold,
+    log_of_decisions,
+    quarantines,
+    release,
+)
 from flowforge.errors import FlowForgeError, NothingSelectedError, UsageError
 from flowforge.events import Status
 
@@ -83,7 +93,7 @@ def test_a_release_survives_rebuilds_and_is_a_reason_to_build(
     assert release(project, "orders", Choice(checks=("doubled",)), note="two of them") == 2
     assert release(project, "orders", Choice(checks=("doubled",))) == 0
     plan = project.plan()
-    assert plan.steps["orders.ff"].reason == "rows were released from its quarantine"
+    assert plan.steps["orders.ff"].reason == "rows were released from its quarantine, or a release was taken back"
     assert project.build().ok
     assert rows(project, "orders") == [(1, 1, 10), (4, 2, 7), (4, 2, 8)]
     assert rows(project, "total") == [(3,)]
@@ -235,6 +245,90 @@ def test_a_check_that_cannot_be_applied_publishes_nothing(
     assert "orders" not in relations(project)
 
 
+def test_a_release_that_is_taken_back_counts_from_the_next_build(
+    make: Callable[..., Any], rows: Callable[..., Any]
+) -> None:
+    project = make(SHOP)
+    assert project.build().exit_code == 0
+    assert release(project, "orders", Choice(everything=True), note="all of them") == 4
+    assert project.build().exit_code == 0
+    assert len(rows(project, "orders")) == 5
+    assert project.test().ok
+    (two, *_) = (entry for entry in log_of_decisions(project) if entry.check_name == "negative")
+    assert (two.decision, two.rows, two.note) == ("release", 1, "all of them")
+    assert two.row_hash is not None
+    assert hold(project, "orders", Choice(hashes=(two.row_hash[:8],)), note="no") == 1
+    assert not project.test().ok
+    plan = project.plan()
+    assert plan.steps["orders.ff"].reason == "rows were released from its quarantine, or a release was taken back"
+    assert project.build().exit_code == 0
+    assert (len(rows(project, "orders")), aside(project)) == (4, {"negative": 1})
+    assert {node.status for node in project.build().nodes} == {Status.CACHED}
+    assert hold(project, "orders", Choice(checks=("doubled", "stranger"))) == 3
+    with pytest.raises(NothingSelectedError):
+        hold(project, "orders", Choice(everything=True))
+    assert project.build().exit_code == 0
+    assert rows(project, "orders") == [(1, 1, 10)]
+    assert release(project, "orders", Choice(hashes=(two.row_hash,))) == 1
+    assert project.build().exit_code == 0
+    assert len(rows(project, "orders")) == 2
+    said = [(entry.decision, entry.check_name, entry.rows) for entry in log_of_decisions(project, limit=None)]
+    assert said == [
+        ("left", None, 1),
+        ("release", "negative", 1),
+        ("hold", "doubled", 2),
+        ("hold", "stranger", 1),
+        ("hold", "negative", 1),
+        ("left", None, 4),
+        ("release", "doubled", 2),
+        ("release", "negative", 1),
+        ("release", "stranger", 1),
+    ]
+    assert len(log_of_decisions(project, limit=2)) == 2
+    assert len(log_of_decisions(project, ["total"])) == 0
+    assert {one.decision for one in log_of_decisions(project, ["orders"], choice=Choice(checks=("doubled",)))} == {
+        "release",
+        "hold",
+    }
+    assert len(log_of_decisions(project, choice=Choice(hashes=(two.row_hash[:6],)))) == 3
+
+
+def test_what_is_not_released_cannot_be_held_again(make: Callable[..., Any]) -> None:
+    project = make(SHOP)
+    assert project.build().exit_code == 0
+    assert log_of_decisions(project) == []
+    with pytest.raises(NothingSelectedError):
+        hold(project, "orders", Choice(everything=True))
+    release(project, "orders", Choice(checks=("doubled",)))
+    for choice, code in (
+        (Choice(), "FF3027"),
+        (Choice(checks=("negative",)), "FF3026"),
+        (Choice(hashes=("00000000",)), "FF3026"),
+        (Choice(hashes=("!",)), "FF3026"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            hold(project, "orders", choice)
+        assert caught.value.code == code
+
+
+def test_a_clock_that_goes_back_does_not_turn_decisions_around(
+    make: Callable[..., Any], rows: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Past(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> Past:
+            return cls(2001, 1, 1, tzinfo=tz)
+
+    project = make(SHOP)
+    assert project.build().exit_code == 0
+    release(project, "orders", Choice(everything=True))
+    with monkeypatch.context() as patch:
+        patch.setattr("flowforge.api.quarantine.dt.datetime", Past)
+        assert hold(project, "orders", Choice(everything=True)) == 4
+    assert project.build().exit_code == 0
+    assert len(rows(project, "orders")) == 1
+
+
 def test_decisions_about_rows_that_are_not_there(make: Callable[..., Any]) -> None:
     project = make(SHOP)
     with pytest.raises(NothingSelectedError):
@@ -269,6 +363,26 @@ def test_the_command_line_says_how_many_rows_and_reviews_them(
     assert "1 row of orders released" in capsys.readouterr().err
     assert run(["build", str(root), "-s", "orders"]) == 0
     assert "3 rows quarantined" in capsys.readouterr().err
+    assert run(["quarantine", "hold", *here]) == 64
+    assert run(["quarantine", "hold", *here, "--all", "--note", "no refund"]) == 0
+    assert "1 row of orders held again; `flowforge build -s orders`" in capsys.readouterr().err
+    assert run(["quarantine", "hold", *here, "--all"]) == 5
+    capsys.readouterr()
+    assert run(["quarantine", "log", str(root), "--limit", "2"]) == 0
+    held, left = capsys.readouterr().out.splitlines()
+    assert f'hold     orders  negative  row {shown["_ff_row_hash"][:12]}  "no refund"' in held
+    assert "a run       left     orders  1 row" in left
+    assert run(["quarantine", "log", str(root), "-s", "orders", "--check", "negative", "--format", "json"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["decision"], one["model"], one["rows"], one["note"]) for one in told] == [
+        ("hold", "orders", 1, "no refund"),
+        ("release", "orders", 1, "a refund"),
+    ]
+    assert run(["quarantine", "log", str(root), "-s", "total"]) == 0
+    assert "Nothing was decided" in capsys.readouterr().err
+    assert run(["quarantine", "log", str(root), "--row", "?"]) == 64
+    assert run(["build", str(root), "-s", "orders"]) == 0
+    capsys.readouterr()
     assert run(["quarantine", "drop", *here, "--all"]) == 0
     assert run(["quarantine", "ls", str(root)]) == 0
     assert "No rows are in quarantine." in capsys.readouterr().err

@@ -76,6 +76,10 @@ class Reference:
         self.table.update(good)
         self.held = stays + Counter(aside)
 
+    def hold(self, name: str, row: Row) -> None:
+        """Take a release back."""
+        self.released.discard((name, row))
+
     def drop(self, row: Row) -> None:
         """Forget a row."""
         self.dropped.add(row)

@@ -22,7 +22,7 @@ from flowforge.errors import ModelExecutionError
 from flowforge.materialize.increments import Increment, Strategy
 from flowforge.materialize.publish import Publication
 from flowforge.materialize.quarantine import Quarantine, Rule, parse_reasons, quarantine_relation
-from flowforge.state.decisions import DROP, RELEASE, Decision, ensure_log, write_decision
+from flowforge.state.decisions import DROP, HOLD, RELEASE, Decision, ensure_log, free_rows, write_decision
 from flowforge.state.meta import relation_key
 from flowforge.values import Relation, RelationKind
 from flowforge_plain.place import Place, open_place
@@ -51,6 +51,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("publish"), batches),
         st.tuples(st.just("release"), st.integers(0, 5)),
+        st.tuples(st.just("hold"), st.integers(0, 5)),
         st.tuples(st.just("drop"), st.integers(0, 5)),
     ),
     min_size=1,
@@ -116,13 +117,17 @@ class Shop:
     def decide(self, kind: str, hash_: str, reasons: Sequence[str]) -> None:
         """A decision about one row, from all of its reasons."""
         session, dialect = self.place.session(), self.place.executor.dialect
-        for reason in reasons if kind == RELEASE else (None,):
+        for reason in reasons if kind in (RELEASE, HOLD) else (None,):
             made = Decision(
                 self.key, "orders.ff", kind, f"d{self.runs}", "me", dt.datetime.now(dt.UTC), reason, row_hash=hash_
             )
             write_decision(session, dialect, self.log, made)
         if kind == DROP:
             session.execute(f"DELETE FROM {dialect.render(self.table)} WHERE \"_ff_row_hash\" = '{hash_}'")
+
+    def free(self) -> Sequence[tuple[str, str]]:
+        """What is released, as the log has it: checks and hashes."""
+        return free_rows(self.place.session(), self.place.executor.dialect, self.log, self.key)
 
     def published(self) -> Counter[Row]:
         return Counter(self.place.rows("orders"))
@@ -151,8 +156,10 @@ def shop(engine: str, rules: Sequence[str], increment: Increment | None = None) 
 def play(made: Shop, reference: Reference, plays: Sequence[tuple[str, Any]]) -> None:
     """Do the same with both, and compare after each step."""
     stands = False
+    rows_of: dict[str, Row] = {}
     for word, what in plays:
         held = made.aside()
+        rows_of |= {hash_: row for row, _, hash_ in held}
         if word == "publish":
             try:
                 (reference.grow if made.increment is not None and stands else reference.replace)(what)
@@ -163,6 +170,14 @@ def play(made: Shop, reference: Reference, plays: Sequence[tuple[str, Any]]) -> 
                 published = made.publish(what)
                 stands = True
                 assert published.aside.rows == len(reference._parted(what)[1])
+        elif word == HOLD:
+            freed = made.free()
+            assert {(name, rows_of[hash_]) for name, hash_ in freed} == reference.released
+            if freed:
+                name, hash_ = freed[what % len(freed)]
+                made.decide(HOLD, hash_, [name])
+                reference.hold(name, rows_of[hash_])
+                assert (name, hash_) not in made.free()
         elif not held:
             continue
         else:
@@ -196,6 +211,20 @@ some_rules = st.lists(st.sampled_from(sorted(RULES)), unique=True, max_size=4)
 @example(
     rules=["negative"], plays=[("publish", [(1, -1, "a")]), ("drop", 0), ("publish", [(1, -1, "a"), (2, -1, "a")])]
 )
+@example(
+    rules=["negative"],
+    plays=[
+        ("publish", [(1, -1, "a")]),
+        ("release", 0),
+        ("publish", [(1, -1, "a")]),
+        ("hold", 0),
+        ("publish", [(1, -1, "a")]),
+    ],
+)
+@example(
+    rules=["negative"],
+    plays=[("publish", [(1, -1, "a")]), ("release", 0), ("hold", 0), ("release", 0), ("publish", [(1, -1, "a")])],
+)
 def test_tables(engine: str, rules: Sequence[str], plays: Sequence[tuple[str, Any]]) -> None:
     with shop(engine, rules) as made:
         play(made, Reference(judges(rules)), plays)
@@ -212,6 +241,16 @@ def test_tables(engine: str, rules: Sequence[str], plays: Sequence[tuple[str, An
 @example(
     rules=["negative"],
     plays=[("publish", [(1, 7, "a")]), ("publish", [(2, -1, "a")]), ("release", 0), ("publish", [(2, 7, "b")])],
+)
+@example(
+    rules=["negative"],
+    plays=[
+        ("publish", [(1, 7, "a")]),
+        ("publish", [(2, -1, "a")]),
+        ("release", 0),
+        ("hold", 0),
+        ("publish", [(3, 7, "b")]),
+    ],
 )
 def test_tables_with_keys_that_grow(
     engine: str, strategy: Strategy, rules: Sequence[str], plays: Sequence[tuple[str, Any]]

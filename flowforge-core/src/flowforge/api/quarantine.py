@@ -1,4 +1,7 @@
-"""What is done with rows that were put aside: they are counted, shown, released and dropped, and each decision is noted."""
+"""What is done with rows that were put aside: they are counted, shown, released, held again and dropped.
+
+Each decision is noted, and the log of them can be read.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,17 @@ from flowforge.project.manifest import Node
 from flowforge.run.plan import place
 from flowforge.state.decisions import (
     DROP,
+    HOLD,
     RELEASE,
     Decision,
+    Entry,
     ensure_log,
+    free_rows,
     hashes_of,
+    log_table,
+    next_moment,
     read_decisions,
+    read_log,
     write_decisions,
 )
 from flowforge.state.meta import relation_key
@@ -159,7 +168,7 @@ def release(project: Project, model: str, choice: Choice, *, note: str | None = 
                 fresh = f"{desk.has(texts)} AND ff_held.{desk.quote(HASH)} NOT IN ({known})"
                 new.append((check, f"({condition}) AND {fresh}"))
             count = desk.count(session, " OR ".join(f"({one})" for _, one in new) or "1 = 0")
-            made = desk.decision(RELEASE, note)
+            made = desk.decision(session, log, RELEASE, note)
             for check, fresh in new:
                 hashes = (
                     f"SELECT DISTINCT ff_held.{desk.quote(HASH)} AS ff_hash FROM {desk.sql} AS ff_held WHERE {fresh}"
@@ -191,10 +200,88 @@ def drop(project: Project, model: str, choice: Choice, *, note: str | None = Non
             hashes = (
                 f"SELECT DISTINCT ff_held.{desk.quote(HASH)} AS ff_hash FROM {desk.sql} AS ff_held WHERE {condition}"
             )
-            write_decisions(session, desk.dialect, log, desk.decision(DROP, note), hashes)
+            write_decisions(session, desk.dialect, log, desk.decision(session, log, DROP, note), hashes)
             gone = hashes_of(desk.dialect, log, desk.key, DROP)
             session.execute(f"DELETE FROM {desk.sql} WHERE {desk.quote(HASH)} IN ({gone})")
     return count
+
+
+def hold(project: Project, model: str, choice: Choice, *, note: str | None = None) -> int:
+    """Take releases back: from the next build on, the rows are put aside again for the checks that they fail.
+
+    Where all rows are made anew, that is so whether they were published meanwhile or not. Rows that an incremental model or
+    a snapshot has published already stay there until it is built from nothing.
+
+    Returns
+    -------
+    int
+        How many rows are held again.
+
+    Raises
+    ------
+    NothingSelectedError
+        When no row that is meant is released.
+    UsageError
+        As in :func:`release`.
+    """
+    _refuse_silence(choice)
+    with project.session("flowforge/quarantine") as session:
+        desk = _Desk.of(project, model)
+        log = ensure_log(session, desk.dialect, project.executor.namespace)
+        with desk.alone(session):
+            freed = desk.freed(session, log, choice)
+            chosen = {row for rows in freed.values() for row in rows}
+            made = desk.decision(session, log, HOLD, note)
+            column = desk.quote("row_hash")
+            for check in sorted(freed):
+                hashes = f"SELECT ff_free.{column} AS ff_hash FROM ({_free(desk, log, check)}) AS ff_free"
+                if choice.hashes:
+                    listed = ", ".join(desk.dialect.literal(row) for row in freed[check])
+                    hashes += f" WHERE ff_free.{column} IN ({listed})"
+                write_decisions(session, desk.dialect, log, attrs.evolve(made, check_name=check), hashes)
+    return len(chosen)
+
+
+def _free(desk: _Desk, log: Relation, check: str) -> str:
+    return hashes_of(desk.dialect, log, desk.key, RELEASE, check)
+
+
+def log_of_decisions(
+    project: Project,
+    select: Selectors = (),
+    exclude: Selectors = (),
+    *,
+    choice: Choice = Choice(),
+    limit: int | None = 20,
+) -> Sequence[Entry]:
+    """What was decided about rows in quarantine, the newest first.
+
+    Parameters
+    ----------
+    select, exclude:
+        Without any, the log is shown of all models, those too that are no part of the project any more.
+    choice:
+        Only decisions about these checks and rows.
+    limit:
+        So many at most; ``None``: all.
+
+    Raises
+    ------
+    UsageError
+        When something cannot be a hash.
+    """
+    for text in choice.hashes:
+        _sound(text)
+    with project.looking(), project.session("flowforge/quarantine") as session:
+        dialect, namespace = project.executor.dialect, project.executor.namespace
+        keys = None
+        if select or exclude:
+            nodes = [node for node in project.select(select, exclude) if node.materialized != "ephemeral"]
+            keys = {relation_key(dialect, place(node, namespace), namespace) for node in nodes}
+        if session.kind_of(log_table(namespace)) is None:
+            return ()
+        log = ensure_log(session, dialect, namespace)
+        return read_log(session, dialect, log, keys=keys, checks=choice.checks, hashes=choice.hashes, limit=limit)
 
 
 def decisions(project: Project, model: str) -> Sequence[Decision]:
@@ -343,10 +430,7 @@ class _Desk:
         column = f"ff_held.{self.quote(HASH)}"
         found = []
         for text in beginnings:
-            if not _HASH.fullmatch(text):
-                raise UsageError(
-                    f"{text!r} is no hash of a row", code="FF3026", help="`flowforge quarantine show` shows them"
-                )
+            _sound(text)
             same = f"SUBSTR({column}, 1, {len(text)}) = {self.dialect.literal(text)}"
             sql = f"SELECT DISTINCT {column} AS ff_hash FROM {self.sql} AS ff_held WHERE {same}"
             hits = session.query(sql).read_all().column(0).to_pylist()
@@ -364,8 +448,56 @@ class _Desk:
         sql = f"SELECT COUNT(*) AS n FROM {self.sql} AS ff_held WHERE {condition}"
         return int(session.query(sql).read_all().column(0)[0].as_py())
 
-    def decision(self, kind: str, note: str | None) -> Decision:
-        return Decision(self.key, self.node.name, kind, uuid.uuid4().hex, _who(), dt.datetime.now(dt.UTC), note=note)
+    def decision(self, session: Session, log: Relation, kind: str, note: str | None) -> Decision:
+        """A new one, which counts more than all before it. While nobody else decides."""
+        at = next_moment(session, self.dialect, log, self.key, dt.datetime.now(dt.UTC))
+        return Decision(self.key, self.node.name, kind, uuid.uuid4().hex, _who(), at, note=note)
+
+    def freed(self, session: Session, log: Relation, choice: Choice) -> Mapping[str, Sequence[str]]:
+        """The releases that are meant: hashes of rows by check.
+
+        Raises
+        ------
+        NothingSelectedError
+            When there are none.
+        UsageError
+            When there is no such check or row.
+        """
+        name = self.node.short_name
+        pairs = free_rows(session, self.dialect, log, self.key)
+        if not pairs:
+            raise NothingSelectedError(
+                f"no row of {name!r} is released", help=f"`flowforge quarantine log -s {name}` shows what was decided"
+            )
+        known = sorted({check for check, _ in pairs})
+        for check in choice.checks:
+            if check not in known:
+                raise UsageError(
+                    f"no row of {name!r} is released from {check!r}",
+                    code="FF3026",
+                    help=nearest(check, known) or f"there are {', '.join(known)}",
+                )
+        rows = {_only_row({row for _, row in pairs if row.startswith(_sound(text))}, text) for text in choice.hashes}
+        found: dict[str, list[str]] = {}
+        for check, row in pairs:
+            if (not choice.checks or check in choice.checks) and (not rows or row in rows):
+                found.setdefault(check, []).append(row)
+        if not found:
+            raise NothingSelectedError(f"no released row of {name!r} is all of that")
+        return found
+
+
+def _sound(text: str) -> str:
+    if not _HASH.fullmatch(text):
+        raise UsageError(f"{text!r} is no hash of a row", code="FF3026", help="`flowforge quarantine show` shows them")
+    return text
+
+
+def _only_row(found: set[str], text: str) -> str:
+    if len(found) != 1:
+        words = f"no released row has the hash {text}" if not found else f"{len(found)} rows have hashes like {text}"
+        raise UsageError(words, code="FF3026", help="`flowforge quarantine log --json` shows them")
+    return found.pop()
 
 
 def _who() -> str:

@@ -34,7 +34,7 @@ COMMANDS = {
     "plugins": "List plugins, or begin a new one.",
     "snapshot": "Bring the histories of snapshots up to date, and prune them.",
     "source": "Look how old the newest rows of sources are.",
-    "quarantine": "Review rows that were put aside: list, show, release, drop.",
+    "quarantine": "Review rows that were put aside: list, show, release, hold, drop, log.",
     "schema": "Write JSON Schemas of the YAML files, for editors.",
     "clean": "Delete what FlowForge keeps in the project's folder.",
     "explain": "Explain an error code.",

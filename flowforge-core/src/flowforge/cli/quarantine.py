@@ -15,6 +15,7 @@ from flowforge.cli.show import print_rows
 
 if TYPE_CHECKING:
     from flowforge.api.quarantine import Choice, Held
+    from flowforge.state.decisions import Entry
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -141,6 +142,85 @@ def drop(context: Context, model: str, vars: tuple[str, ...], note: str | None, 
     return 0
 
 
+@click.command("hold", help="Take a release back: from the next build on, the rows are put aside again.")
+@click.argument("model")
+@_deciding
+@vars_option
+@with_context
+def hold(context: Context, model: str, vars: tuple[str, ...], note: str | None, **given: Any) -> int:
+    """Take releases back."""
+    from flowforge.api.quarantine import hold
+
+    with context.project(None, vars) as loaded:
+        context.connect(loaded)
+        count = hold(loaded, model, _choice(given), note=note)
+        node = loaded.manifest.find(model)
+    name = node.short_name if node is not None else model
+    grows = node is not None and (node.config.incremental is not None or node.config.snapshot is not None)
+    context.output.say(f"{_rows(count)} of {name} held again; `flowforge build -s {name}` puts aside what still fails")
+    if grows:
+        context.output.say(f"Rows that {name} has already stay there until it is built with --full-refresh.")
+    return 0
+
+
+@click.command("log", help="Show what was decided about rows in quarantine: who, when, what and why; the newest first.")
+@project_argument
+@selection_options
+@_choosing
+@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="How many decisions; 0: all.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each decision.")
+@click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@vars_option
+@with_context
+def log(
+    context: Context,
+    project: Path | None,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    state: Path | None,
+    checks: tuple[str, ...],
+    hashes: tuple[str, ...],
+    limit: int,
+    as_json: bool,
+    shape: str,
+    vars: tuple[str, ...],
+) -> int:
+    """Print decisions."""
+    from flowforge.api.quarantine import Choice, log_of_decisions
+
+    with context.project(project, vars, state) as loaded:
+        context.connect(loaded)
+        found = log_of_decisions(loaded, select, exclude, choice=Choice(checks, hashes), limit=limit or None)
+    as_json = as_json or shape == "json"
+    for entry in found:
+        context.output.answer(json.dumps(_entry(entry), ensure_ascii=False) if as_json else _line(entry))
+    if not found and not as_json:
+        context.output.say("Nothing was decided about rows in quarantine.")
+    return 0
+
+
+def _entry(entry: Entry) -> dict[str, object]:
+    return {
+        "decided_at": entry.decided_at.isoformat(),
+        "decided_by": entry.decided_by or None,
+        "decision": entry.decision,
+        "model": entry.node.removesuffix(".ff"),
+        "check": entry.check_name,
+        "rows": entry.rows,
+        "row": entry.row_hash,
+        "note": entry.note,
+        "id": entry.decision_id,
+    }
+
+
+def _line(entry: Entry) -> str:
+    what = entry.node.removesuffix(".ff") + (f"  {entry.check_name}" if entry.check_name else "")
+    rows = f"row {entry.row_hash[:12]}" if entry.row_hash else _rows(entry.rows)
+    note = f'  "{entry.note}"' if entry.note else ""
+    who = entry.decided_by or "a run"
+    return f"{entry.decided_at:%Y-%m-%d %H:%M:%S}  {who:<10}  {entry.decision:<7}  {what}  {rows}{note}"
+
+
 def _choice(given: dict[str, Any]) -> Choice:
     from flowforge.api.quarantine import Choice
 
@@ -166,5 +246,5 @@ def _data(held: Held) -> dict[str, object]:
     }
 
 
-for one in (listed, show, release, drop):
+for one in (listed, show, release, hold, drop, log):
     command.add_command(one)

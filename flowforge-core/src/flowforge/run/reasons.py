@@ -55,7 +55,7 @@ def reason(decision: Decision, node: Node, last: BuildRecord | None) -> tuple[st
         case Because.UNKNOWN_SOURCE:
             return f"nobody knows whether source {subjects} changed", ("`assume_unchanged: true` says that it did not",)
         case Because.RELEASED:
-            return "rows were released from its quarantine", ()
+            return "rows were released from its quarantine, or a release was taken back", ()
         case Because.WINDOW:
             return "a new window has begun", ()
         case Because.NAMED if decision.action is Action.SKIP:

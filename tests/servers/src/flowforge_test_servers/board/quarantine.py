@@ -84,6 +84,25 @@ AFTER = _version(
 )
 
 
+TAKEN_BACK = _version(
+    (_GOOD, _BAD, _LATE),
+    {
+        **BEFORE.relations,
+        "whole": _rows("id amount day", _GOOD, _BAD, _LATE),
+        "_ff_quarantine_whole": _aside("whole"),
+        "below": _rows("n total", (3, -2)),
+    },
+)
+"""What stands when rows were published that are to be put aside again."""
+
+
+def take_back(place: Place) -> None:
+    """Release rows, publish them, and take the release back."""
+    for line in (("release", "whole", "--all"), None, ("hold", "whole", "--all", "--note", "no, it is wrong")):
+        ended = run(place, "quarantine", *line) if line is not None else run(place, "build")
+        assert ended.code == 0, ended.stderr
+
+
 def release_one(place: Place) -> None:
     """Let a row pass that no later run reads again."""
     ended = run(place, "quarantine", "release", "merged", "--all", "--note", "it is right")

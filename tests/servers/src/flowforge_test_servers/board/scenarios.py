@@ -171,6 +171,15 @@ SCENARIOS = (
         prepare=quarantine.release_one,
     ),
     Scenario(
+        "release taken back",
+        quarantine.BEFORE,
+        quarantine.BEFORE,
+        parts=True,
+        exactly=(PUBLISH | RUN | {"publish.parted"}, OPEN | RUN | {"open.parted", "open.settled"}),
+        prepare=quarantine.take_back,
+        begins=quarantine.TAKEN_BACK,
+    ),
+    Scenario(
         "first quarantine",
         EMPTY,
         quarantine.BEFORE,
