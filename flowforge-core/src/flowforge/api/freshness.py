@@ -12,11 +12,13 @@ import attrs
 
 from flowforge.config.freshness import FreshnessRule
 from flowforge.contract import Session
-from flowforge.errors import EngineError, FlowForgeError, NothingSelectedError
+from flowforge.errors import EngineError, FlowForgeError, Note, NothingSelectedError
 from flowforge.project.manifest import Source
 from flowforge.run.runner import RunOptions, effective_jobs
 from flowforge.run.source_files import newest
 from flowforge.run.source_text import files_of
+from flowforge.state.assets import AgeNote
+from flowforge.state.store import StateStore
 
 if TYPE_CHECKING:
     from flowforge.api.project import Project
@@ -60,8 +62,11 @@ def source_ages(
     exclude: Sequence[str] = (),
     *,
     clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    warn: Callable[[Note], None] = lambda note: None,
 ) -> tuple[SourceAge, ...]:
     """The age of every selected source that has a rule, sorted by id. Several at once, where the engine can.
+
+    The project's memory notes it, for :meth:`Project.status`.
 
     Parameters
     ----------
@@ -69,6 +74,8 @@ def source_ages(
         Selectors as everywhere; ``group``, ``group.table`` and patterns of them mean sources; all without *select*.
     clock:
         The time in UTC.
+    warn:
+        Told when the memory cannot be written, which fails nothing.
 
     Raises
     ------
@@ -86,7 +93,14 @@ def source_ages(
 
     _ = project.executor  # opened here, once
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        return tuple(pool.map(look, chosen))
+        ages = tuple(pool.map(look, chosen))
+    with StateStore.open(project.root / ".flowforge", warn) as store:
+        store.assets.note_ages(
+            project.profile.name,
+            project.engine.name,
+            [AgeNote(one.source, clock(), one.status.value, one.newest, one.age, one.message) for one in ages],
+        )
+    return ages
 
 
 def _selected(project: Project, select: Sequence[str], exclude: Sequence[str]) -> list[Source]:

@@ -27,8 +27,10 @@ from flowforge.values import Location
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from flowforge.api.check_history import CheckHistories
     from flowforge.api.comparison import Comparison
     from flowforge.api.retry import Retry
+    from flowforge.api.status import ProjectStatus
     from flowforge.graph.methods import Method
     from flowforge.plugins import PluginSet
     from flowforge.run.compile import Compiled, Compiler
@@ -460,6 +462,34 @@ class Project(Connected):
             When there are checks, but none of them is selected.
         """
         return select_checks(self.manifest, self.dag, _many(select), _many(exclude), self._methods(), _many(checks))
+
+    def check_history(
+        self, select: Selectors = (), exclude: Selectors = (), *, checks: Selectors = (), limit: int = 10
+    ) -> CheckHistories:
+        """What the selected checks have found in earlier runs under this profile; the database is not asked.
+
+        Parameters
+        ----------
+        checks:
+            As for :meth:`select_checks`.
+        limit:
+            How many results of each check, the newest ones.
+        """
+        from flowforge.api.check_history import check_histories
+
+        return check_histories(self, self.select_checks(select, exclude, checks=checks), limit=limit)
+
+    def status(self, select: Selectors = (), exclude: Selectors = ()) -> ProjectStatus:
+        """How the selected nodes and sources stand, as far as earlier runs have noted it; the database is not asked.
+
+        Raises
+        ------
+        NothingSelectedError
+            When nothing is selected.
+        """
+        from flowforge.api.status import project_status
+
+        return project_status(self, _many(select), _many(exclude), self._methods())
 
     def _execute(
         self,

@@ -21,6 +21,7 @@ COMMANDS = {
     "build": "Load seeds, build models and check them, in the order of the DAG.",
     "run": "Build models.",
     "seed": "Load seed files into tables.",
+    "status": "Say how models, seeds and sources stand: built, checked, fresh.",
     "retry": "Go on with the last run where it did not end well.",
     "test": "Check the data that stands in the database.",
     "utest": "Run unit tests of models.",

@@ -43,7 +43,7 @@ def freshness(
 
     with context.project(project, vars) as loaded:
         context.connect(loaded)
-        ages = source_ages(loaded, select, exclude)
+        ages = source_ages(loaded, select, exclude, warn=context.output.note)
     width = max(len(age.source) for age in ages)
     for age in ages:
         if shape == "json":
@@ -62,17 +62,17 @@ def _words(age: SourceAge) -> str:
     if age.age is None or age.newest is None:
         return age.message or ""
     limits = [
-        f"{name} after {_span(limit)}"
+        f"{name} after {span(limit)}"
         for name, limit in (("warn", age.rule.warn_after), ("error", age.rule.error_after))
         if limit is not None
     ]
-    return f"{_span(age.age)} old ({', '.join(limits)})"
+    return f"{span(age.age)} old ({', '.join(limits)})"
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
     """A rough duration for people."""
     if seconds < 0:
-        return f"-{_span(-seconds)}"
+        return f"-{span(-seconds)}"
     size, unit = next(((size, unit) for size, unit in _SPANS if seconds >= size), (1, "s"))
     return f"{seconds / size:.3g} {unit}"
 

@@ -119,7 +119,6 @@ def _print_history(
     limit: int | None,
     shape: str | None,
 ) -> int:
-    from flowforge.api.check_history import check_histories
     from flowforge.cli.check_history import print_histories
 
     with context.project(project, vars, state) as loaded:
@@ -129,13 +128,12 @@ def _print_history(
             return 0
         select, exclude, checks = chosen
         try:
-            selected = loaded.select_checks(select, exclude, checks=checks)
+            found = loaded.check_history(select, exclude, checks=checks, limit=limit or 10)
         except NothingSelectedError as error:
             if not allow_empty:
                 raise
             context.output.say(error.message)
             return 0
-        found = check_histories(loaded, selected, limit=limit or 10)
         print_histories(found, loaded.profile.name, loaded.engine.name, shape or "text", context.output)
     return 0
 
