@@ -67,6 +67,17 @@ def test_nothing_is_left(make: Make, without_temporary: list[str]) -> None:
     assert schemas(project) == []
 
 
+def test_rows_that_checks_ask_are_not_left_either(make: Make, without_temporary: list[str]) -> None:
+    case = (
+        FILES["tests/unit/doubled.yml"].splitlines()[2].replace("expect: {rows", "expect: {checks: [{unique: v}], rows")
+    )
+    project = plain(make({**FILES, "tests/unit/doubled.yml": f"model: doubled\ncases:\n{case}\n"}))
+    (result,) = run_cases(project, find_cases(project))
+    assert result.status == "pass", result.lines
+    assert [name.rpartition(".")[2] for name in without_temporary] == ["raw", "ff_made_doubled"]
+    assert schemas(project) == []
+
+
 def test_nothing_is_left_by_a_model_that_fails(make: Make, without_temporary: list[str]) -> None:
     project = plain(make({**FILES, "models/doubled.ff.sql": "select nothing from {{ ref('raw') }}\n"}))
     results = run_cases(project, find_cases(project), jobs=2)

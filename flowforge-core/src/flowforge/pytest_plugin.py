@@ -111,7 +111,9 @@ class UnitFile(pytest.File):
             project, tester = self.config.stash[_PROJECTS].of(root)
             problems = Problems()
             path = self.path.relative_to(root).as_posix()
-            cases = load_cases(project.root, project.manifest, problems, paths=[path])
+            cases = load_cases(
+                project.root, project.manifest, problems, paths=[path], specs=lambda: project.plugins.checks
+            )
             problems.raise_if_any()
         except FlowForgeError as error:
             raise self.CollectError(_told(error)) from None

@@ -180,7 +180,7 @@ def _by_model(project: Project, names: Iterable[str]) -> Mapping[str, list[UnitC
     """
     problems, chosen = Problems(), set(names)
     found: dict[str, list[UnitCase]] = {}
-    for case in load_cases(project.root, project.manifest, problems):
+    for case in load_cases(project.root, project.manifest, problems, specs=lambda: project.plugins.checks):
         if case.node.name in chosen:
             found.setdefault(case.node.name, []).append(case)
     problems.raise_if_any()

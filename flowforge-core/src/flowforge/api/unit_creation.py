@@ -119,7 +119,7 @@ def create_test(
                 now = dt.datetime.now(dt.UTC).replace(microsecond=0)
             if now is not None:
                 case = written(Given((), {}, ()))
-            expected = as_expected(made_by(case, tester.stand)[0])
+            expected = as_expected(made_by(case, tester.stand).rows)
         except FlowForgeError as error:
             raise _not_made(node, inputs, error) from error
         result = tester.run(written(expected))

@@ -129,7 +129,13 @@ class UnitTester:
             self._compiler(executor),
             ProjectModules(project.root),
         )
-        stand = Stand(around, lambda label: self._sessions.working(open_session(label)), executor.error, homes)
+        stand = Stand(
+            around,
+            lambda label: self._sessions.working(open_session(label)),
+            executor.error,
+            homes,
+            lambda: project.plugins.checks,
+        )
         return stand, Digests(around, self._engine(executor))
 
     def _compiler(self, executor: Executor) -> Compiler:

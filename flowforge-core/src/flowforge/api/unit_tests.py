@@ -45,7 +45,13 @@ def find_cases(
         When there are cases, but none is asked for.
     """
     problems = Problems()
-    cases = load_cases(project.root, project.manifest, problems, paths=[_inside(project, path)] if path else ())
+    cases = load_cases(
+        project.root,
+        project.manifest,
+        problems,
+        paths=[_inside(project, path)] if path else (),
+        specs=lambda: project.plugins.checks,
+    )
     problems.raise_if_any()
     wanted = model.removesuffix(".ff") if model is not None else None
     chosen = [

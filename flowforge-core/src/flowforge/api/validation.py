@@ -45,7 +45,7 @@ def validate(project: Project, *, syntax: bool = True) -> tuple[Note, ...]:
         except FlowForgeError as error:
             problems.add(error)
     _check_checks(project, compiler, dialect, problems)
-    load_cases(project.root, project.manifest, problems)
+    load_cases(project.root, project.manifest, problems, specs=lambda: project.plugins.checks)
     problems.raise_if_any()
     return tuple(notes)
 

@@ -295,6 +295,12 @@ def _spelling(
     type_, inner = names[0], entry[names[0]]
     if inner is None:
         inner = {}
+    if isinstance(inner, str) and inner.strip():  # unique: id
+        params = {"column": inner, **{key: entry[key] for key in entry if key != type_}}
+        if "column" not in entry:
+            places = {"column": (*at, type_), **{key: (*at, key) for key in entry if key != type_}}
+            flat = _flatten(params, places, doc, problems)
+            return None if flat is None else (type_, flat, (*at, type_), places)
     if not isinstance(inner, dict):
         flaw(f"'{type_}' should be a mapping of parameters, found {found(inner)}", (*at, type_), example)
         return None

@@ -157,6 +157,7 @@ def load_manifest(
         vars=vars,
         macros=library,
         dialect=config.dialect,
+        own_checks=own.types,
         notes=(*(note for note in files.notes if _path(note) not in deltas.used), *seeds.notes, *own.notes),
     )
     raw = [check for entry in properties if entry is not None for check in entry.checks]

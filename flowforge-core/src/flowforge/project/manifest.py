@@ -564,6 +564,8 @@ class Manifest:
     macros: MacroLibrary = attrs.field(factory=lambda: _no_macros())
     dialect: str | None = None
     """What SQL is written in that says nothing of it."""
+    own_checks: Mapping[str, OwnCheck] = attrs.field(factory=dict, repr=False)
+    """The checks with a type that the project brings itself."""
     contracts: Mapping[str, Contract] = attrs.field(factory=dict)
     """By the node that makes the table, or by the id of the source."""
 

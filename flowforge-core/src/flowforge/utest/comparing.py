@@ -32,6 +32,8 @@ class Difference:
         A whole row that did not come, or should not have.
     said:
         What is wrong with all of them together, in words.
+    rows, more:
+        Some of the rows that are meant by that, and whether there are others.
     """
 
     number: int
@@ -40,11 +42,14 @@ class Difference:
     extra: Mapping[str, Any] | None = None
     key: Mapping[str, Any] = attrs.field(factory=dict)
     said: str | None = None
+    rows: tuple[Mapping[str, Any], ...] = ()
+    more: bool = False
 
     def lines(self) -> list[str]:
         """In words, one line for each cell."""
         if self.said is not None:
-            return [self.said]
+            others = ["    and others"] if self.more else []
+            return [self.said, *(f"    {_row(row)}" for row in self.rows), *others]
         if self.missing is not None:
             return [f"- row {self.number} is missing: {_row(self.missing)}"]
         if self.extra is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,8 +19,9 @@ from flowforge.config.flaws import nearest
 from flowforge.config.structure import structure, structure_plain
 from flowforge.config.type_words import normal_word
 from flowforge.config.yaml import KeyPath, YamlDocument
+from flowforge.contract import CheckSpec
 from flowforge.errors import CheckConfigError, FlowForgeError, Problems
-from flowforge.project.manifest import Manifest, Node, NodeKind
+from flowforge.project.manifest import CheckDecl, Manifest, Node, NodeKind
 from flowforge.project.windows import parse_moment
 from flowforge.utest.generated import Generated
 from flowforge.values import Location
@@ -71,6 +72,8 @@ class Expectation(Fixture):
 
     Parameters
     ----------
+    checks:
+        What is asked of the rows like of those of a model; beside the rows, or in their place.
     row_count:
         How many rows there are; beside the rows, or in their place.
     relation:
@@ -84,6 +87,7 @@ class Expectation(Fixture):
         Further rows do not matter.
     """
 
+    checks: tuple[Any, ...] = ()
     relation: str | None = None
     row_count: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
     any_order: bool = True
@@ -147,6 +151,8 @@ class UnitCase:
         The time stands still at this moment; in UTC.
     description:
         What it is about, for whoever sees it fail.
+    checks:
+        What is asked of the rows that the model makes.
     """
 
     name: str
@@ -159,6 +165,7 @@ class UnitCase:
     engine: str | None = None
     now: dt.datetime | None = None
     description: str | None = None
+    checks: tuple[CheckDecl, ...] = ()
 
     @property
     def id(self) -> str:
@@ -175,8 +182,21 @@ def unit_files(root: Path) -> Sequence[str]:
     return [f"{FOLDER}/{name}" for name in names if not name.startswith(".")]
 
 
-def load_cases(root: Path, manifest: Manifest, problems: Problems, *, paths: Sequence[str] = ()) -> list[UnitCase]:
-    """All cases of the project, or of the files *paths*; what is wrong goes to *problems*."""
+def load_cases(
+    root: Path,
+    manifest: Manifest,
+    problems: Problems,
+    *,
+    paths: Sequence[str] = (),
+    specs: Callable[[], Mapping[str, CheckSpec]] = dict,
+) -> list[UnitCase]:
+    """All cases of the project, or of the files *paths*; what is wrong goes to *problems*.
+
+    Parameters
+    ----------
+    specs:
+        All installed checks by name; called only for a check that is not one of the core's own.
+    """
     cases: list[UnitCase] = []
     for path in paths or unit_files(root):
         try:
@@ -184,14 +204,17 @@ def load_cases(root: Path, manifest: Manifest, problems: Problems, *, paths: Seq
         except FlowForgeError as error:
             problems.add(error)
             continue
-        cases.extend(_Reader(doc, manifest, problems).cases())
+        cases.extend(_Reader(doc, manifest, problems, specs).cases())
     return cases
 
 
 class _Reader:
     """Reads one file. One thread."""
 
-    def __init__(self, doc: YamlDocument, manifest: Manifest, problems: Problems) -> None:
+    def __init__(
+        self, doc: YamlDocument, manifest: Manifest, problems: Problems, specs: Callable[[], Mapping[str, CheckSpec]]
+    ) -> None:
+        self._specs = specs
         self._doc = doc
         self._manifest = manifest
         self._problems = problems
@@ -225,8 +248,28 @@ class _Reader:
                 file.engine,
                 parse_moment(case.now) if case.now is not None else None,
                 case.description,
+                self._checks(case, raw, node, index),
             )
         return list(found.values())
+
+    def _checks(self, case: _Case, raw: Mapping[str, Any], node: Node, index: int) -> tuple[CheckDecl, ...]:
+        if not case.expect.checks:
+            return ()
+        from flowforge.utest.expected_checks import read_expected
+
+        said = _reaches(raw, ("expect", "checks"))
+        at: KeyPath = ("cases", index, "expect", "checks") if said else ("defaults", "expect", "checks")
+        found = read_expected(case.expect.checks, self._doc, at, node, self._manifest, self._specs, self._problems)
+        for check in found:
+            given = {node.name, *case.inputs, *(self._input(name, node) for name in case.inputs)}
+            for table in check.reads:
+                if table.node not in given and table.name not in given:
+                    self._add(
+                        f"the check {check.id!r} reads {table.name!r}, which the case does not give",
+                        check.location,
+                        "add it to inputs, if the model reads it",
+                    )
+        return found
 
     def _model(self, name: str) -> Node | None:
         node = self._manifest.find(name)
@@ -254,10 +297,12 @@ class _Reader:
         sound = True
         for path, fixture in [*parts, (("expect",), case.expect)]:
             ways = [way for way in _WAYS if getattr(fixture, way, None) is not None]
-            counted = isinstance(fixture, Expectation) and fixture.row_count is not None
+            counted = isinstance(fixture, Expectation) and (fixture.row_count is not None or bool(fixture.checks))
             if len(ways) != 1 and not (counted and not ways):
                 said = f"gives rows in {len(ways)} ways: {', '.join(ways)}" if ways else "gives no rows"
-                others = "rows, csv, sql and generate" if path[0] == "inputs" else "rows, csv, sql and row_count"
+                others = (
+                    "rows, csv, sql and generate" if path[0] == "inputs" else "rows, csv, sql, row_count and checks"
+                )
                 self._add(f"{path[-1]!r} {said}", locate(path, True), f"write one of {others}")
                 sound = False
             elif not fixture.columns and fixture.rows is not None and not any(fixture.rows) and path[0] == "inputs":

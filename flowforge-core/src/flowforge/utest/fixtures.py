@@ -134,9 +134,25 @@ def select_of(rows: Rows, types: Mapping[str, str], dialect: Dialect, location: 
         _typed(name, column, [row[index] for row in rows.rows], types.get(column), location, texts=rows.texts)
         for index, column in enumerate(rows.columns)
     ]
-    names = [dialect.quote(column) for column in rows.columns]
+    return _select(rows.columns, typed, dialect)
+
+
+def select_of_table(table: pa.Table, dialect: Dialect) -> str:
+    """A query that makes the rows of an Arrow table, as the engine gave it or as a model in Python made it."""
+    import pyarrow as pa
+
+    columns = []
+    for column in table.combine_chunks().columns:
+        if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+            column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
+        columns.append(column)
+    return _select(table.column_names, columns, dialect)
+
+
+def _select(columns: Sequence[str], typed: Sequence[Any], dialect: Dialect) -> str:
+    names = [dialect.quote(column) for column in columns]
     kinds = [dialect.type_name(array.type) for array in typed]
-    if not rows.rows:
+    if not len(typed[0] if typed else ()):
         nothing = ", ".join(
             f"{dialect.cast('NULL', kind)} AS {column}" for column, kind in zip(names, kinds, strict=True)
         )

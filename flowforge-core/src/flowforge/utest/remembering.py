@@ -21,6 +21,7 @@ from flowforge.project.volatile_sql import scan_rendered
 from flowforge.run.definition import plain, version_of_frames
 from flowforge.run.volatile import python_notes
 from flowforge.state.fingerprint import digest
+from flowforge.utest.expected_checks import is_steady
 from flowforge.utest.files import UnitCase
 from flowforge.utest.fixtures import rows_of
 from flowforge.utest.freezing import is_time
@@ -96,6 +97,8 @@ class Digests:
 
     def _expected(self, world: World, case: UnitCase) -> list[Any]:
         expect, around = case.expect, self._around
+        if not is_steady(case.checks):
+            raise Unsteady
         settings = attrs.asdict(attrs.evolve(expect, rows=None, csv=None))
         if expect.sql is not None:
             self._steady(expect.sql, world, case)

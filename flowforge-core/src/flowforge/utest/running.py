@@ -8,16 +8,18 @@ and sessions; prints nothing.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from flowforge.contract import Session
+from flowforge.contract import CheckSpec, Session
 from flowforge.errors import EngineError, FlowForgeError
 from flowforge.run.compile import Compiled
 from flowforge.utest.comparing import Difference, compare
+from flowforge.utest.expected_checks import Asked
 from flowforge.utest.files import UnitCase
 from flowforge.utest.fixtures import Rows, rows_of, with_types
 from flowforge.utest.freezing import Clock
@@ -73,12 +75,15 @@ class Stand:
         Takes the label.
     homes:
         Where the tables stand on an engine without temporary ones.
+    specs:
+        All installed checks by name; called only for cases that have checks.
     """
 
     around: Surroundings
     open_session: Callable[[str], contextlib.AbstractContextManager[Session]]
     error: Callable[[BaseException], EngineError | None]
     homes: Homes
+    specs: Callable[[], Mapping[str, CheckSpec]] = dict
 
 
 def is_meant_for_another(case: UnitCase, around: Surroundings) -> bool:
@@ -107,15 +112,21 @@ def _differences(case: UnitCase, stand: Stand) -> list[Difference]:
     expected: Rows | None = None
     counted = case.expect.row_count
     if case.expect.rows is None and case.expect.csv is None and case.expect.sql is None:
-        return _counted(made_by(case, stand)[0].num_rows, counted)
+        made = made_by(case, stand, check=True)
+        return [*_counted(made.rows.num_rows, counted), *made.findings]
     if case.expect.sql is None:
         expected = rows_of(case.expect, around.root, case.path, case.location)
         expected = with_types(expected, case.expect.columns, case.location)
-    came, wanted = made_by(case, stand, ask_expected=expected is None)
+    made = made_by(case, stand, ask_expected=expected is None, check=True)
+    came, wanted = made.rows, made.expected
     if expected is None:
         assert wanted is not None
         expected = Rows(tuple(wanted.column_names), tuple(plain_rows(wanted)))
-    return [*_counted(came.num_rows, counted), *compare(came.column_names, plain_rows(came), expected, case.expect)]
+    return [
+        *_counted(came.num_rows, counted),
+        *compare(came.column_names, plain_rows(came), expected, case.expect),
+        *made.findings,
+    ]
 
 
 def _counted(came: int, expected: int | None) -> list[Difference]:
@@ -124,26 +135,43 @@ def _counted(came: int, expected: int | None) -> list[Difference]:
     return [Difference(0, said=f"the model makes {came:,} rows, expected {expected:,}")]
 
 
-def made_by(case: UnitCase, stand: Stand, *, ask_expected: bool = False) -> tuple[pa.Table, pa.Table | None]:
-    """The rows that the model of a case makes, and with *ask_expected* those of the query of the expected ones."""
+@attrs.frozen
+class Made:
+    """What the model of a case makes: *rows*; the *expected* ones, if a query says them; what checks found."""
+
+    rows: pa.Table
+    expected: pa.Table | None = None
+    findings: Sequence[Difference] = ()
+
+
+def made_by(case: UnitCase, stand: Stand, *, ask_expected: bool = False, check: bool = False) -> Made:
+    """Ask the model of a case; with *ask_expected* the query of the expected rows too, with *check* its checks."""
     if not stand.homes.needed:
         try:
-            return _made(World(case, stand.around), case, stand, ask_expected)
+            return _made(World(case, stand.around), case, stand, ask_expected, check)
         except NoTemporaryTables:
             stand.homes.needed = True
     with stand.homes.taken() as home:
-        return _made(World(case, stand.around, home), case, stand, ask_expected)
+        return _made(World(case, stand.around, home), case, stand, ask_expected, check)
 
 
-def _made(world: World, case: UnitCase, stand: Stand, ask_expected: bool) -> tuple[pa.Table, pa.Table | None]:
+def _made(world: World, case: UnitCase, stand: Stand, ask_expected: bool, check: bool) -> Made:
     asked: list[Compiled] = []
     wanted: pa.Table | None = None
+    findings: list[Difference] = []
     try:
         with stand.open_session(f"flowforge/utest/{case.id}") as session:
             dialect = stand.around.dialect
             clock = Clock(case.now, dialect, session, case.location) if case.now is not None else None
             world.fill(session, clock)
             came = world.ask(session, clock, asked)
+            if check and case.checks:
+                relation = world.keep(session, came, asked[-1].executable if asked else None)
+                asked.clear()
+                now = case.now or dt.datetime.now(dt.UTC)
+                sql = dialect.render(relation)
+                judge = Asked(session, stand.around, world.check_tables, sql, stand.error, now)
+                findings = judge.differences(case.node, case.checks, stand.specs)
             if ask_expected:
                 assert case.expect.sql is not None
                 asked.clear()
@@ -159,7 +187,7 @@ def _made(world: World, case: UnitCase, stand: Stand, ask_expected: bool) -> tup
             place = asked[0].locate(error.position) if error.position is not None else None
             error.location = place or Location(case.node.path)
         raise error from problem.__cause__
-    return came, wanted
+    return Made(came, wanted, findings)
 
 
 def plain_rows(table: pa.Table) -> list[tuple[Any, ...]]:

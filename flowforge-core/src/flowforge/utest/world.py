@@ -18,13 +18,14 @@ from flowforge.materialize.moments import time_kind
 from flowforge.project.manifest import Manifest, Node, NodeKind, Source
 from flowforge.rendering.render import words_of
 from flowforge.run.batches import Batch, event_time_of
+from flowforge.run.check_tables import CheckTables
 from flowforge.run.compile import Compiled, Compiler
 from flowforge.run.growing import compile_increment
 from flowforge.run.modules import ProjectModules
 from flowforge.run.python_node import call_model
 from flowforge.run.span import newest_window
 from flowforge.utest.files import THIS, Given, UnitCase
-from flowforge.utest.fixtures import rows_of, select_of
+from flowforge.utest.fixtures import rows_of, select_of, select_of_table
 from flowforge.utest.freezing import Clock, frozen_function, is_time, moving, refuse_clock
 from flowforge.values import Namespace, Relation
 
@@ -206,6 +207,39 @@ class World:
                 if kind is CreateKind.TEMP:
                     raise NoTemporaryTables from error
                 raise
+
+    def keep(self, session: Session, rows: pa.Table, sql: str | None) -> Relation:
+        """A further table of the case, with the rows that the model made, for whoever asks them.
+
+        Parameters
+        ----------
+        sql:
+            The query that made them, if it was one: not every value can be written down.
+
+        Raises
+        ------
+        NoTemporaryTables
+            As in :meth:`fill`.
+        CheckConfigError
+            When two columns have one name.
+        """
+        if len(set(rows.column_names)) < rows.num_columns:
+            raise CheckConfigError(
+                f"{self._case.node.short_name!r} makes two columns of one name, so nobody can check its rows",
+                code="FF3010",
+                location=self._case.location,
+                help="give each column a name of its own",
+            )
+        relation = self._name(f"ff_made_{self._case.node.relation.name}")
+        kind = CreateKind.TEMP if self._home is None else CreateKind.TABLE
+        session.create_as(relation, sql or select_of_table(rows, self._around.dialect), kind)
+        return relation
+
+    @property
+    def check_tables(self) -> CheckTables:
+        """Where the tables of the case stand."""
+        home = self._home or Namespace()
+        return CheckTables(self._compiler.manifest, self._compiler, self._around.dialect, home)
 
     def node(self) -> Node:
         """The model as it is asked: what makes the new rows, when its table is given."""
