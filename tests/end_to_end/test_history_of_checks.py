@@ -63,6 +63,7 @@ def test_a_line_for_people(checked: Any) -> None:
     assert said == "      ↳ b.v has 1 NULL"
     assert good.split() == ["✓✓✓", "row_count_between", "c", "passes"]
     assert checked("test", "--history", "--limit", "1").out.splitlines()[2].startswith("✗  not_null")
+    assert "      ↳ measured 1; 1; 1" in checked("test", "--history", "-v").out.splitlines()
 
 
 def test_selections_are_those_of_test(checked: Any) -> None:
@@ -87,6 +88,18 @@ def test_looking_needs_no_database_and_makes_no_file(shop: Any) -> None:
     shop("test", "--history")
     assert not (shop.root / ".flowforge").exists()
     assert not (shop.root / "demo.duckdb").exists()
+
+
+def test_a_report_says_that_a_check_is_learning(shop: Any) -> None:
+    shop.write("models/c.yml", "version: 1\nmodels: [{name: c, tests: [{volume_anomaly: {name: size}}]}]\n")
+    shop("seed")
+    shop("run")
+    ended = shop("test", "--check", "size", "--junit", "report.xml", "--log-format", "json")
+    assert "learning (1 of 7)" in (shop.root / "report.xml").read_text("utf-8")
+    (event,) = (
+        one for one in map(json.loads, filter(None, ended.err.splitlines())) if one["event"] == "check_finished"
+    )
+    assert (event["status"], event["measure"], event["remark"]) == ("success", 1.0, "learning (1 of 7)")
 
 
 def test_options_that_would_not_act_are_refused(shop: Any) -> None:

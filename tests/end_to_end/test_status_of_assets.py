@@ -30,7 +30,7 @@ BAD = "id,v\n1,10\n2,\n"
 
 
 def verdicts(shop: Any, *args: str, ok: bool = True) -> dict[str, tuple[str, list[str]]]:
-    return {name: (one["status"], one["reasons"]) for name, one in data(shop, *args, ok=ok).items()}
+    return {name: (one["verdict"], one["reasons"]) for name, one in data(shop, *args, ok=ok).items()}
 
 
 def data(shop: Any, *args: str, ok: bool = True) -> dict[str, dict[str, Any]]:
@@ -48,7 +48,7 @@ def test_a_life(shop: Any) -> None:
     assert not (shop.root / "demo.duckdb").exists()
     shop("build")
     found = data(shop)
-    assert {one["status"] for one in found.values()} == {"healthy"}
+    assert {one["verdict"] for one in found.values()} == {"healthy"}
     assert (found["raw"]["kind"], found["b"]["kind"], found["b"]["rows"]) == ("seed", "model", 2)
     assert found["b"]["checks"] == {
         "passed": 1, "warned": 0, "failed": 0, "not_run": 0, "at": found["b"]["checks"]["at"],
@@ -99,7 +99,7 @@ def test_warnings_and_what_others_have_built(shop: Any) -> None:
         file.unlink()
     shop("test")
     one = data(shop)["b"]
-    assert (one["status"], one["built_at"], words(shop)["a"]) == ("warning", None, "never built")
+    assert (one["verdict"], one["built_at"], words(shop)["a"]) == ("warning", None, "never built")
     assert "built elsewhere or earlier" in shop("status", "-s", "b").out
 
 
@@ -123,7 +123,7 @@ def test_sources(shop: Any) -> None:
         shop("run", "-s", "clicks watched", "--vars", f"age={age}")
         assert shop("source", "freshness", ok=False).code == code
         found = data(shop, "-s", "shop.clicks")["shop.clicks"]
-        assert (found["status"], found["reasons"]) == (status, reasons)
+        assert (found["verdict"], found["reasons"]) == (status, reasons)
         assert found["freshness"]["age_seconds"] >= age * 3600
     shop("test", "-s", "source:shop.watched")
     assert words(shop, *select)["shop.watched"] == "healthy"

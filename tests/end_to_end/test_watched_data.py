@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,9 @@ def test_it_learns_and_then_judges_the_staged_rows(watch: Watch) -> None:
     assert said == "orders has 5 rows, which is unusually low: usual is 94.81 to 107.2 (4 earlier results)" or (
         "unusually low" in str(said)
     )
+    (error,) = watch.result.errors
+    today = dt.datetime.now(dt.UTC).date()
+    assert (error.help or "").partition("since: ")[2][:10] in (str(today), str(today - dt.timedelta(days=1)))
     nodes = {node.node: node.status for node in watch.result.nodes}
     assert nodes == {"orders.ff": Status.FAIL, "later.ff": Status.SKIPPED}
     with watch.project.session("look") as session:  # what stood there stands there
@@ -130,6 +134,21 @@ def test_a_view_may_have_changed_whenever_somebody_looks(watch: Watch) -> None:
         watch("test", kind="view")
     assert watch.counted("rows") == [100.0] * 3
     assert watch("test", kind="view")["rows"] == ("success", 100.0, None)
+
+
+def test_rows_of_an_ephemeral_model_count_when_those_that_it_reads_were_published(watch: Watch) -> None:
+    models = watch.project.root / "models"
+    (models / "base.ff.sql").write_text("select i as id, 10 as amount from range({{ var('n', 100) }}) t(i)", "utf-8")
+    (models / "orders.ff.sql").write_text(
+        "{{ config(materialized='ephemeral') }}\nselect * from {{ ref('base') }}\n", "utf-8"
+    )
+    (models / "base.yml").write_text(
+        "version: 1\nmodels: [{name: base, checks: [{row_count_between: {max_rows: 110}}]}]\n", "utf-8"
+    )
+    learn(watch, 100)
+    found = watch("build", n=120)
+    assert (found["rows"], watch.code) == (("success", 120.0, "learning (2 of 3)"), 2)
+    assert watch.counted("rows") == [100.0]
 
 
 def test_tests_alone_learn_too_where_others_build(watch: Watch) -> None:
@@ -183,7 +202,8 @@ def test_a_memory_that_cannot_be_read_breaks_the_check_and_is_said(watch: Watch)
     assert watch("test")["rows"][2] == "learning (1 of 3)"
     state.write_bytes(b"nonsense" * 4096)
     watch("build", n=50)
-    assert [error.code for error in watch.result.errors] == ["FF3004"]
+    (error,) = watch.result.errors
+    assert (error.code, "learns anew from the next run on" in (error.help or "")) == ("FF3004", True)
     with watch.project.session("look") as session:
         assert session.query("select count(*) as n from orders").read_all().to_pylist() == [{"n": 100}]
 

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from flowforge.checks.anomalies import shown
 from flowforge.cli.output import Output
 from flowforge.events import Status
 from flowforge.project.own_checks import SINGULAR
@@ -65,6 +66,9 @@ def print_histories(found: CheckHistories, profile: str, engine: str, shape: str
     for one, (type_, target) in zip(found.checks, names, strict=True):
         signs = "".join(_sign(result.status, output) for result in one.results)
         output.answer(f"{signs:>{width}}  {type_:<{types}}  {target:<{targets}}  {_words(one)}".rstrip())
+        numbers = [shown(result.measure) if result.measure is not None else "-" for result in one.results]
+        if output.verbosity >= 1 and any(result.measure is not None for result in one.results):
+            output.answer(f"{'':{width}}  {'↳' if output.unicode else '->'} measured {'; '.join(numbers)}")
         last = one.results[-1] if one.results else None
         if last is not None and last.message:
             output.answer(f"{'':{width}}  {'↳' if output.unicode else '->'} {last.message}")

@@ -119,7 +119,7 @@ def _node_case(node: NodeResult, output: Output) -> JUnitCase:
 
 
 def _check_case(check: CheckResult, output: Output) -> JUnitCase:
-    said = [check.message] if check.message else []
+    said = [text for text in (check.message, check.remark) if text]
     if check.problem is not None:
         said.append(_told(check.problem, output))
     if check.location is not None and check.status is not Status.SUCCESS:

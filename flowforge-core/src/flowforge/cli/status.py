@@ -147,7 +147,7 @@ def _data(one: AssetStatus, now: dt.datetime) -> dict[str, Any]:
     return {
         "name": one.name.removesuffix(".ff"),
         "kind": one.kind,
-        "status": one.verdict.value,
+        "verdict": one.verdict.value,
         "reasons": list(one.reasons),
         "built_at": _iso(build.built_at) if build is not None else None,
         "built_run": build.built_run if build is not None else None,

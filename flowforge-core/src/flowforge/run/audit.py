@@ -118,20 +118,21 @@ class Auditor:
             failed = [result for result in results if result.status is Status.FAIL]
             unasked = [result for result in results if result.status is Status.SKIPPED]
             if broken:
+                problem = broken[0].problem
                 raise ModelExecutionError(
                     f"the check {broken[0].check!r} could not run: {broken[0].message}",
                     node=node.name,
                     code="FF3004",
                     location=self._place(broken[0], checks),
                     notes=[f"{one.check}: {one.message}" for one in (*broken[1:], *failed, *unasked)],
-                    help=f"{words[1]}correct the check or the model",
+                    help=f"{words[1]}{problem.help if problem and problem.help else 'correct the check or the model'}",
                 )
             if failed:
                 raise AuditFailedError(
                     f"{len(failed)} check{'s' if len(failed) > 1 else ''} failed on {words[0]}",
                     location=self._place(failed[0], checks) if len(failed) == 1 else Location(node.path),
                     notes=[f"{one.type}: {one.message}{_where(one)}" for one in failed],
-                    help="correct the model or its inputs, or give the check `severity: warn`",
+                    help=f"correct the model or its inputs, or give the check `severity: warn`{_new_level(failed)}",
                 )
 
         return audit
@@ -282,7 +283,7 @@ class Auditor:
             rows=outcome.rows,
             measure=outcome.measure,
             measured=outcome.measured,
-            remark=outcome.remark,
+            remark=self._redact(outcome.remark) if outcome.remark else None,
         )
 
     def _clean(self, problem: FlowForgeError | None) -> FlowForgeError | None:
@@ -293,6 +294,13 @@ class Auditor:
             problem.help = problem.help and self._redact(problem.help)
             problem.notes = tuple(self._redact(note) for note in problem.notes)
         return problem
+
+
+def _new_level(failed: Sequence[CheckResult]) -> str:
+    """What else helps where a number is unusual, and right."""
+    if not any(result.measured for result in failed):
+        return ""
+    return f"; where a new level is right, `since: {dt.datetime.now(dt.UTC):%Y-%m-%d}` lets it learn anew"
 
 
 def _where(result: CheckResult) -> str:

@@ -43,6 +43,13 @@ def remember_checks(store: StateStore, env: str, engine: str, result: RunResult,
     """
     ended = {node.node: node.status for node in result.nodes}
     repeats = _repeats(store, env, engine, result, nodes)
+
+    def stands(check: CheckResult) -> bool:
+        node = nodes.get(check.node or "")
+        if node is not None and node.materialized == "ephemeral":  # its rows were those of some node of the build
+            return all(status in _STANDING for status in ended.values())
+        return ended.get(check.node or "", Status.SUCCESS) in _STANDING
+
     records = [
         CheckRecord(
             check=check.check,
@@ -52,9 +59,7 @@ def remember_checks(store: StateStore, env: str, engine: str, result: RunResult,
             failures=check.failures,
             rows=check.rows,
             measure=check.measure,
-            counts=check.status in _ACCEPTED
-            and ended.get(check.node or "", Status.SUCCESS) in _STANDING
-            and check.check not in repeats,
+            counts=check.status in _ACCEPTED and stands(check) and check.check not in repeats,
             duration=check.duration,
             message=check.message or check.remark,
             measured=check.measured,

@@ -12,7 +12,7 @@ import attrs
 
 from flowforge.events import Status
 from flowforge.state.records import NodeRecord
-from flowforge.state.store_connection import Statement, StoreConnection
+from flowforge.state.store_connection import Statement, StoreConnection, storable
 
 _MESSAGE = 500  # characters of a message that are kept
 
@@ -69,7 +69,7 @@ def ended(run_id: str, record: NodeRecord, node: str) -> Statement:
     """Writes how a node of a run ended; *node* is its name as the file can hold it."""
     at = (record.started_at + dt.timedelta(seconds=record.duration)).isoformat()
     built = record.status is Status.SUCCESS
-    message = record.message.encode("utf-8", "backslashreplace").decode()[:_MESSAGE] if record.message else None
+    message = storable(record.message)[:_MESSAGE] if record.message else None
     status = record.status.value
     return _ENDED, (node, at if built else None, built, record.rows, at, status, message, record.code, run_id)
 
@@ -99,7 +99,7 @@ class AssetNotes:
                         one.status,
                         one.newest.isoformat() if one.newest else None,
                         one.age,
-                        one.message[:_MESSAGE] if one.message else None,
+                        storable(one.message)[:_MESSAGE] if one.message else None,
                     ),
                 )
                 for one in ages

@@ -13,7 +13,7 @@ import attrs
 
 from flowforge.errors import StateError
 from flowforge.events import Status
-from flowforge.state.store_connection import Statement, StoreConnection
+from flowforge.state.store_connection import Statement, StoreConnection, storable
 
 KEPT = 400
 """Results that are kept of one check, at most."""
@@ -122,7 +122,7 @@ class CheckHistory:
         oldest = last - KEPT_DAYS * _DAY
         statements: list[Statement] = [(_RUN, (run_id, command, last))]
         for record in records:
-            one = (env, engine, _text(record.check), record.measured)
+            one = (env, engine, storable(record.check), record.measured)
             result = (
                 record.at.timestamp(),
                 record.status.value,
@@ -132,7 +132,7 @@ class CheckHistory:
                 record.measure,
                 record.counts,
                 record.duration,
-                _text(record.message)[:_MESSAGE] if record.message is not None else None,
+                storable(record.message)[:_MESSAGE] if record.message is not None else None,
             )
             statements += [
                 (_SERIES, (*one, last)),
@@ -240,8 +240,3 @@ def _past(values: Iterable[object]) -> PastResult | None:
         )
     except (ValueError, TypeError, OverflowError, OSError):
         return None  # written by another hand
-
-
-def _text(value: str) -> str:
-    """*value* as SQLite can hold it: half a surrogate pair is no text."""
-    return value.encode("utf-8", "backslashreplace").decode()

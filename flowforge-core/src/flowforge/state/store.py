@@ -1,4 +1,4 @@
-"""The project's memory between runs: history, durations, what builds were made from. SQLite, one file, only hints.
+"""The project's memory between runs: history, durations, what builds were made from. SQLite, one file, no truths.
 
 Nothing here may fail a run: what goes wrong is said once and then done without. ``_ff_meta`` in the database is the
 truth about what stands there, and is never doubted because of this file.
@@ -20,7 +20,7 @@ from flowforge.state.assets import AssetNotes, ended
 from flowforge.state.check_results import CheckHistory
 from flowforge.state.process import birth_of, is_gone
 from flowforge.state.records import BuildRecord, NodeRecord, RunRecord
-from flowforge.state.store_connection import Statement, StoreConnection
+from flowforge.state.store_connection import Statement, StoreConnection, storable
 from flowforge.state.store_file import Opened, open_database
 
 KEPT_RUNS = 200
@@ -99,14 +99,14 @@ class StateStore:
     def begin_run(self, record: RunRecord) -> None:
         """Note that a run begins, before its first node does."""
         values = (
-            *(_text(one) for one in (record.run_id, record.project, record.env, record.engine, record.command)),
+            *(storable(one) for one in (record.run_id, record.project, record.env, record.engine, record.command)),
             _json(record.options),
             _json(record.planned),
             len(record.planned),
             record.started_at.isoformat(),
             record.finished_at.isoformat() if record.finished_at else None,
             record.exit_code,
-            _text(record.host),
+            storable(record.host),
             record.pid,
             record.birth or birth_of(record.pid),
         )
@@ -115,7 +115,7 @@ class StateStore:
 
     def note_node(self, run_id: str, record: NodeRecord) -> None:
         """Note how a node of a run ended; the durations of successes are remembered for later runs."""
-        node = _text(record.node)
+        node = storable(record.node)
         values = (
             node,
             next(self._positions),
@@ -123,7 +123,7 @@ class StateStore:
             record.started_at.isoformat(),
             float(record.duration),
             record.rows,
-            _text(record.message)[:_MESSAGE] if record.message is not None else None,
+            storable(record.message)[:_MESSAGE] if record.message is not None else None,
             record.code,
             _json([[moment.isoformat() for moment in window] for window in record.windows]) if record.windows else None,
             run_id,
@@ -136,15 +136,15 @@ class StateStore:
 
     def note_check(self, run_id: str, name: str, status: Status) -> None:
         """Note how a check of a run ended."""
-        self._file.write_soon((_CHECK, (_text(name), status.value, run_id)))
+        self._file.write_soon((_CHECK, (storable(name), status.value, run_id)))
 
     def note_build(self, env: str, record: BuildRecord) -> None:
         """Note what a build was made from, after it was published."""
         values = (
-            _text(env),
-            _text(record.node),
-            _text(record.definition),
-            _text(record.sql) if record.sql is not None else None,
+            storable(env),
+            storable(record.node),
+            storable(record.definition),
+            storable(record.sql) if record.sql is not None else None,
             _json(record.config),
             _json(record.inputs),
             _json(record.files),
@@ -153,7 +153,7 @@ class StateStore:
 
     def note_unit_pass(self, env: str, case: str, digest: str) -> None:
         """Note that a unit test has passed, and what it was made of."""
-        self._file.write_soon((_UNIT, (_text(env), _text(case), digest)))
+        self._file.write_soon((_UNIT, (storable(env), storable(case), digest)))
 
     def end_run(self, run_id: str, exit_code: int, finished_at: dt.datetime) -> None:
         """Note that a run ended, and forget the oldest ones."""
@@ -287,11 +287,6 @@ def _windows(text: Any) -> tuple[tuple[dt.datetime, dt.datetime], ...]:
     if any(moment.tzinfo is None for pair in pairs for moment in pair):
         raise ValueError("a time without its zone")
     return tuple(pairs)
-
-
-def _text(value: str) -> str:
-    """*value* as SQLite can hold it: half a surrogate pair is no text."""
-    return value.encode("utf-8", "backslashreplace").decode()
 
 
 def _json(value: Any) -> str:

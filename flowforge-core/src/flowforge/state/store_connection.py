@@ -23,6 +23,11 @@ _WAITING = 100_000  # statements that wait for the file to be writable again
 Statement = tuple[str, tuple[Any, ...]]
 
 
+def storable(text: str) -> str:
+    """*text* as SQLite can hold it: half a surrogate pair is no text."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class StoreConnection:
     """Safe from any thread.
 
