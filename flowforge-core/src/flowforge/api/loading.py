@@ -74,7 +74,7 @@ class Loader:
         around = Surrounding(config.seeds, config.name, described, answers, EngineWords(here.own, here.known))
         mine = Problems()
         found = find_seeds(self._root, FORMATS, mine, around=around)
-        if any(note.code == "FF2208" for note in found.notes):  # perhaps a plugin reads what is left
+        if found.has_others:  # perhaps a plugin reads them
             formats = tuple(dict.fromkeys(self._plugins().seed_formats.values()))
             if formats != FORMATS:
                 mine = Problems()

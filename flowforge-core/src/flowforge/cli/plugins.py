@@ -51,18 +51,25 @@ def command(context: Context, shape: str) -> int:
     return 0
 
 
-@command.command("new", help="Make a distribution for an engine called NAME, which works at once and passes the suite.")
+@command.command("new", help="Make a distribution for a plugin called NAME, which works at once and passes its tests.")
 @click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice(["engine", "check", "seed-format"]),
+    default="engine",
+    show_default=True,
+    help="What the plugin is to offer.",
+)
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="The new folder; else flowforge-NAME here."
 )
 @with_context
-def new(context: Context, name: str, out: Path | None) -> int:
-    """Render the templates of an engine's distribution."""
-    from flowforge.scaffold.engine import render_engine
+def new(context: Context, name: str, kind: str, out: Path | None) -> int:
+    """Render the templates of a plugin's distribution."""
+    from flowforge.scaffold.plugin import PluginKind, render_plugin
 
     target = out or Path(f"flowforge-{name.replace('_', '-')}")
-    written = render_engine(name, target)
+    written = render_plugin(PluginKind(kind), name, target)
     for path in written:
         context.output.say(f"  {path}")
     context.output.say("Next steps:")

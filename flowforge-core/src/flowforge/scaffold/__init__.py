@@ -1,1 +1,1 @@
-"""Begins new things: a project (``flowforge init``), an engine (``flowforge plugins new``)."""
+"""Begins new things: a project (``flowforge init``), a plugin (``flowforge plugins new``)."""

@@ -47,11 +47,14 @@ class SeedFiles:
         Files that look like data and are read by no installed format.
     properties:
         What YAML files among the seeds say about seeds.
+    has_others:
+        Whether there are further files, which a format that was not asked may read.
     """
 
     nodes: tuple[Node, ...] = ()
     notes: tuple[Note, ...] = ()
     properties: tuple[Properties, ...] = ()
+    has_others: bool = False
 
 
 @attrs.frozen
@@ -102,13 +105,17 @@ def find_seeds(
     type_files = [f"{folder}/{name}" for name in schema_file.NAMES]
     declaring: list[str] = []
     properties: list[Properties] = []
+    has_others = False
     for path in sorted(_walk(root, folder, problems)) if (root / folder).is_dir() else ():
         suffix = _suffix(path, suffixes)
         if path in type_files:
             declaring.append(path)
         elif suffix is not None:
             seeds[path] = suffix
-        elif PurePosixPath(path).suffix.lower() in _DATA_SUFFIXES:
+        elif not path.endswith((".yml", ".yaml")):
+            has_others = True
+            if PurePosixPath(path).suffix.lower() not in _DATA_SUFFIXES:
+                continue
             notes.append(
                 Note(
                     "this file is not loaded: no installed seed format reads it",
@@ -117,7 +124,7 @@ def find_seeds(
                     f"convert it to one of {', '.join(sorted(suffixes))}, or move it out of {folder}/",
                 )
             )
-        elif path.endswith((".yml", ".yaml")):
+        else:
             read = load_properties(root, path, problems)
             if read is not None:
                 properties.append(_seeds_only(read, problems))
@@ -144,7 +151,7 @@ def find_seeds(
             nodes.append(node)
     named = [_Named(path, _name(path, suffix)) for path, suffix in seeds.items()]
     settings.layered.refuse_strays(named, problems)
-    return SeedFiles(tuple(nodes), tuple(notes), tuple(properties))
+    return SeedFiles(tuple(nodes), tuple(notes), tuple(properties), has_others)
 
 
 @attrs.frozen

@@ -12,7 +12,12 @@ from pathlib import Path
 import pytest
 
 from flowforge.errors import UsageError
-from flowforge.scaffold.engine import render_engine
+from flowforge.scaffold.plugin import PluginKind, render_plugin
+
+
+def render_engine(name: str, target: Path) -> list[Path]:
+    return render_plugin(PluginKind.ENGINE, name, target)
+
 
 FILES = {
     ".gitignore",
@@ -113,6 +118,36 @@ def test_names_that_are_none(tmp_path: Path, name: str) -> None:
 def test_names_of_our_own_engines_are_taken(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="already"):
         render_engine(name, tmp_path / "x")
+
+
+@pytest.mark.parametrize("kind", [PluginKind.CHECK, PluginKind.SEED_FORMAT])
+@pytest.mark.parametrize("name", ["acme", "my-very-own", "a" * 30])
+def test_other_kinds_can_be_read_and_pass_their_tests(tmp_path: Path, kind: PluginKind, name: str) -> None:
+    target, plugin = tmp_path / "x", name.replace("-", "_")
+    for path in render_plugin(kind, name, target):
+        text = path.read_text("utf-8")
+        assert "{{" not in text
+        assert max(map(len, text.splitlines()), default=0) <= 120 or path.suffix == ".md", path
+    project = tomllib.loads((target / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["entry-points"]["flowforge"] == {plugin: f"flowforge_{plugin}.plugin"}
+    own = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(target / "src"), *sys.path])},
+        cwd=target,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert own.returncode == 0, own.stdout + own.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(PluginKind.CHECK, "unique"), (PluginKind.SEED_FORMAT, "csv"), (PluginKind.SEED_FORMAT, "jsonl")]
+)
+def test_names_that_are_taken_by_what_is_installed(tmp_path: Path, kind: PluginKind, name: str) -> None:
+    with pytest.raises(UsageError, match=f"there is {kind.words} '{name}' already"):
+        render_plugin(kind, name, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])

@@ -1,7 +1,8 @@
-"""Writes the distribution of a new engine, which works at once: a stand-in driver is there to be replaced."""
+"""Writes the distribution of a new plugin, which works at once: what it does is there to be replaced."""
 
 from __future__ import annotations
 
+import enum
 import keyword
 import re
 import shutil
@@ -19,29 +20,48 @@ _DOT = "dot_"  # template files whose name begins so get a real dot: packaging t
 _SUFFIX = ".j2"
 
 
-def render_engine(name: str, target: Path) -> list[Path]:
-    """Write the distribution of an engine into the new folder *target*, and return the paths of its files.
+class PluginKind(enum.Enum):
+    """What a new plugin offers, in the words of ``plugins new --kind``."""
+
+    ENGINE = "engine"
+    CHECK = "check"
+    SEED_FORMAT = "seed-format"
+
+    @property
+    def folder(self) -> str:
+        """Where its templates are."""
+        return f"{self.value.replace('-', '_')}_files"
+
+    @property
+    def words(self) -> str:
+        """It, in a sentence."""
+        return {"engine": "an engine", "check": "a check", "seed-format": "a seed format"}[self.value]
+
+
+def render_plugin(kind: PluginKind, name: str, target: Path) -> list[Path]:
+    """Write a distribution into the new folder *target*, and return the paths of its files.
 
     Parameters
     ----------
     name:
-        What a profile will write after ``engine:``; a hyphen counts as an underscore.
+        What a profile will write after ``engine:``, or a project for a check, or what files of seeds will end in; a
+        hyphen counts as an underscore.
 
     Raises
     ------
     UsageError
-        When the folder exists, or the name is none, or belongs to an engine of ours.
+        When the folder exists, or the name is none, or belongs to one of ours.
     """
-    engine = _checked(name)
+    plugin = _checked(kind, name)
     if target.exists():
         raise UsageError(f"{str(target)!r} exists", code="FF6411", help="choose another folder with --out")
     import jinja2
 
-    words = _words(engine)
+    words = _words(plugin)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     rendered = {
         target / _place(relative, words): environment.from_string(template.read_text("utf-8")).render(words)
-        for relative, template in _templates(files("flowforge.scaffold").joinpath("engine_files"), PurePosixPath())
+        for relative, template in _templates(files("flowforge.scaffold").joinpath(kind.folder), PurePosixPath())
     }
     try:
         for path, text in rendered.items():
@@ -55,35 +75,47 @@ def render_engine(name: str, target: Path) -> list[Path]:
     return sorted(rendered)
 
 
-def _checked(name: str) -> str:
-    engine = name.replace("-", "_")
-    if not _NAME.fullmatch(engine) or keyword.iskeyword(engine) or len(engine) > _LONGEST:
+def _checked(kind: PluginKind, name: str) -> str:
+    plugin = name.replace("-", "_")
+    if not _NAME.fullmatch(plugin) or keyword.iskeyword(plugin) or len(plugin) > _LONGEST:
         raise UsageError(
-            f"{name!r} is no name for an engine",
+            f"{name!r} is no name for {kind.words}",
             code="FF6413",
             help=f"use up to {_LONGEST} small letters, digits and _, beginning with a letter, such as my_database",
         )
-    from flowforge.plugins.firstparty import FirstParty
-
-    ours = FirstParty.read().package_of(engine)
-    if ours is not None:
+    owner = _owner(kind, plugin)
+    if owner is not None:
         raise UsageError(
-            f"there is an engine {engine!r} already, in {ours.distribution}",
+            f"there is {kind.words} {plugin!r} already, in {owner}",
             code="FF6413",
-            help="two plugins with one engine name are both refused; choose another name",
+            help=f"two plugins that offer one name for {kind.words} are both refused; choose another name",
         )
-    return engine
+    return plugin
 
 
-def _words(engine: str) -> dict[str, str]:
+def _owner(kind: PluginKind, name: str) -> str | None:
+    """The distribution that has the name already: of engines, all of ours that could be installed."""
+    if kind is PluginKind.ENGINE:
+        from flowforge.plugins.firstparty import FirstParty
+
+        ours = FirstParty.read().package_of(name)
+        return None if ours is None else ours.distribution
+    from flowforge.plugins import load_plugins
+
+    plugins = load_plugins({})
+    taken = plugins.checks if kind is PluginKind.CHECK else [one.removeprefix(".") for one in plugins.seed_formats]
+    return "what is installed" if name in taken else None
+
+
+def _words(plugin: str) -> dict[str, str]:
     """What the templates may say."""
     major, minor = (int(part) for part in __version__.split(".")[:2])
     return {
-        "name": engine,
-        "upper": engine.upper(),
-        "title": "".join(part.capitalize() for part in engine.split("_")),
-        "package": f"flowforge_{engine}",
-        "distribution": f"flowforge-{engine.replace('_', '-')}",
+        "name": plugin,
+        "upper": plugin.upper(),
+        "title": "".join(part.capitalize() for part in plugin.split("_")),
+        "package": f"flowforge_{plugin}",
+        "distribution": f"flowforge-{plugin.replace('_', '-')}",
         "core": f">={major}.{minor},<{major}.{minor + 1}",
     }
 
