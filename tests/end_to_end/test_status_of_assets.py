@@ -75,6 +75,23 @@ def test_a_life(shop: Any) -> None:
     assert set(words(shop).values()) == {"healthy"}
 
 
+def test_a_model_is_stale_when_what_it_reads_got_other_rows(shop: Any) -> None:
+    shop("build")
+    shop("seed", "--rebuild")  # the same rows
+    shop("run", "-s", "a")
+    assert set(words(shop).values()) == {"healthy"}
+    shop.write("seeds/raw.csv", "id,v\n1,10\n2,30\n")
+    shop("seed")
+    found = verdicts(shop)
+    # a is a view, which shows the new rows; b reads them through it; c reads b, which is as it was.
+    assert found["b"] == ("stale", ["a has new rows since"])
+    assert {name for name, (word, _) in found.items() if word == "healthy"} == {"raw", "a", "c", "lone"}
+    shop("run", "-s", "b")
+    assert verdicts(shop)["c"] == ("stale", ["b has new rows since"])
+    shop("run")
+    assert set(words(shop).values()) == {"healthy"}
+
+
 def test_a_model_that_breaks_and_what_never_was(shop: Any) -> None:
     shop.write("models/lone.ff.sql", "select nonsense\n")
     shop.write("models/after.ff.sql", "select * from {{ ref('lone') }}\n")

@@ -67,7 +67,7 @@ class NodeStarted(Event):
 class NodeFinished(Event):
     """A node ended. *duration* is in seconds of wall time; *sql* is compiled and holds no secret; *index* counts what
     ended, from 1. *windows_done* and *windows_failed* are starts and ends in UTC, of a node that is built in windows. *quarantined* is the number of new rows
-    that were put aside."""
+    that were put aside. *same_data*: it was built, and who reads it need not be for that."""
 
     node_run_id: str
     node: str
@@ -88,6 +88,7 @@ class NodeFinished(Event):
     windows_done: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
     windows_failed: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
     quarantined: int = 0
+    same_data: bool = False
 
 
 @attrs.frozen

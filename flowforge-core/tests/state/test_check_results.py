@@ -192,6 +192,22 @@ def test_a_memory_that_cannot_be_used_fails_no_run(tmp_path: Path, how: str) -> 
     assert [one.code for one in notes] == ["FF2311" if how == "a newer version" else "FF2310"]
 
 
+def test_rows_written_by_another_hand_are_passed_over(store: StateStore) -> None:
+    for number in range(8):
+        note(store, f"r{number}", record(measured="rows", measure=float(number)))
+    connection = store._file._connection
+    assert connection is not None
+    for number, change in enumerate(
+        ("status = 'odd'", "at = 'never'", "at = 1e300", "measure = 'much'", "measure = 9e999", "duration = 'long'"), 1
+    ):
+        connection.execute(f"UPDATE check_results SET {change} WHERE n = {number}")
+    connection.execute("UPDATE assets SET status = 'odd'")
+    assert ids(store) == ["r3", "r4", "r6", "r7"]
+    assert store.checks.measures("dev", "duck", "rows", 10) == [0.0, 1.0, 2.0, 5.0, 6.0, 7.0]
+    since, passed = store.checks.streak("dev", "duck", "c")
+    assert (since, passed and passed.run_id) == (None, "r7")
+
+
 def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     errors: list[BaseException] = []
 
@@ -270,8 +286,9 @@ def test_the_last_build_of_a_node_is_known_long_after_its_run_is_forgotten(store
     assert (noted.built_at, noted.built_run, noted.rows) == (MOMENT + dt.timedelta(seconds=2), "r1", 7)
     assert (noted.ended_run, noted.status, noted.message, noted.code) == ("r2", Status.ERROR, "no disk", "FF2001")
     begin(store, "r3")
-    store.note_node("r3", NodeRecord("orders.ff", Status.SUCCESS, MOMENT + 2 * DAY, 1.0))
+    store.note_node("r3", NodeRecord("orders.ff", Status.SUCCESS, MOMENT + 2 * DAY, 1.0, same_data=True))
     noted = store.assets.nodes("dev", "duck")["orders.ff"]
+    assert (noted.changed_at, noted.built_at) == (MOMENT + dt.timedelta(seconds=2), noted.ended_at)
     assert (noted.built_run, noted.rows, noted.message, noted.code) == ("r3", None, None, None)
     assert store.assets.nodes("dev", "pg") == store.assets.nodes("prod", "duck") == {}
 

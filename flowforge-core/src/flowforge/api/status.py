@@ -1,6 +1,6 @@
 """How the assets of a project stand, as far as its memory knows: built, checked, fresh. Asks no database.
 
-A verdict is made of what runs under this profile and engine have noted in this folder. Whether code or inputs have changed
+A verdict is made of what runs under this profile and engine have noted in this folder. Whether code or sources have changed
 since is another question, which ``--dry-run`` answers.
 """
 
@@ -35,7 +35,8 @@ class Verdict(enum.Enum):
     NEVER_BUILT = "never built"
     WARNING = "warning"
     STALE = "stale"
-    """Its rows are older than they should be: its source is too old, or it was skipped because of others."""
+    """Its rows are older than they should be: its source is too old, it was skipped because of others, or what it reads
+    has been built anew since."""
     FAILING = "failing"
 
 
@@ -115,7 +116,8 @@ def project_status(
         names = [check.id for check in project.manifest.checks]
         results = {name: found[-1] for name, found in store.checks.results(env, engine, 1, names).items()}
     assets = [_of_source(one, ages.get(one.id), checks.get(source_key(one.id), ()), results) for one in sources]
-    assets += [_of_node(one, built.get(one.name), checks.get(one.name, ()), results) for one in nodes]
+    newer = _Newer(project, built)
+    assets += [_of_node(one, built.get(one.name), checks.get(one.name, ()), results, newer.than(one)) for one in nodes]
     return ProjectStatus(tuple(assets), tuple(dict.fromkeys(notes)))
 
 
@@ -175,7 +177,11 @@ def _judged(found: list[tuple[Verdict, str]], otherwise: Verdict) -> tuple[Verdi
 
 
 def _of_node(
-    node: Node, note: NodeNote | None, checks: Sequence[CheckDecl], results: Mapping[str, PastResult]
+    node: Node,
+    note: NodeNote | None,
+    checks: Sequence[CheckDecl],
+    results: Mapping[str, PastResult],
+    newer: Sequence[str],
 ) -> AssetStatus:
     state, found = _checked(checks, results)
     if note is None:
@@ -183,9 +189,37 @@ def _of_node(
             found.append((Verdict.NEVER_BUILT, "no build is known"))
     else:
         found = _attempt(note) + found
+        if newer and note.status in (Status.SUCCESS, Status.CACHED):
+            found.append(
+                (Verdict.STALE, f"{newer[0]} has new rows since{f', {len(newer) - 1} more' if newer[1:] else ''}")
+            )
     verdict, reasons = _judged(found, Verdict.HEALTHY)
     kind = "seed" if node.kind is NodeKind.SEED else "snapshot" if node.materialized == "snapshot" else "model"
     return AssetStatus(node.name, kind, verdict, reasons, note, None, state)
+
+
+_LIVE = ("view", "ephemeral")
+
+
+class _Newer:
+    """Tells what a node reads that has got other rows since the node was looked at last."""
+
+    def __init__(self, project: Project, built: Mapping[str, NodeNote]) -> None:
+        self._nodes, self._built = project.manifest.nodes, built
+        self._changed: dict[str, dt.datetime | None] = {}
+        for name in project.dag.order():  # parents first
+            times = [note.changed_at] if (note := built.get(name)) is not None else []
+            if self._nodes[name].materialized in _LIVE:  # its rows are those of what it reads
+                times += [self._changed[parent] for parent in self._nodes[name].depends_on]
+            self._changed[name] = max(filter(None, times), default=None)
+
+    def than(self, node: Node) -> Sequence[str]:
+        """The names of what is newer, as people write them; of a view nothing is."""
+        note = self._built.get(node.name)
+        if note is None or node.materialized in _LIVE:
+            return ()
+        parents = [(name, self._changed[name]) for name in sorted(node.depends_on)]
+        return [name.removesuffix(".ff") for name, at in parents if at is not None and at > note.ended_at]
 
 
 def _attempt(note: NodeNote) -> list[tuple[Verdict, str]]:

@@ -71,7 +71,7 @@ def print_histories(found: CheckHistories, profile: str, engine: str, shape: str
             output.answer(f"{'':{width}}  {'↳' if output.unicode else '->'} measured {'; '.join(numbers)}")
         last = one.results[-1] if one.results else None
         if last is not None and last.message:
-            output.answer(f"{'':{width}}  {'↳' if output.unicode else '->'} {last.message}")
+            output.answer(f"{'':{width}}  {'↳' if output.unicode else '->'} {last.message.split(chr(10), 1)[0]}")
 
 
 def _sign(status: Status, output: Output) -> str:

@@ -130,6 +130,8 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
         error = explain(problem, step, bench, growing[-1] if growing else compiled, hooks[-1])
     skipped = decision is not None and decision.action is Action.SKIP
     standing = decision.row if decision is not None and skipped else None
+    before = decision.row.data_id if decision is not None and decision.row is not None else None
+    last = pruned if pruned is not None and not pruned.kept else published
     return NodeResult(
         node=node.name,
         kind=node.kind.value,
@@ -147,6 +149,7 @@ def execute(step: PlanNode, bench: Bench, sessions: Sessions) -> NodeResult:
         decision=decision if error is None else None,
         windows=WindowResult(built.done, built.failed) if built else None,
         quarantined=published.aside.rows if published is not None and published.aside is not None else 0,
+        same_data=last is not None and last.row.data_id == before,
     )
 
 

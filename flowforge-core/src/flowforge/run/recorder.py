@@ -68,4 +68,5 @@ class Recorder:
             message=event.message,
             code=event.code,
             windows=event.windows_failed,
+            same_data=event.same_data,
         )

@@ -53,6 +53,8 @@ class NodeResult:
         What was built of it, when it is built in windows of time.
     quarantined:
         How many of its new rows were put aside, because they fail a check.
+    same_data:
+        It was built, and who reads it need not be for that: its data id is the one that it had.
     """
 
     node: str
@@ -73,6 +75,7 @@ class NodeResult:
     decision: Decision | None = attrs.field(default=None, repr=False)
     windows: WindowResult | None = None
     quarantined: int = 0
+    same_data: bool = False
 
 
 @attrs.frozen

@@ -282,6 +282,7 @@ def _finished(result: NodeResult, run_id: str, node_run_id: str, index: int, tot
         windows_done=tuple((one.start, one.end) for one in windows.done),
         windows_failed=tuple((one.start, one.end) for one in windows.failed),
         quarantined=result.quarantined,
+        same_data=result.same_data,
     )
 
 

@@ -17,11 +17,13 @@ from flowforge.state.store_connection import Statement, StoreConnection, storabl
 _MESSAGE = 500  # characters of a message that are kept
 
 _ENDED = """
-    INSERT INTO assets SELECT env, engine, ?, ?, CASE WHEN ? THEN run_id END, ?, ?, run_id, ?, ?, ? FROM runs WHERE run_id = ?
+    INSERT INTO assets SELECT env, engine, ?, ?, CASE WHEN ? THEN run_id END, ?, ?, run_id, ?, ?, ?, ?
+    FROM runs WHERE run_id = ?
     ON CONFLICT (env, engine, node) DO UPDATE SET
         built_at = coalesce(excluded.built_at, built_at), built_run = coalesce(excluded.built_run, built_run),
         rows = CASE WHEN excluded.built_at IS NULL THEN rows ELSE excluded.rows END, ended_at = excluded.ended_at,
-        ended_run = excluded.ended_run, status = excluded.status, message = excluded.message, code = excluded.code"""
+        ended_run = excluded.ended_run, status = excluded.status, message = excluded.message, code = excluded.code,
+        changed_at = coalesce(excluded.changed_at, changed_at)"""
 _AGE = "INSERT OR REPLACE INTO source_ages VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -35,6 +37,8 @@ class NodeNote:
         When it was last built, in UTC, and by which run; ``None``: that is not known.
     rows:
         Of that build.
+    changed_at:
+        When its rows last became others: a build may have found equal ones.
     ended_at, ended_run, status, message, code:
         How the last attempt ended, which may have found that nothing is to do.
     """
@@ -48,6 +52,7 @@ class NodeNote:
     status: Status
     message: str | None
     code: str | None
+    changed_at: dt.datetime | None = None
 
 
 @attrs.frozen
@@ -71,7 +76,8 @@ def ended(run_id: str, record: NodeRecord, node: str) -> Statement:
     built = record.status is Status.SUCCESS
     message = storable(record.message)[:_MESSAGE] if record.message else None
     status = record.status.value
-    return _ENDED, (node, at if built else None, built, record.rows, at, status, message, record.code, run_id)
+    changed = at if built and not record.same_data else None
+    return _ENDED, (node, at if built else None, built, record.rows, at, status, message, record.code, changed, run_id)
 
 
 class AssetNotes:
@@ -109,8 +115,8 @@ class AssetNotes:
     def nodes(self, env: str, engine: str) -> Mapping[str, NodeNote]:
         """By name, the nodes of which anything is known."""
         found = {}
-        for node, built, built_run, rows, at, run, status, message, code in self._file.rows(
-            "SELECT node, built_at, built_run, rows, ended_at, ended_run, status, message, code FROM assets"
+        for node, built, built_run, rows, at, run, status, message, code, changed in self._file.rows(
+            "SELECT node, built_at, built_run, rows, ended_at, ended_run, status, message, code, changed_at FROM assets"
             " WHERE env = ? AND engine = ?",
             (env, engine),
         ):
@@ -125,6 +131,7 @@ class AssetNotes:
                     Status(status),
                     message,
                     code,
+                    dt.datetime.fromisoformat(changed) if changed else None,
                 )
             except (ValueError, TypeError):
                 continue  # written by another hand

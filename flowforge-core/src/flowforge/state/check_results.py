@@ -7,6 +7,7 @@ check, which is smaller where a project has very many, and a number of days.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import attrs
@@ -196,7 +197,8 @@ class CheckHistory:
                 help="the warning about .flowforge/state.db says why; a file that was damaged has been replaced, and "
                 "the check learns anew from the next run on",
             )
-        return [float(value) for (value,) in reversed(rows) if isinstance(value, (int, float))]
+        numbers = [float(value) for (value,) in reversed(rows) if isinstance(value, (int, float))]
+        return [number for number in numbers if math.isfinite(number)]  # another hand may have written others
 
     def last_counted(self, env: str, engine: str, measured: str) -> PastResult | None:
         """The last accepted result of what is *measured*."""

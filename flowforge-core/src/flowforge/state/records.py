@@ -18,7 +18,8 @@ from flowforge.events import Status
 class NodeRecord:
     """How one node of a run ended. *node* is the node's full name; *duration* is in seconds of wall time.
 
-    *windows* are those that were not built, of a node that is built in windows: starts and ends in UTC.
+    *windows* are those that were not built, of a node that is built in windows: starts and ends in UTC. *same_data*: it
+    was built, and who reads it need not be for that.
     """
 
     node: str
@@ -29,6 +30,7 @@ class NodeRecord:
     message: str | None = None
     code: str | None = None
     windows: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
+    same_data: bool = False
 
 
 @attrs.frozen

@@ -67,6 +67,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             env TEXT NOT NULL, engine TEXT NOT NULL, source TEXT NOT NULL, at TEXT NOT NULL, status TEXT NOT NULL,
             newest TEXT, age REAL, message TEXT, PRIMARY KEY (env, engine, source)) WITHOUT ROWID""",
     ),
+    (
+        # When the rows of a node last became others; a build may find that they are equal.
+        "ALTER TABLE assets ADD COLUMN changed_at TEXT",
+        "UPDATE assets SET changed_at = built_at",
+    ),
 )
 """Step *n* leads from version *n* to *n + 1*. A released step is never changed."""
 
@@ -83,7 +88,7 @@ _EXPECTED = {
     "check_runs": "id, run_id, command, at",
     "check_series": "id, env, engine, name, measured, n, last_at",
     "check_results": "series, n, run, at, status, severity, failures, rows, measure, counts, duration, message",
-    "assets": "env, engine, node, built_at, built_run, rows, ended_at, ended_run, status, message, code",
+    "assets": "env, engine, node, built_at, built_run, rows, ended_at, ended_run, status, message, code, changed_at",
     "source_ages": "env, engine, source, at, status, newest, age, message",
 }
 
