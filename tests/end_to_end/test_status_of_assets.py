@@ -126,8 +126,8 @@ def test_sources(shop: Any) -> None:
     select = ("-s", "source:shop.*")
     assert verdicts(shop, *select) == {
         "shop.clicks": ("unknown", ["nobody has looked how old it is"]),
-        "shop.plain": ("unknown", []),
-        "shop.watched": ("unknown", []),
+        "shop.plain": ("unknown", ["nobody has looked at it"]),
+        "shop.watched": ("unknown", ["nobody has looked at it"]),
         "of_source": ("never built", ["no build is known"]),
     }
     shop.write("models/clicks.ff.sql", "select now() - interval '{{ var('age', 0) }} hours' as at\n")

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given, settings
 
 from flowforge.errors import Note, StateError
 from flowforge.events import Status
@@ -135,6 +137,36 @@ def test_what_was_measured_is_told_of_accepted_rows_only_and_once_a_run(store: S
     assert tell("dev", "duck", "rows of orders", 2) == [4.0, 5.0]
     assert tell("dev", "duck", "rows of orders", 10, MOMENT + DAY) == [4.0, 5.0]
     assert tell("dev", "duck", "nothing", 10) == []
+
+
+RESULTS = st.lists(
+    st.tuples(st.sampled_from(["dev", "prod"]), st.none() | st.integers(0, 9), st.booleans(), st.integers(0, 3)),
+    max_size=12,
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=20)
+@given(RESULTS, st.integers(1, 5), st.none() | st.integers(0, 3))
+def test_what_is_told_is_what_a_list_would_tell(
+    tmp_path_factory: pytest.TempPathFactory,
+    results: list[tuple[str, int | None, bool, int]],
+    limit: int,
+    since: int | None,
+) -> None:
+    with StateStore.open(tmp_path_factory.mktemp("told"), print) as store:
+        for number, (env, value, counts, day) in enumerate(results):
+            measure = None if value is None else float(value)
+            one = record(measured="m", measure=measure, counts=counts, at=MOMENT + day * DAY)
+            note(store, f"r{number}", one, env=env)
+        first = None if since is None else MOMENT + since * DAY
+        wanted = [
+            float(value)
+            for env, value, counts, day in results
+            if env == "dev" and value is not None and counts and (since is None or day >= since)
+        ]
+        assert store.checks.measures("dev", "duck", "m", limit, first) == wanted[-limit:]
+        mine = [f"r{number}" for number, (env, *_) in enumerate(results) if env == "dev"]
+        assert ids(store, limit) == mine[-limit:]
 
 
 def test_a_named_check_that_measures_something_else_begins_anew_but_keeps_its_history(store: StateStore) -> None:

@@ -253,7 +253,9 @@ def _of_source(
             if note.message:
                 found[-1] = (found[-1][0], f"{found[-1][1]}: {note.message}")
     seen = (note is not None and source.freshness is not None) or len(checks) > state.unknown
-    verdict, reasons = _judged(found, Verdict.HEALTHY if seen else Verdict.UNKNOWN)
+    if not seen and not found:
+        found.append((Verdict.UNKNOWN, "nobody has looked at it"))
+    verdict, reasons = _judged(found, Verdict.HEALTHY)
     return AssetStatus(
         source.id, "source", verdict, reasons, None, note if source.freshness is not None else None, state
     )
