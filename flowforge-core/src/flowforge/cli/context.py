@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -26,11 +27,18 @@ _GLOBAL_NAMES = Globals._fields
 
 
 class Context:
-    """One running command: its options and its output."""
+    """One running command: its options and its output.
 
-    def __init__(self, given: Globals, output: Output) -> None:
+    Parameters
+    ----------
+    alone:
+        The process ends with it.
+    """
+
+    def __init__(self, given: Globals, output: Output, *, alone: bool = False) -> None:
         self.given = given
         self.output = output
+        self._alone = alone
 
     @property
     def env(self) -> str:
@@ -56,11 +64,12 @@ class Context:
 
     def project(self, project: Path | None = None, vars: Iterable[str] = (), state: Path | None = None) -> Project:
         """The loaded project; its warnings are printed. *state* is the file of ``--state``."""
-        from flowforge.api import Project
-        from flowforge.config.secrets import secrets_of
+        with _everything_stays() if self._alone else contextlib.nullcontext():
+            from flowforge.api import Project
+            from flowforge.config.secrets import secrets_of
 
-        root = self.root(project)
-        loaded = Project.load(root, env=self.env, engine=self.given.engine, vars=parse_vars(vars), state=state)
+            root = self.root(project)
+            loaded = Project.load(root, env=self.env, engine=self.given.engine, vars=parse_vars(vars), state=state)
         self.output.redact = secrets_of(None, loaded.environ).redact
         for note in loaded.manifest.notes:
             self.output.note(note)
@@ -93,6 +102,23 @@ class Context:
             )
 
 
+@contextlib.contextmanager
+def _everything_stays() -> Iterator[None]:
+    """Let Python not look for garbage among what is made here: it is needed to the end of the process.
+
+    A loaded project is hundreds of thousands of objects, and each full search goes through all of them.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def with_context(function: F) -> F:
     """Give a command the global options too, and hand it a :class:`Context` as its first argument."""
 
@@ -103,7 +129,7 @@ def with_context(function: F) -> F:
         given = own.over(shell.globals)
         shell.output = Output(color=given.color, verbosity=given.verbosity, log_format=_log_format(given.log_format))
         with logging_through(given, shell.output):
-            return function(Context(given, shell.output), *args, **kwargs)
+            return function(Context(given, shell.output, alone=shell.alone), *args, **kwargs)
 
     return global_options(command)  # type: ignore[return-value]
 

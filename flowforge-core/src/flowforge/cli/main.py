@@ -110,7 +110,7 @@ def cli(**given: Any) -> None:
 def main(args: Sequence[str] | None = None) -> None:
     """Run the program and end the process with its exit code."""
     _prepare_streams()
-    code = run(args)
+    code = run(args, alone=True)
     sys.stdout.flush()
     sys.stderr.flush()
     others = [
@@ -135,9 +135,15 @@ def _prepare_streams() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def run(args: Sequence[str] | None = None) -> int:
-    """Run one command line and return its exit code; prints errors, never raises."""
-    shell = Shell()
+def run(args: Sequence[str] | None = None, *, alone: bool = False) -> int:
+    """Run one command line and return its exit code; prints errors, never raises.
+
+    Parameters
+    ----------
+    alone:
+        The process ends with it.
+    """
+    shell = Shell(alone=alone)
     try:
         result = cli.main(
             args=None if args is None else list(args), prog_name="flowforge", standalone_mode=False, obj=shell

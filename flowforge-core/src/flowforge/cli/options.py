@@ -48,9 +48,16 @@ class Globals(NamedTuple):  # no attrs class: `--version` and `--help` should no
 
 
 class Shell:
-    """What one command line carries along: the options before the command's name, and the output that it made."""
+    """What one command line carries along: the options before the command's name, and the output that it made.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    alone:
+        The process ends with this command.
+    """
+
+    def __init__(self, *, alone: bool = False) -> None:
+        self.alone = alone
         self.globals = Globals()
         self.output: Output | None = None
 

@@ -1,0 +1,199 @@
+"""Measures FlowForge on generated projects and writes the page about it: ``python tests/bench/performance --help``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from page import Row, Size, text
+from processes import FLOWFORGE, Cost, Side, baseline, compared
+from shapes import SHAPES, write_project
+
+Figures = tuple[list[Row], list[Size]]
+
+
+class Bench:
+    """One round of measurements in a folder of its own."""
+
+    def __init__(self, folder: Path, times: int) -> None:
+        self.folder = folder
+        self.times = times
+
+    def project(self, shape: str, count: int) -> Path:
+        """A project, made once."""
+        root = self.folder / f"{shape}-{count}"
+        if not root.exists():
+            write_project(root, shape, count)
+        return root
+
+    def compare(self, *sides: Side) -> list[Cost]:
+        """The medians of what is compared; one line on standard error for each."""
+        costs = compared(sides, self.times)
+        for side, cost in zip(sides, costs, strict=True):
+            words = " ".join(Path(word).name if os.sep in word else word for word in side.command)
+            print(
+                f"{cost.cpu:8.2f} CPU s {cost.wall:8.2f} s {cost.peak:6.0f} MB  {side.folder.name}: {words}",
+                file=sys.stderr,
+            )
+        return costs
+
+    def start(self) -> list[Row]:
+        """What it costs to start at all."""
+        click = Side(baseline("click", self.folder), self.folder)
+        rows = []
+        for words, target in ((["--version"], 2.0), (["--help"], 2.5)):
+            ours, theirs = self.compare(Side([*FLOWFORGE, *words], self.folder), click)
+            rows.append(Row(f"`flowforge {words[0]}`", '`python -c "import click"`', ours, theirs, target))
+        return rows
+
+    def load(self, shape: str, count: int) -> Figures:
+        """Load a project, and again after an edit."""
+        root = self.project(shape, count)
+        listing = [*FLOWFORGE, "ls", "."]
+        read = Side(baseline("read", root / "models"), root)
+        ours, theirs = self.compare(Side(listing, root), read)
+        against = "reading all files, YAML parsed in C"
+        rows = [Row(f"`ls` of {count:,} models, {shape}", against, ours, theirs, 3.0)]
+        return rows, [Size(shape, count, ours, theirs, None, None, None)]
+
+    def chains(self, count: int) -> list[Row]:
+        """A chain of twice the length."""
+        sides = [Side([*FLOWFORGE, "ls", "."], self.project("chain", size)) for size in (2 * count, count)]
+        ours, theirs = self.compare(*sides)
+        return [Row(f"`ls` of a chain of {2 * count:,} models", f"a chain of {count:,}", ours, theirs, 2.2)]
+
+    def run(self, shape: str, count: int) -> Figures:
+        """Everything from nothing on DuckDB; then checks, and a run in which nothing is to be done."""
+        root = self.project(shape, count)
+        (root / "empty.duckdb").unlink(missing_ok=True)
+        compared([Side(baseline("sources", root, "empty.duckdb", count), root)], 1)
+
+        def fresh() -> None:
+            for name in ("db.duckdb", "bare.duckdb"):
+                (root / f"{name}.wal").unlink(missing_ok=True)
+                shutil.copyfile(root / "empty.duckdb", root / name)
+            shutil.rmtree(root / ".flowforge", ignore_errors=True)
+
+        listing = Side([*FLOWFORGE, "ls", "."], root)
+        load, read, plan = self.compare(
+            listing,
+            Side(baseline("read", root / "models"), root),
+            Side([*FLOWFORGE, "run", ".", "--dry-run"], root, fresh),
+        )
+        run, bare = self.compare(
+            Side([*FLOWFORGE, "run", ".", "--jobs", "2"], root, fresh),
+            Side(baseline("statements", root, "bare.duckdb"), root, fresh),
+        )
+        rows = [Row(f"full run, {count:,} models, {shape}, 2 jobs", "the same statements, bare driver", run, bare, 1.6)]
+        if shape != "chain":
+            rows += self.rest(root, count, fresh)
+        return rows, [Size(shape, count, load, read, plan, run, bare)]
+
+    def rest(self, root: Path, count: int, fresh: Callable[[], object]) -> list[Row]:
+        """What can be measured when all is built."""
+        fresh()
+        once_each = [
+            Side([*FLOWFORGE, "run", ".", "--jobs", "2"], root),
+            Side(baseline("statements", root, "bare.duckdb"), root),
+        ]
+        compared(once_each, 1)
+        tests, bare_tests = self.compare(
+            Side([*FLOWFORGE, "test", "."], root), Side(baseline("checks", root, "bare.duckdb"), root)
+        )
+        again, load, notes = self.compare(
+            Side([*FLOWFORGE, "run", ".", "--assume-unchanged"], root),
+            Side([*FLOWFORGE, "ls", "."], root),
+            Side(baseline("notes", root, "db.duckdb"), root),
+        )
+        both = Cost(load.cpu + notes.cpu, load.wall + notes.wall, max(load.peak, notes.peak))
+        number = (root / "bare.json").read_text().count("select count(*)")
+        return [
+            Row(f"{number:,} column checks on it", "the same checks, bare driver", tests, bare_tests, 2.0),
+            Row("second run of it, nothing to do", "`ls`, opening the database, reading `_ff_meta`", again, both, 1.5),
+        ]
+
+    def seed(self, rows: int) -> list[Row]:
+        """A large CSV file, of declared types and of types that are found."""
+        found = []
+        for declared, target in ((True, 1.6), (False, 2.5)):
+            root = self.folder / f"seed-{'declared' if declared else 'found'}"
+            (root / "seeds").mkdir(parents=True)
+            (root / "models").mkdir()
+            (root / "project.yml").write_text("name: bench\nversion: '1'\n")
+            (root / "profiles.yml").write_text("dev:\n  engine: duckdb\n  duckdb:\n    path: db.duckdb\n")
+            with (root / "seeds" / "big.csv").open("w") as file:
+                file.write("id,customer_id,amount,status,day\n")
+                file.writelines(
+                    f"{at},{at % 997},{at % 5000}.25,state {at % 7},2024-{at % 12 + 1:02d}-{at % 28 + 1:02d}\n"
+                    for at in range(rows)
+                )
+            if declared:
+                types = "id: bigint, customer_id: bigint, amount: double, status: varchar, day: date"
+                (root / "seeds" / "schema.yml").write_text(f"columns:\n  big: {{{types}}}\n")
+
+            def fresh(root: Path = root) -> None:
+                for name in ("db.duckdb", "bare.duckdb"):
+                    (root / name).unlink(missing_ok=True)
+                shutil.rmtree(root / ".flowforge", ignore_errors=True)
+
+            ours, theirs = self.compare(
+                Side([*FLOWFORGE, "seed", "."], root, fresh),
+                Side(baseline("seed", root, "bare.duckdb", "seeds/big.csv"), root, fresh),
+            )
+            kind = "declared types" if declared else "types found"
+            found.append(Row(f"CSV seed of {rows:,} rows, {kind}", "`read_csv` into a table", ours, theirs, target))
+        return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and print or write the page."""
+    numbers = argparse.ArgumentParser(description=__doc__)
+    numbers.add_argument("--load", type=int, nargs="*", default=[100, 1000, 5000, 10_000], help="sizes that are loaded")
+    numbers.add_argument("--run", type=int, nargs="*", default=[100, 1000], help="sizes that are run on DuckDB")
+    numbers.add_argument(
+        "--shapes", nargs="*", choices=SHAPES, default=["layered"], help="shapes of those that are run"
+    )
+    numbers.add_argument("--chain", type=int, default=5000, help="length of the shorter chain; 0: none")
+    numbers.add_argument("--seed", type=int, default=1_000_000, help="rows of the CSV seed; 0: none")
+    numbers.add_argument("--times", type=int, default=3, help="how often each process is measured")
+    numbers.add_argument("--page", type=Path, help="where to write the page; standard output without it")
+    given = numbers.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="flowforge-bench-") as folder:
+        bench = Bench(Path(folder), given.times)
+        rows, sizes = bench.start(), list[Size]()
+        for count in given.load:
+            for shape in given.shapes if count <= 1000 else given.shapes[:1]:
+                if count in given.run:
+                    continue
+                more, size = bench.load(shape, count)
+                rows, sizes = rows + more, sizes + size
+        if given.chain:
+            rows += bench.chains(given.chain)
+        for count in given.run:
+            for shape in given.shapes:
+                more, size = bench.run(shape, count)
+                rows, sizes = rows + more, sizes + size
+        if given.seed:
+            rows += bench.seed(given.seed)
+    machine = (
+        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
+    )
+    busy = os.getloadavg()[0] / (os.cpu_count() or 1)
+    remark = f"The machine was doing other work too (load {busy:.1f} a core)." if busy > 1.2 else ""
+    sizes.sort(key=lambda size: (size.shape != "layered", size.shape, size.models))
+    page = text(rows, sizes, times=given.times, machine=machine, remark=remark)
+    if given.page is None:
+        print(page)
+    else:
+        given.page.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

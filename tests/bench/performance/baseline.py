@@ -1,0 +1,47 @@
+"""What FlowForge is compared with: the least that anybody could do, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from shapes import raw_tables
+
+
+def main(what: str, root: Path, *more: str) -> None:
+    if what == "click":
+        import click  # noqa: F401
+    elif what == "read":
+        read(root)
+    else:
+        import duckdb
+
+        connection = duckdb.connect(str(root / more[0]), config={"threads": 2})
+        if what == "notes":
+            rows = connection.execute("select * from main._ff_meta").fetchall()
+            assert rows
+        elif what == "sources":
+            for sql in raw_tables(int(more[1])):
+                connection.execute(sql)
+        elif what == "seed":
+            connection.execute(f"create table main.big as from read_csv('{root / more[1]}')")
+        else:
+            for sql in json.loads((root / "bare.json").read_text())[what]:
+                connection.execute(sql).fetchall()
+        connection.close()
+
+
+def read(root: Path) -> None:
+    """Read every file of a project, and parse YAML in C."""
+    import yaml
+
+    for path in sorted(root.rglob("*")):
+        if path.suffix == ".sql":
+            path.read_text()
+        elif path.suffix == ".yml":
+            yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])
