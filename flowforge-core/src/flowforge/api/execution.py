@@ -121,7 +121,7 @@ def run_nodes(
                 listener(event)
 
         with contextlib.ExitStack() as ending:
-            bus = ending.enter_context(EventBus(listen, project.plugins.notify))
+            bus = ending.enter_context(EventBus(listen, project.plugins.notices))
             checks = project.manifest.checks if command == "build" else ()
             order = order_checks(_asked(checks, names, project), plan, project.dag, _ephemeral(project))
             plan = order.plan
@@ -393,7 +393,7 @@ def check_data(
     notes = list[Note]()
     with (
         StateStore.open(project.root / STATE_FOLDER, notes.append) as store,
-        EventBus(listener, project.plugins.notify) as bus,
+        EventBus(listener, project.plugins.notices) as bus,
     ):
         open_session = _sessions_of(project, options)
         compiler = project.compiler.asking(_asker(project, open_session, sessions, f"flowforge/{run_id}"))

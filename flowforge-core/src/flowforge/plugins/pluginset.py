@@ -224,6 +224,11 @@ class PluginSet:
 
     # -- notices
 
+    @property
+    def notices(self) -> Callable[[Event], None] | None:
+        """:meth:`notify`; ``None`` when no plugin listens, so that no thread need carry events to nobody."""
+        return self.notify if any(listener.notices for listener in self._listeners) else None
+
     def notify(self, event: Event) -> None:
         """Tell every plugin that listens what happened, one after another, in the caller's thread.
 

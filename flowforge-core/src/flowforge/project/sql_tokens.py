@@ -30,16 +30,16 @@ class SqlToken(NamedTuple):
 def sql_tokens(sql: str) -> list[SqlToken]:
     """All tokens of a rendered query, and two of kind ``END`` behind them."""
     found: list[SqlToken] = []
-    add = found.append
+    add, new = found.append, tuple.__new__  # half the time of calling the class, for a hundred tokens a model
     pos = 0
     for start, end, quoted in [*_quoted(sql), (len(sql), len(sql), False)]:
         for match in _CODE.finditer(sql, pos, start):
             kind = match.lastgroup
             text = match.group()
             if kind == WORD:
-                add(SqlToken(WORD, text.lower(), *match.span()))
+                add(new(SqlToken, (WORD, text.lower(), *match.span())))
             elif kind != "hint":
-                add(SqlToken(kind or SIGN, text, *match.span()))
+                add(new(SqlToken, (kind or SIGN, text, *match.span())))
         if quoted:
             add(_text(sql, start, end, found))
         pos = end
