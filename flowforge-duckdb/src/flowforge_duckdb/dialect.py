@@ -63,7 +63,7 @@ class DuckDBDialect(Dialect):
         """As in standard SQL; DuckDB has no name that is empty or holds NUL."""
         if not name or "\0" in name:
             raise UnsupportedError(f"{name!r} cannot be a name in DuckDB", help="choose another name")
-        return super().quote(name)
+        return '"' + name.replace('"', '""') + '"'
 
     def literal(self, value: Any) -> str:
         """As in standard SQL, but for what DuckDB would read as something else or not at all."""

@@ -11,7 +11,7 @@ from flowforge.contract import FileSource, Session, Stats
 from flowforge.errors import EngineError, ErrorKind
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 from flowforge_duckdb import content, driver
-from flowforge_duckdb.errors import Attempt, translating
+from flowforge_duckdb.errors import Attempt, is_driver_error, translate
 from flowforge_duckdb.files import pattern
 from flowforge_duckdb.stream import Stream
 from flowforge_duckdb.watch import Watch
@@ -50,8 +50,11 @@ class DuckDBReader(Session):
         self._abandon_stream()
         self._watch.begin()
         try:
-            with translating(lambda: Attempt(sql, offset, self._watch.expired)):
-                yield self._cursor
+            yield self._cursor
+        except Exception as exc:
+            if isinstance(exc, EngineError) or not is_driver_error(exc):
+                raise
+            raise translate(exc, Attempt(sql, offset, self._watch.expired)) from exc
         finally:
             self._watch.end()
 

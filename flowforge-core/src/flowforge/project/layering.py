@@ -5,6 +5,7 @@ Nearest wins; tags and hooks are joined, and so are the keys of ``meta``.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Protocol
@@ -121,8 +122,7 @@ class Settings:
 
     def _folders(self, path: str) -> tuple[str, ...]:
         """The folders below the models' own that a file stands in."""
-        pure = PurePosixPath(path)
-        return pure.relative_to(self.models_dir).parts[:-1] if pure.is_relative_to(self.models_dir) else ()
+        return _folders_below(path.rpartition("/")[0], self.models_dir)
 
     def answered(self, own: Mapping[str, Any], place: Place, problems: Problems) -> dict[str, Any]:
         """What a model says of itself, with answers where it asks; what cannot be answered goes to *problems*."""
@@ -134,6 +134,13 @@ class Settings:
                 error.location = error.location or place(key)
                 problems.add(error)
         return values
+
+
+@functools.lru_cache(maxsize=1024)
+def _folders_below(folder: str, top: str) -> tuple[str, ...]:
+    """The names of the folders between; none when *folder* is not below *top*."""
+    pure = PurePosixPath(folder)
+    return pure.relative_to(top).parts if pure.is_relative_to(top) else ()
 
 
 def read_settings(
