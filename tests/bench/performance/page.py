@@ -51,6 +51,19 @@ cannot. {remark}
 | --- | --- | ---: | ---: | ---: | ---: | ---: |
 """
 
+WHY = {
+    "`ls`": "two fifths are the scan of templates and the check of their settings, a third is YAML, which is parsed with the"
+    " position of every value and checked; what was parsed is not kept for the next time yet",
+    "full run": "about half of what is above the bare statements is spent in the driver, on the note in `_ff_meta` (read,"
+    " and written, in the transaction of each model), on the hash of rows that others read, and on putting a staged table"
+    " in place; the other half is Python: loading, rendering, looking for what makes a model volatile, publishing",
+    "column checks": "about half of it is loading the project and importing what runs it; checks of one table share a scan",
+    "second run": "every model is rendered and judged again, to see whether anything changed",
+    "CSV seed": "rows pass through an exact reader and Arrow on their way, so that a bad value is found with its line; this"
+    " has no profile yet",
+}
+"""Where the time goes in what misses its target, by a word of the comparison."""
+
 GROWTH = """
 ## How the cost grows
 
@@ -66,8 +79,8 @@ REASONS = """
 Reasons for what can be seen there:
 
 - **Load** grows with the number of files, in proportion. Templates are not rendered to be loaded: a scanner finds their
-  literal calls. The largest part is YAML, which is parsed in C, once, with positions. Nothing that was parsed is kept for
-  the next time yet, so a second load costs what the first one did.
+  literal calls. YAML is parsed in C, once, with positions. Nothing that was parsed is kept for the next time
+  yet, so a second load costs what the first one did.
 - **Chains** of any length are walked without recursion, so 10,000 models one behind the other are no other case than
   10,000 beside each other.
 - **Plan** adds the rendering of what is selected, and one look at the catalogue and at `_ff_meta`.
@@ -83,12 +96,20 @@ def text(rows: Sequence[Row], sizes: Sequence[Size], *, times: int, machine: str
     """The whole page."""
     page = HEAD.format(times=times, machine=machine, remark=remark)
     page += "".join(f"{target_line(row)}\n" for row in rows)
+    page += misses(rows)
     for size in sizes:
         if size.models == 10_000:
             kept = "within" if size.load.peak <= MOST_MEMORY else "missed:"
             page += f"\nMemory for loading 10,000 models, {size.shape}: at most {MOST_MEMORY} MB, {kept} {size.load.peak:.0f} MB.\n"
     page += GROWTH + "".join(f"{size_line(size)}\n" for size in sizes)
     return page + REASONS
+
+
+def misses(rows: Sequence[Row]) -> str:
+    """Why targets are missed, where some are."""
+    missed = [row.what for row in rows if row.target is not None and row.ratio > row.target]
+    told = [f"- **{word}**: {why}.\n" for word, why in WHY.items() if any(word in what for what in missed)]
+    return "\nWhere the time goes in what misses its target:\n\n" + "".join(told) if told else ""
 
 
 def target_line(row: Row) -> str:
