@@ -33,11 +33,12 @@ _KINDS = {
     ErrorKind.UNSUPPORTED: (1235,),
 }
 _KIND_OF = {code: kind for kind, codes in _KINDS.items() for code in codes}
-# Standard texts and names, values refused rather than bent, and one collation in which no two texts are the same.
+# Standard texts and names, values refused rather than bent, quotients of more than four digits, and one collation in which
+# no two texts are the same.
 _START = (
     "SET sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,"
     "NO_ZERO_DATE,NO_ZERO_IN_DATE', NAMES utf8mb4 COLLATE utf8mb4_nopad_bin, time_zone = '+00:00', "
-    "group_concat_max_len = 4294967295, tx_isolation = 'READ-COMMITTED'"
+    "group_concat_max_len = 4294967295, div_precision_increment = 15, tx_isolation = 'READ-COMMITTED'"
 )
 
 
