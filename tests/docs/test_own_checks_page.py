@@ -13,5 +13,5 @@ def test_what_the_page_shows_is_what_the_example_does(repository: Path, read_pag
         for block in read_page(repository / "docs/how-to/write-your-own-checks.md").blocks
         if block.language in {"sql", "python", "yaml"}
     ]
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     assert set(blocks) <= texts

@@ -15,8 +15,10 @@ SMALL = [name for name in NAMES if name != "nycflights"]
 
 
 def test_every_folder_is_an_example_project() -> None:
-    folders = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
-    assert folders == NAMES
+    folders = {path.name for path in EXAMPLES.iterdir() if path.is_dir()}
+    distributions = {path.parent.name for path in EXAMPLES.glob("*/pyproject.toml")}
+    assert distributions == {"third_party_engine"}
+    assert sorted(folders - distributions) == NAMES
     assert set(NAMES) >= {"ephemeral_and_views", "nycflights", "python_models", "simple_duckdb"}
 
 

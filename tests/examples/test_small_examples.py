@@ -304,7 +304,7 @@ def test_own_checks(copy_example: CopyExample) -> None:
     example.build()
     tested = example.flowforge("test", "own_checks")
     assert tested.code == 0, tested.text
-    assert "✓ passed: 3" in tested.out
+    assert "✓ passed: 4" in tested.out
     assert "! warned: 1" in tested.out
     orders = example.path / "seeds" / "orders.csv"
     sound = orders.read_text(encoding="utf-8")
