@@ -216,7 +216,7 @@ def bench(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["house"], tags=["quick", "full"])
 def docs(session: nox.Session) -> None:
     """Generated pages are up to date, links lead somewhere, and the code in the docs runs."""
-    in_house(session, "pytest", "tests/docs", *session.posargs)
+    in_house(session, "pytest", "tests/docs", *session.posargs, PYTHONPATH=os.pathsep.join(SOURCES))
 
 
 @nox.session(venv_backend="none", requires=["house"], tags=["quick", "full"])
@@ -228,7 +228,7 @@ def examples(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("engine", [nox.param(row, id=row, tags=["full", *QUICK.get(row, ())]) for row in ENGINES])
 def conformance(session: nox.Session, engine: str) -> None:
-    """The conformance suite on one engine, as a third party would run it."""
+    """The conformance suite on one engine, as a third party would run it; with FF_RECORD=1 for the page on engines."""
     requirements, name = ENGINES[engine]
     if engine == "postgres-system" and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         session.skip("there is no PostgreSQL of the system under /usr/lib/postgresql")
@@ -245,12 +245,21 @@ def conformance(session: nox.Session, engine: str) -> None:
     if engine in APART:
         variable, wanted = APART[engine]
         env[variable] = apart(session, engine, *wanted)
-    session.run(*beside, "pytest", *suite, *known, *session.posargs, env=env)
+    report, parity = (Path(session.create_tmp()) / name for name in ("report.json", "parity.json"))
+    for file in (report, parity):
+        file.unlink(missing_ok=True)
+    kept = [f"--ff-report={report}"] if os.environ.get("FF_RECORD") else []
+    session.run(*beside, "pytest", *suite, *known, *kept, *session.posargs, env=env)
     own = Path(requirements[0]) / DRIVEN
     if own.is_dir():
         session.run(*beside, "pytest", str(own), *session.posargs, env=env)
     if (PARITY / f"{engine}.toml").is_file():
-        session.run(*beside, "pytest", str(PARITY.parent), *session.posargs, env={**env, "FF_PARITY": engine})
+        compared = {"FF_PARITY": engine, **({"FF_PARITY_REPORT": str(parity)} if kept else {})}
+        session.run(*beside, "pytest", str(PARITY.parent), *session.posargs, env={**env, **compared})
+    if kept:
+        files = [str(file) for file in (report, parity) if file.exists()]
+        session.run("python", "docs/engines.py", engine, *files)
+        session.log("then: python docs/generate.py")
 
 
 @nox.session(tags=["quick", "full"])

@@ -6,6 +6,7 @@ The pages are kept in the repository, so that they can be read there; a test com
 from __future__ import annotations
 
 import inspect
+import runpy
 import sys
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -197,9 +198,16 @@ def yaml_word(value: object) -> str:
     return words[value] if value is None or isinstance(value, bool | tuple) else str(value)
 
 
+def engines_page() -> str:
+    """What engines claim and how that was tested, from what runs have recorded."""
+    text: str = runpy.run_path(str(Path(__file__).with_name("engines.py")))["page"]()
+    return MADE_FROM.format(source="docs/data, which `FF_RECORD=1 nox -s conformance` writes") + text
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "checks.md": checks_page,
     "cli.md": cli_page,
+    "engines.md": engines_page,
     "errors.md": errors_page,
     "hooks.md": hooks_page,
 }

@@ -21,7 +21,7 @@ def generator(repository: Path) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["checks.md", "cli.md", "errors.md", "hooks.md"])
+@pytest.mark.parametrize("name", ["checks.md", "cli.md", "engines.md", "errors.md", "hooks.md"])
 def test_the_page_is_current(name: str, generator: ModuleType, repository: Path) -> None:
     stands = (repository / "docs/reference" / name).read_text(encoding="utf-8")
     assert stands == generator.PAGES[name](), "run: python docs/generate.py"

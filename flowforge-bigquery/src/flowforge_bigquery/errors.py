@@ -64,7 +64,7 @@ _WORDS: Mapping[str, ErrorKind] = {
     r"unrecognized name|(function|column \S+|field \S+|name \S+) not found|not found: (table|dataset)": ErrorKind.MISSING,
     r"column \S+ is not present in table|does not have a (column|field)|no such field": ErrorKind.MISSING,
     r"^syntax error": ErrorKind.SYNTAX,
-    r"no matching signature|could not cast|invalid cast|cannot coerce|incompatible types": ErrorKind.TYPE,
+    r"no matching signature|parameterized types are not allowed|could not cast|invalid cast|cannot coerce|incompatible types": ErrorKind.TYPE,
     r"(bad|invalid) (int64|bool|double|float64|numeric|bignumeric|date|datetime|timestamp|time)\b": ErrorKind.TYPE,
     r"division by zero|overflow|out of range|which cannot be (inserted|coerced)": ErrorKind.TYPE,
     r"at most one source row|produced more than one element|cannot be null": ErrorKind.CONSTRAINT,

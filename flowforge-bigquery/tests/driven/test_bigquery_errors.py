@@ -38,6 +38,7 @@ SAID: list[tuple[Exception, ErrorKind]] = [
         bad("Query column 1 has type STRING which cannot be inserted into column id, which has type INT64"),
         ErrorKind.TYPE,
     ),
+    (bad("Parameterized types are not allowed in CAST expressions at [1:8]"), ErrorKind.TYPE),
     (bad("division by zero: 1 / 0"), ErrorKind.TYPE),
     (bad("Invalid date: '2024-02-30'"), ErrorKind.TYPE),
     (bad("UPDATE/MERGE must match at most one source row for each target row"), ErrorKind.CONSTRAINT),

@@ -182,3 +182,8 @@ def test_keys_that_cannot_be_read(settings: dict[str, Any], words: str) -> None:
 def test_names_are_folded_for_the_login() -> None:
     words = arguments(SnowflakeSettings(**{**LEAST, "database": "Shop", "schema": "two words"}))
     assert (words["database"], words["schema"]) == ("SHOP", '"two words"')
+
+
+def test_the_connector_is_told_how_long_to_wait() -> None:
+    assert arguments(SnowflakeSettings(**LEAST, connect_timeout=3))["login_timeout"] == 3
+    assert arguments(SnowflakeSettings(**LEAST))["login_timeout"] < 10
