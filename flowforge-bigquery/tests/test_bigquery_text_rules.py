@@ -52,7 +52,9 @@ LITERALS: list[tuple[Any, str]] = [
     (-(2**63), "CAST('-9223372036854775808' AS INT64)"),
     (2**63, "NUMERIC '9223372036854775808'"),
     (0.1, "0.1"),
-    ("it's", "'it\\'s'"),
+    ("it's", '"it\'s"'),
+    ("it's \\", '"it\'s \\\\"'),
+    ('it\'s "it"', "'it\\'s \"it\"'"),
     ("a\\b\n\t\r\0", "'a\\\\b\\n\\t\\r\\x00'"),
     (b"\x00'", "FROM_HEX('0027')"),
     (decimal.Decimal("1.50"), "NUMERIC '1.50'"),
@@ -139,7 +141,7 @@ CLAUSES: list[tuple[TableOptions, str]] = [
     ),
     (
         TableOptions(options={"labels": {"team": "x"}}, comment="it's"),
-        " OPTIONS(labels=[('team', 'x')], description='it\\'s')",
+        " OPTIONS(labels=[('team', 'x')], description=\"it's\")",
     ),
 ]
 OF_COLUMNS = {"d": "DATE", "at": "DATETIME", "ts": "TIMESTAMP", "n": "INT64", "text": "STRING"}
@@ -197,3 +199,18 @@ def test_values_that_a_column_cannot_hold_are_refused() -> None:
 def test_names_that_differ_by_case_are_one_column() -> None:
     with pytest.raises(Exception, match="same name"):
         columns.storable_schema(pa.schema([("id", pa.int64()), ("ID", pa.int64())]))
+
+
+EXACT: list[tuple[pa.DataType, str]] = [
+    (pa.binary(), "TO_HEX(x)"),
+    (pa.time64("us"), "FORMAT_TIME('%H:%M:%E6S', x)"),
+    (pa.timestamp("us", "UTC"), "FORMAT_TIMESTAMP('%F %H:%M:%E6S', x, 'UTC')"),
+    (pa.list_(pa.int64()), "TO_JSON_STRING(x)"),
+    (pa.struct([("a", pa.int64())]), "TO_JSON_STRING(x)"),
+    (pa.string(), "x"),
+]
+
+
+@pytest.mark.parametrize(("type_", "sql"), EXACT, ids=str)
+def test_exact_texts_depend_on_no_session(type_: pa.DataType, sql: str) -> None:
+    assert DIALECT.exact_text("x", type_) == sql

@@ -143,3 +143,17 @@ def test_no_driver_was_needed() -> None:
 
     assert flowforge_snowflake.plugin.ENGINE.aliases == ("snowflake", "snowpark")
     assert not [name for name in sys.modules if name.startswith("snowflake.")]
+
+
+EXACT: list[tuple[pa.DataType, str]] = [
+    (pa.binary(), "HEX_ENCODE(x)"),
+    (pa.time64("us"), "TO_CHAR(x, 'HH24:MI:SS.FF9')"),
+    (pa.timestamp("us", "UTC"), "TO_CHAR(CONVERT_TIMEZONE('UTC', x), 'YYYY-MM-DD HH24:MI:SS.FF9')"),
+    (pa.timestamp("ns"), "TO_CHAR(x, 'YYYY-MM-DD HH24:MI:SS.FF9')"),
+    (pa.string(), "x"),
+]
+
+
+@pytest.mark.parametrize(("type_", "sql"), EXACT, ids=str)
+def test_exact_texts_depend_on_no_session(type_: pa.DataType, sql: str) -> None:
+    assert DIALECT.exact_text("x", type_) == sql

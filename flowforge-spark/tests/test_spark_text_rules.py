@@ -30,7 +30,7 @@ def test_names_are_folded_and_quoted() -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ("it's", "'it\\'s'"),
+        ("it's", "'it\\u0027s'"),
         ("back\\slash", "'back\\\\slash'"),
         ("two\nlines", "'two\\nlines'"),
         (0.1, "CAST('0.1' AS DOUBLE)"),
@@ -178,3 +178,19 @@ def test_a_view_has_a_comment_and_nothing_else() -> None:
 def test_an_unknown_format_is_refused_with_a_suggestion() -> None:
     with pytest.raises(UnsupportedError, match="did you mean parquet"):
         check(TableOptions(format="parqet"))
+
+
+EXACT: list[tuple[pa.DataType, str]] = [
+    (pa.binary(), "hex(x)"),
+    (pa.timestamp("us", "UTC"), "CAST(unix_micros(x) AS STRING)"),
+    (
+        pa.list_(pa.int64()),
+        "to_json(x, map('timeZone', 'UTC', 'timestampFormat', 'yyyy-MM-dd HH:mm:ss.SSSSSS', 'timestampNTZFormat', 'yyyy-MM-dd HH:mm:ss.SSSSSS'))",
+    ),
+    (pa.string(), "x"),
+]
+
+
+@pytest.mark.parametrize(("type_", "sql"), EXACT, ids=str)
+def test_exact_texts_depend_on_no_session(type_: pa.DataType, sql: str) -> None:
+    assert DIALECT.exact_text("x", type_) == sql

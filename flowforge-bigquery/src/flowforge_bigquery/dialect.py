@@ -24,6 +24,7 @@ _IN_NAMES = ("L", "M", "N", "Pc", "Pd", "Zs")
 _PLACE = re.compile(r"[A-Za-z0-9_.:-]{1,1024}")
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\x00"}
 _ESCAPED = str.maketrans(_ESCAPES)
+_ESCAPED_BUT_QUOTES = str.maketrans({sign: text for sign, text in _ESCAPES.items() if sign != "'"})
 _PARAMETERS = re.compile(r"\(\s*\d+\s*(?:,\s*\d+\s*)?\)")
 _DIGITS = re.compile(r"(?i)((?:BIG)?(?:NUMERIC|DECIMAL))\s*\(\s*\d+\s*(?:,\s*(\d+)\s*)?\)")
 _IN_FRONT = {"NUMERIC": 29, "BIGNUMERIC": 38}  # digits in front of the point
@@ -74,6 +75,8 @@ class BigQueryDialect(Dialect):
     def literal(self, value: Any) -> str:
         """As in standard SQL, but for texts, which have escapes, and numbers, which have limits."""
         if isinstance(value, str):
+            if "'" in value and '"' not in value:  # \' is read in two ways by whoever only looks at SQL
+                return f'"{value.translate(_ESCAPED_BUT_QUOTES)}"'
             return f"'{value.translate(_ESCAPED)}'"
         if isinstance(value, bytes):
             return f"FROM_HEX('{value.hex()}')"
@@ -88,6 +91,21 @@ class BigQueryDialect(Dialect):
         if isinstance(value, dt.date):
             return f"DATE '{value.isoformat()}'"
         return super().literal(value)
+
+    def exact_text(self, expression: str, type_: pa.DataType) -> str:
+        """Bytes are written in digits, moments in UTC, and what has parts as JSON, whatever a session is set to."""
+        import pyarrow as pa
+
+        types = pa.types
+        if types.is_binary(type_) or types.is_large_binary(type_) or types.is_fixed_size_binary(type_):
+            return f"TO_HEX({expression})"
+        if types.is_time(type_):
+            return f"FORMAT_TIME('%H:%M:%E6S', {expression})"
+        if types.is_timestamp(type_) and type_.tz is not None:
+            return f"FORMAT_TIMESTAMP('%F %H:%M:%E6S', {expression}, 'UTC')"
+        if types.is_nested(type_) or str(type_) == "extension<arrow.json>":
+            return f"TO_JSON_STRING({expression})"
+        return super().exact_text(expression, type_)
 
     def type_name(self, type_: pa.DataType) -> str:
         """The column type for an Arrow type. Unsigned numbers above those of INT64 are refused when they are loaded."""

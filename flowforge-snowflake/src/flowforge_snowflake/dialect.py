@@ -109,10 +109,22 @@ class SnowflakeDialect(Dialect):
         )
 
     def exact_text(self, expression: str, type_: pa.DataType) -> str:
-        """Snowflake's text of a FLOAT may leave digits out, so what is left of the number stands behind it."""
+        """Snowflake's text of a FLOAT may leave digits out, so what is left of the number stands behind it.
+
+        Bytes are written in digits, moments in UTC, and times with all their digits, whatever a session's formats are.
+        """
         import pyarrow as pa
 
-        if not pa.types.is_floating(type_):
+        types = pa.types
+        if types.is_binary(type_) or types.is_large_binary(type_) or types.is_fixed_size_binary(type_):
+            return f"HEX_ENCODE({expression})"
+        if types.is_time(type_):
+            return f"TO_CHAR({expression}, 'HH24:MI:SS.FF9')"
+        if types.is_timestamp(type_) and type_.tz is not None:
+            return f"TO_CHAR(CONVERT_TIMEZONE('UTC', {expression}), 'YYYY-MM-DD HH24:MI:SS.FF9')"
+        if types.is_timestamp(type_) and type_.unit == "ns":
+            return f"TO_CHAR({expression}, 'YYYY-MM-DD HH24:MI:SS.FF9')"
+        if not types.is_floating(type_):
             return super().exact_text(expression, type_)
         written = f"CAST({expression} AS VARCHAR)"
         rest = f"CAST({expression} - TRY_CAST({written} AS FLOAT) AS VARCHAR)"

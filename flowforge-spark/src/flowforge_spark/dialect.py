@@ -15,9 +15,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ESCAPES = str.maketrans(
-    {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\0": "\\u0000", "\x1a": "\\u001a"}
+    {
+        "\\": "\\\\",
+        "'": "\\u0027",
+        "\n": "\\n",
+        "\r": "\\r",
+        "\t": "\\t",
+        "\b": "\\b",
+        "\0": "\\u0000",
+        "\x1a": "\\u001a",
+    }
 )
 _MAX_DIGITS = 38
+_MOMENT = "'yyyy-MM-dd HH:mm:ss.SSSSSS'"
+_JSON = f"map('timeZone', 'UTC', 'timestampFormat', {_MOMENT}, 'timestampNTZFormat', {_MOMENT})"
+"""As it leaves out no digit of a time."""
 _NAMED = {
     "bool": "BOOLEAN",
     "int8": "TINYINT",
@@ -80,6 +92,19 @@ class SparkDialect(Dialect):
         if isinstance(value, float):
             return f"CAST('{super().literal(value)}' AS DOUBLE)"  # a bare 0.1 is a decimal
         return super().literal(value)
+
+    def exact_text(self, expression: str, type_: pa.DataType) -> str:
+        """Bytes are written in digits, moments are counted, and what has parts is JSON, whatever a session is set to."""
+        import pyarrow as pa
+
+        types = pa.types
+        if types.is_binary(type_) or types.is_large_binary(type_) or types.is_fixed_size_binary(type_):
+            return f"hex({expression})"
+        if types.is_timestamp(type_) and type_.tz is not None:
+            return f"CAST(unix_micros({expression}) AS STRING)"
+        if types.is_list(type_) or types.is_struct(type_) or types.is_map(type_):
+            return f"to_json({expression}, {_JSON})"
+        return super().exact_text(expression, type_)
 
     def type_name(self, type_: pa.DataType) -> str:
         """The column type for an Arrow type. Nanoseconds are kept as microseconds; a load that loses digits fails."""
