@@ -54,6 +54,8 @@ cannot. {remark}
 WHY = {
     "`ls`": "two fifths are the scan of templates and the check of their settings, a third is YAML, which is parsed with the"
     " position of every value and checked; what was parsed is not kept for the next time yet",
+    "a chain": "no step of loading takes more than time in proportion, and further rounds gave 1.2 to 1.9; what else the"
+    " machine does is not the same for both lengths",
     "full run": "about half of what is above the bare statements is spent in the driver, on the note in `_ff_meta` (read,"
     " and written, in the transaction of each model), on the hash of rows that others read, and on putting a staged table"
     " in place; the other half is Python: loading, rendering, looking for what makes a model volatile, publishing",
