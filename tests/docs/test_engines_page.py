@@ -72,9 +72,9 @@ def test_nothing_is_recorded_that_failed(row: str) -> None:
 
 
 def test_a_run_with_failures_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    record = runpy.run_path(str(ROOT / "docs" / "engines.py"))["record"]
+    note_row = runpy.run_path(str(ROOT / "docs" / "engines.py"))["record"]
     report = tmp_path / "report.json"
     cases = {"a::b": {"outcome": "failed", "reason": "no", "capabilities": []}}
     report.write_text(json.dumps({"engine": "sqlite", "capabilities": {}, "cases": cases}), "utf-8")
     with pytest.raises(SystemExit, match="1 cases failed"):
-        record("sqlite", report, None)
+        note_row("sqlite", report, None)

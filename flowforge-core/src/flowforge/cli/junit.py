@@ -6,19 +6,17 @@ that reads this: ``testsuites``, ``testsuite``, ``properties``, ``testcase`` wit
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import os
 import re
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import attrs
 
-from flowforge.errors import UsageError
+from flowforge.cli.report_file import prepare_report, write_report
 
+_OPTION = "--junit"
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even as a reference."""
 _MARKS = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
@@ -79,49 +77,13 @@ def junit_xml(suites: Sequence[JUnitSuite]) -> str:
 
 
 def prepare_junit(path: Path) -> None:
-    """Make sure that the file can be written later, and that no older one is taken for what comes.
-
-    Raises
-    ------
-    UsageError
-        When it cannot.
-    """
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(0, "it is a folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(path.parent, os.W_OK):
-            raise PermissionError(0, "no permission to write into its folder")
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise _unwritable(path, error) from error
+    """See :func:`~flowforge.cli.report_file.prepare_report`."""
+    prepare_report(path, _OPTION)
 
 
 def write_junit(path: Path, suites: Sequence[JUnitSuite]) -> None:
-    """Write the document; it is there as a whole or not at all.
-
-    Raises
-    ------
-    UsageError
-        When the file cannot be written.
-    """
-    new = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        with new.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(junit_xml(suites))
-        os.replace(new, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            new.unlink()
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(
-        f"the report {str(path)!r} cannot be written: {error.strerror or error}",
-        code="FF3046",
-        help="name a file in a folder that you may write into: --junit reports/flowforge.xml",
-    )
+    """Write the document; see :func:`~flowforge.cli.report_file.write_report`."""
+    write_report(path, _OPTION, junit_xml(suites))
 
 
 def _suite(suite: JUnitSuite) -> Iterator[str]:

@@ -263,8 +263,8 @@ def run_options(function: F) -> F:
     )
 
 
-def junit_option(function: F) -> F:
-    """Add ``--junit``."""
+def report_options(function: F) -> F:
+    """Add ``--junit`` and ``--results``."""
     return _with(
         function,
         click.option(
@@ -274,6 +274,14 @@ def junit_option(function: F) -> F:
             envvar=["FLOWFORGE_JUNIT"],
             show_envvar=True,
             help="Write the results into this file as JUnit XML, for CI systems.",
+        ),
+        click.option(
+            "--results",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            envvar=["FLOWFORGE_RESULTS"],
+            show_envvar=True,
+            help="Write the results into this file as JSON, for other programs.",
         ),
     )
 

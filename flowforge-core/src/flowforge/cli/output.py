@@ -111,7 +111,7 @@ class Output:
         """An error, in the format that was asked for."""
         if self.log_format == "json":
             for one in error.errors if isinstance(error, ProjectErrors) else (error,):
-                self.record("error", _as_data(one))
+                self.record("error", error_as_data(one))
             return
         self._tell(format_error(error, self.root, self.style), color=self.color_err)
         if self.log_format == "github":
@@ -154,7 +154,8 @@ class Output:
             self._tell(line, newline=False)
 
 
-def _as_data(error: FlowForgeError) -> Mapping[str, Any]:
+def error_as_data(error: FlowForgeError) -> Mapping[str, Any]:
+    """An error as values that JSON knows."""
     place = error.location
     return {
         "code": error.code,

@@ -1,19 +1,24 @@
-"""A run's result for CI systems: as a JUnit file, and as annotations of GitHub's log."""
+"""A run's result for CI systems: as a JUnit file, as a JSON file, and as annotations of GitHub's log."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import attrs
 
 from flowforge.cli.console import short_name
 from flowforge.cli.diagnostics import shown_place
-from flowforge.cli.junit import JUnitCase, JUnitSuite, write_junit
+from flowforge.cli.junit import JUnitCase, JUnitSuite, prepare_junit, write_junit
 from flowforge.cli.output import Output
 from flowforge.errors import FlowForgeError
 from flowforge.events import Status
 from flowforge.run.result import CheckResult, NodeResult, RunResult
 from flowforge.values import Location
+
+if TYPE_CHECKING:
+    from flowforge.api import Project
 
 _UNIT_STATUS: Mapping[Status, Literal["fail", "error", "skip"]] = {
     Status.FAIL: "fail",
@@ -27,6 +32,49 @@ _NODE_STATUS = {
     Status.SKIPPED: "skip",
     Status.CANCELLED: "skip",
 }
+
+
+@attrs.frozen
+class Reports:
+    """The files that a command was asked for."""
+
+    junit: Path | None = None
+    results: Path | None = None
+
+    def prepare(self) -> None:
+        """See that they can be written, and remove older ones.
+
+        Raises
+        ------
+        UsageError
+            When one cannot be written; before anything ran.
+        """
+        if self.junit is not None:
+            prepare_junit(self.junit)
+        if self.results is not None:
+            from flowforge.cli.results_file import prepare_results
+
+            prepare_results(self.results)
+
+    def write(self, result: RunResult, project: Project, output: Output) -> None:
+        """Write what came of a run.
+
+        Raises
+        ------
+        UsageError
+            When a file cannot be written.
+        """
+        if self.junit is not None:
+            report_junit(result, self.junit, output)
+        if self.results is not None:
+            from flowforge.cli.results_file import write_results
+
+            write_results(self.results, result, facts_of(project), output)
+
+
+def facts_of(project: Project) -> Mapping[str, str]:
+    """What results are of."""
+    return {"project": project.manifest.project, "env_name": project.profile.name, "engine": project.engine.name}
 
 
 def report_junit(result: RunResult, path: Path, output: Output) -> None:

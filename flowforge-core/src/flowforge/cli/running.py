@@ -11,12 +11,11 @@ import click
 
 from flowforge.cli.console import Console
 from flowforge.cli.context import Context, with_context
-from flowforge.cli.junit import prepare_junit
 from flowforge.cli.options import (
     changed_since_option,
-    junit_option,
     project_argument,
     rebuild_options,
+    report_options,
     run_options,
     selection_options,
     store_failures_option,
@@ -25,7 +24,7 @@ from flowforge.cli.options import (
     window_options,
 )
 from flowforge.cli.plan import print_plan
-from flowforge.cli.reports import annotate_checks, report_junit
+from flowforge.cli.reports import Reports, annotate_checks
 from flowforge.cli.shield import shielded_output
 from flowforge.cli.steering import named_time, project_or_selector, run_options_of, selection_of
 from flowforge.cli.summary import report
@@ -49,7 +48,7 @@ def running_command(name: str, help: str) -> click.Command:
     @click.command(name, help=help)
     @steering_options
     @named_windows
-    @junit_option
+    @report_options
     @tested
     @storing
     @with_context
@@ -82,6 +81,7 @@ def run_as_asked(
     dry_run: bool,
     keep_last: int | None = None,
     junit: Path | None = None,
+    results: Path | None = None,
     no_unit_tests: bool = False,
     **steering: Any,
 ) -> int:
@@ -95,8 +95,8 @@ def run_as_asked(
         The method of a project that runs it.
     keep_last, no_unit_tests:
         As in the options of a run.
-    junit:
-        The file for a report.
+    junit, results:
+        Files for reports.
     """
     project, rebuild = project_or_selector(project, steering["rebuild"])
     chosen = selection_of({**steering, "rebuild": rebuild})
@@ -109,8 +109,9 @@ def run_as_asked(
         unit_tests=not no_unit_tests,
         **named_time(steering),
     )
-    if junit is not None and not dry_run:
-        prepare_junit(junit)
+    reports = Reports(junit, results)
+    if not dry_run:
+        reports.prepare()
     with context.project(project, vars, state) as loaded:
         context.connect(loaded)
         try:
@@ -123,7 +124,7 @@ def run_as_asked(
                 context,
                 loaded,
                 lambda listener: step(select, exclude, options=options, listener=listener, changed_since=changed_since),
-                junit,
+                reports,
             )
         except NothingSelectedError as error:
             if not allow_empty:
@@ -136,7 +137,7 @@ def run_and_report(
     context: Context,
     project: Project,
     start: Callable[[Callable[[Event], None]], RunResult],
-    junit: Path | None = None,
+    reports: Reports = Reports(),
 ) -> int:
     """Show a run while it happens and what came of it; returns the exit code."""
     console = Console(context.output)
@@ -146,8 +147,7 @@ def run_and_report(
         context.output.note(note)
     report(result, context.output)
     annotate_checks(result, context.output)
-    if junit is not None:
-        report_junit(result, junit, context.output)
+    reports.write(result, project, context.output)
     for note in project.plugins.notes:
         context.output.note(note)
     return int(result.exit_code)

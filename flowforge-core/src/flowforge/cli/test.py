@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from flowforge.cli.context import Context, with_context
-from flowforge.cli.junit import JUnitSuite, prepare_junit, write_junit
-from flowforge.cli.options import junit_option, project_argument, selection_options, store_failures_option, vars_option
-from flowforge.cli.reports import annotate_checks, report_junit
+from flowforge.cli.options import (
+    project_argument,
+    report_options,
+    selection_options,
+    store_failures_option,
+    vars_option,
+)
+from flowforge.cli.reports import Reports, annotate_checks
 from flowforge.cli.shield import shielded_output
 from flowforge.cli.summary import data_quality_summary
 from flowforge.errors import NothingSelectedError, UsageError
+
+if TYPE_CHECKING:
+    from flowforge.api import Project
 
 
 @click.command(
@@ -34,7 +44,7 @@ from flowforge.errors import NothingSelectedError, UsageError
     help="Of these only the checks with this name or type; * and ? are wildcards. Repeatable.",
 )
 @store_failures_option
-@junit_option
+@report_options
 @click.option("--history", is_flag=True, help="Print what the checks found in earlier runs; needs no connection.")
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="With --history: the last N results of a check (10)."
@@ -51,6 +61,7 @@ def command(
     allow_empty: bool,
     checks: tuple[str, ...],
     junit: Path | None,
+    results: Path | None,
     store_failures: bool,
     history: bool,
     limit: int | None,
@@ -61,17 +72,19 @@ def command(
     from flowforge.run.runner import RunOptions
 
     _refuse_together(
-        history, {"--store-failures": store_failures, "--junit": junit}, {"--limit": limit, "--format": shape}
+        history,
+        {"--store-failures": store_failures, "--junit": junit, "--results": results},
+        {"--limit": limit, "--format": shape},
     )
     if history:
         return _print_history(context, project, vars, state, (select, exclude, checks), allow_empty, limit, shape)
-    if junit is not None:
-        prepare_junit(junit)
+    reports = Reports(junit, results)
+    reports.prepare()
     with context.project(project, vars, state) as loaded:
         context.connect(loaded)
         if not loaded.manifest.checks:
             context.output.say("No checks are declared.")
-            return _empty(junit)
+            return _empty(reports, loaded, context)
         console = Console(context.output)
         options = RunOptions(handle_signals=True, store_failures=store_failures)
         try:
@@ -82,13 +95,12 @@ def command(
             if not allow_empty:
                 raise
             context.output.say(error.message)
-            return _empty(junit)
+            return _empty(reports, loaded, context)
     for note in result.notes:
         context.output.note(note)
     data_quality_summary(result, context.output)
     annotate_checks(result, context.output)
-    if junit is not None:
-        report_junit(result, junit, context.output)
+    reports.write(result, loaded, context.output)
     if result.error is not None:
         context.output.error(result.error)
     return result.exit_code
@@ -138,10 +150,12 @@ def _print_history(
     return 0
 
 
-def _empty(junit: Path | None) -> int:
-    """There is nothing to do, which a report says too."""
-    if junit is not None:
-        write_junit(junit, [JUnitSuite("checks", ())])
+def _empty(reports: Reports, project: Project, context: Context) -> int:
+    """There is nothing to do, which reports say too."""
+    from flowforge.run.result import RunResult
+
+    nothing = RunResult("", "test", dt.datetime.now(dt.UTC), 0.0, ())
+    reports.write(nothing, project, context.output)
     return 0
 
 

@@ -13,10 +13,10 @@ import click
 from flowforge.cli.console import duration
 from flowforge.cli.context import Context, with_context
 from flowforge.cli.diagnostics import shown_place
-from flowforge.cli.junit import JUnitSuite, prepare_junit, write_junit
-from flowforge.cli.options import junit_option, project_argument, vars_option
-from flowforge.cli.output import Output
-from flowforge.cli.reports import unit_test_case
+from flowforge.cli.junit import JUnitSuite, write_junit
+from flowforge.cli.options import project_argument, report_options, vars_option
+from flowforge.cli.output import Output, error_as_data
+from flowforge.cli.reports import Reports, facts_of, unit_test_case
 from flowforge.cli.shield import shielded_output
 from flowforge.errors import CHECKS_FAILED, FAILED, OK, UsageError
 
@@ -59,7 +59,7 @@ _MARKS["skip"] = ("-", "skip", "dim")
 @click.option("--rows", type=click.IntRange(1, 1000), help="With --create: rows of each input.  [default: 5]")
 @click.option("--force", is_flag=True, help="With --create: write over a file that is there.")
 @vars_option
-@junit_option
+@report_options
 @with_context
 def command(
     context: Context,
@@ -74,6 +74,7 @@ def command(
     force: bool,
     vars: tuple[str, ...],
     junit: Path | None,
+    results: Path | None,
 ) -> int:
     """Exit code 2 when rows differ from what was expected, 1 when a model could not be run."""
     from flowforge.api.unit_tests import find_cases, has_unit_tests, run_cases
@@ -84,8 +85,7 @@ def command(
         with context.project(project, vars) as loaded:
             return _create(context, loaded, create, rows, path, force)
     _refuse({"--rows": rows, "--force": force}, "is about --create", "name a model: --create NAME")
-    if junit is not None:
-        prepare_junit(junit)
+    Reports(junit, results).prepare()
     started = dt.datetime.now(dt.UTC)
     with context.project(project, vars) as loaded:
         if not has_unit_tests(loaded) and path is None:
@@ -94,15 +94,21 @@ def command(
         cases = find_cases(loaded, model=model, case=case, path=path)
         context.mask(loaded)
         with shielded_output():
-            results = run_cases(loaded, cases, jobs=jobs, cached=cached, handle_signals=True)
-    for result in results:
+            done = run_cases(loaded, cases, jobs=jobs, cached=cached, handle_signals=True)
+    for result in done:
         _print(result, context.output)
+    counts = Counter("unchanged" if result.cached else result.status for result in done)
+    exit_code = FAILED if counts["error"] else CHECKS_FAILED if counts["fail"] else OK
     if junit is not None:
-        _report(results, junit, started, context.output)
-    counts = Counter("unchanged" if result.cached else result.status for result in results)
+        _report(done, junit, started, context.output)
+    if results is not None:
+        from flowforge.cli.results_file import write_unit_results
+
+        tests = [as_data(one) for one in done]
+        write_unit_results(results, tests, started, exit_code, facts_of(loaded), context.output)
     total = ", ".join(f"{counts[status]} {word}" for status, word in _WORDS.items() if counts[status])
     context.output.say(f"unit tests: {total or 'none'}")
-    return FAILED if counts["error"] else CHECKS_FAILED if counts["fail"] else OK
+    return exit_code
 
 
 def _report(results: Sequence[UnitResult], path: Path, started: dt.datetime, output: Output) -> None:
@@ -164,6 +170,24 @@ def _print(result: UnitResult, output: Output) -> None:
             text = "\n".join(result.lines[:SHOWN])
             output.annotate("error", text, case.location, title=f"unit test {case.id}")
         output.answer(f"    declared at {shown_place(case.location, output.root)}")
+
+
+_STATUS = {"pass": "success", "fail": "fail", "error": "error", "skip": "skipped"}
+
+
+def as_data(result: UnitResult) -> dict[str, object]:
+    """A result in the form that a build's file of results has."""
+    case = result.case
+    return {
+        "name": case.id,
+        "node": case.node.name,
+        "status": "cached" if result.cached else _STATUS[result.status],
+        "duration_ms": round(result.duration * 1000),
+        "differences": list(result.lines),
+        "error": error_as_data(result.error) if result.error is not None else None,
+        "path": case.location.path,
+        "line": case.location.line,
+    }
 
 
 def as_json(result: UnitResult) -> dict[str, object]:
