@@ -71,6 +71,7 @@ ANSWERS: Mapping[str, tuple[list[str], str, tuple[str, ...]]] = {
     "test": (["test"], "row_count_between  {0} ", CHECKED),
     "quarantine ls": (["quarantine", "ls"], "{0}: 1 row", ("c",)),
     "quarantine log": (["quarantine", "log"], "  {0}  greater_equal_c_in_c  ", ("c",)),
+    "status": (["status", "--format", "json"], '"name": "{0}"', (*NODES, "users")),
     "source freshness": (["source", "freshness"], " {0} ", ("users",)),
     "source-freshness": (["source-freshness"], " {0} ", ("users",)),
 }
