@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import pymysql
@@ -96,10 +95,6 @@ class MariaDBExecutor(Executor):
         code, text = exc.args if len(exc.args) == 2 else (0, str(exc))
         kind = _KIND_OF.get(code, ErrorKind.CONNECTION if isinstance(exc, pymysql.InterfaceError) else ErrorKind.OTHER)
         return EngineError(str(text), kind=kind, retryable=kind is ErrorKind.DEADLOCK)
-
-    def reap(self, run_ids: Iterable[str]) -> int:
-        """Statements of dead runs end with their connections."""
-        return 0
 
     def close(self) -> None:
         """Nothing is open but the sessions."""
