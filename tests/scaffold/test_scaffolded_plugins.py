@@ -1,6 +1,6 @@
-"""A check and a seed format as `flowforge plugins new` renders them install, are clean, and do their work in a project.
+"""What `flowforge plugins new` renders beside engines installs, is clean, is listed, and does its work in a project.
 
-An engine of the same making runs them, because the environment has no other one.
+Renderers and stream sources are called by nothing in a project yet; their own tests run what the test kit has for them. An engine of the same making runs them, because the environment has no other one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,20 @@ import pytest
 PYTHON = os.environ.get("FF_SCAFFOLD_PYTHON", "")
 pytestmark = pytest.mark.skipif(not PYTHON, reason="needs an environment of its own: nox -s scaffold")
 
-KINDS = {"engine": "shelf", "check": "whole_boxes", "seed-format": "pairs"}
+KINDS = {
+    "engine": "shelf",
+    "check": "whole_boxes",
+    "seed-format": "pairs",
+    "doc-renderer": "pages",
+    "stream-source": "till_rolls_of_all_our_branches",  # a name as long as it may be
+}
+OFFERS = {
+    "engine": "engine shelf",
+    "check": "check whole_boxes",
+    "seed-format": "seed format pairs (.pairs)",
+    "doc-renderer": "renderer pages",
+    "stream-source": "stream source till_rolls_of_all_our_branches",
+}
 
 
 def run(*arguments: str, cwd: Path, expected: int = 0) -> str:
@@ -26,7 +39,7 @@ def run(*arguments: str, cwd: Path, expected: int = 0) -> str:
 
 @pytest.fixture(scope="module")
 def plugins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
-    """The folders of all three, which are installed."""
+    """The folders of all of them, which are installed."""
     folder, made = tmp_path_factory.mktemp("plugins"), {}
     for kind, name in KINDS.items():
         made[kind] = folder / f"flowforge-{name.replace('_', '-')}"
@@ -36,12 +49,17 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path
     run("-m", "pip", "uninstall", "--quiet", "--yes", *(path.name for path in made.values()), cwd=folder)
 
 
-@pytest.mark.parametrize("kind", ["check", "seed-format"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "engine"])
 def test_they_are_clean_and_pass_their_own_tests(plugins: dict[str, Path], kind: str) -> None:
     run("-m", "ruff", "check", ".", cwd=plugins[kind])
     run("-m", "ruff", "format", "--check", ".", cwd=plugins[kind])
-    run("-m", "mypy", cwd=plugins[kind])
+    run("-m", "mypy", "--cache-dir", "../types", cwd=plugins[kind])  # which is read but once for all
     run("-m", "pytest", "-q", cwd=plugins[kind])
+
+
+def test_they_are_listed(plugins: dict[str, Path], tmp_path: Path) -> None:
+    said = run("-m", "flowforge", "plugins", cwd=tmp_path)
+    assert [offer for offer in OFFERS.values() if f"    {offer}\n" not in said] == []
 
 
 def test_a_project_uses_them(plugins: dict[str, Path], tmp_path: Path) -> None:

@@ -288,6 +288,12 @@ class SeedError(ProjectError):
     default_code = "FF2201"
 
 
+class StreamError(FlowForgeError):
+    """A stream cannot be read on from where it was left, or not exactly."""
+
+    default_code = "FF4080"
+
+
 class StateError(FlowForgeError):
     """What earlier runs left in the database cannot be used."""
 

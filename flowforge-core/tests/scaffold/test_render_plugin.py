@@ -120,8 +120,8 @@ def test_names_of_our_own_engines_are_taken(tmp_path: Path, name: str) -> None:
         render_engine(name, tmp_path / "x")
 
 
-@pytest.mark.parametrize("kind", [PluginKind.CHECK, PluginKind.SEED_FORMAT])
-@pytest.mark.parametrize("name", ["acme", "my-very-own", "a" * 30])
+@pytest.mark.parametrize("kind", [kind for kind in PluginKind if kind is not PluginKind.ENGINE])
+@pytest.mark.parametrize("name", ["my-very-own", "a" * 30])
 def test_other_kinds_can_be_read_and_pass_their_tests(tmp_path: Path, kind: PluginKind, name: str) -> None:
     target, plugin = tmp_path / "x", name.replace("-", "_")
     for path in render_plugin(kind, name, target):

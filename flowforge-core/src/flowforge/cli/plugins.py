@@ -55,7 +55,7 @@ def command(context: Context, shape: str) -> int:
 @click.argument("name")
 @click.option(
     "--kind",
-    type=click.Choice(["engine", "check", "seed-format"]),
+    type=click.Choice(["engine", "check", "seed-format", "doc-renderer", "stream-source"]),
     default="engine",
     show_default=True,
     help="What the plugin is to offer.",

@@ -15,6 +15,12 @@ from flowforge.contract.capabilities import (
     partial,
     unsupported,
 )
+from flowforge.contract.catalogue import (
+    Catalogue,
+    CatalogueCheck,
+    CatalogueColumn,
+    CatalogueEntry,
+)
 from flowforge.contract.checks import (
     WHOLE_ROWS,
     CheckContext,
@@ -65,6 +71,10 @@ from flowforge.contract.version import (
 __all__ = [
     "API_VERSION",
     "Capability",
+    "Catalogue",
+    "CatalogueCheck",
+    "CatalogueColumn",
+    "CatalogueEntry",
     "CheckContext",
     "CheckSpec",
     "Columns",

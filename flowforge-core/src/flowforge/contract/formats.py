@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from flowforge.contract.catalogue import Catalogue
 from flowforge.contract.version import API_VERSION
 
 if TYPE_CHECKING:
@@ -41,17 +42,29 @@ class SeedFormat:
 
 @attrs.frozen
 class DocRenderer:
-    """A way to write a project's catalogue to files.
+    """A way to write a project's catalogue to files. No command of this version calls one; ``flowforge docs`` will.
 
     Parameters
     ----------
     render:
-        Called with the manifest and the output folder; returns the paths it wrote.
+        Called with the catalogue and a folder that exists; returns the files that stand for it now, each once.
+
+    *render* is called in the main thread, once for each time the documentation is made, while nobody else writes into
+    the folder. :func:`flowforge.testkit.check_renderer` tries what has to hold:
+
+    - It writes inside the folder, into files and folders below it, and nowhere else. Names are texts of a project: as a
+      part of a path, each is ``..``, ``a/b``, far too long, or equal to another one but for its case, sooner or later.
+    - Every file is replaced at once (written beside, then ``os.replace``), so that whoever is killed leaves the old file
+      or the new one. What stood there before may be there.
+    - Equal catalogues give equal files, byte by byte, in whatever folder and at whatever time.
+    - It removes nothing. Files that an earlier call returned and this one does not are the caller's to remove.
+    - It prints nothing, and leaves the catalogue as it is. Texts are escaped by the rules of the file's format.
+    - What it cannot do, it raises; an ``OSError`` may fly out as it is. The caller names the renderer and the folder.
     """
 
     name: str
     summary: str
-    render: Callable[[Any, Path], Sequence[Path]]
+    render: Callable[[Catalogue, Path], Sequence[Path]]
     api: int = API_VERSION
 
 

@@ -26,6 +26,8 @@ class PluginKind(enum.Enum):
     ENGINE = "engine"
     CHECK = "check"
     SEED_FORMAT = "seed-format"
+    DOC_RENDERER = "doc-renderer"
+    STREAM_SOURCE = "stream-source"
 
     @property
     def folder(self) -> str:
@@ -35,7 +37,7 @@ class PluginKind(enum.Enum):
     @property
     def words(self) -> str:
         """It, in a sentence."""
-        return {"engine": "an engine", "check": "a check", "seed-format": "a seed format"}[self.value]
+        return f"{'an' if self is PluginKind.ENGINE else 'a'} {self.value.replace('-', ' ')}"
 
 
 def render_plugin(kind: PluginKind, name: str, target: Path) -> list[Path]:
@@ -44,8 +46,8 @@ def render_plugin(kind: PluginKind, name: str, target: Path) -> list[Path]:
     Parameters
     ----------
     name:
-        What a profile will write after ``engine:``, or a project for a check, or what files of seeds will end in; a
-        hyphen counts as an underscore.
+        What a profile will write after ``engine:``, or a project for a check or a stream, or what files of seeds will end
+        in; a hyphen counts as an underscore.
 
     Raises
     ------
@@ -103,7 +105,12 @@ def _owner(kind: PluginKind, name: str) -> str | None:
     from flowforge.plugins import load_plugins
 
     plugins = load_plugins({})
-    taken = plugins.checks if kind is PluginKind.CHECK else [one.removeprefix(".") for one in plugins.seed_formats]
+    taken = {
+        PluginKind.CHECK: plugins.checks,
+        PluginKind.SEED_FORMAT: [suffix.removeprefix(".") for suffix in plugins.seed_formats],
+        PluginKind.DOC_RENDERER: plugins.renderers,
+        PluginKind.STREAM_SOURCE: plugins.stream_sources,
+    }[kind]
     return "what is installed" if name in taken else None
 
 
