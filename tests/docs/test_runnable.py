@@ -106,3 +106,39 @@ def test_the_engine_of_the_plugin_page_is_declared_without_its_driver(repository
     exec(compile(dialect.text, "write-an-engine.md", "exec"), names)
     functions = names["AcmeDialect"].functions  # type: ignore[attr-defined]
     assert {key.partition(".")[0] for key in functions} <= FUNCTIONS.keys()
+
+
+def test_the_renderer_of_the_plugin_page_keeps_to_its_contract(
+    repository: Path, read_page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(
+        repository / "examples/simple_duckdb",
+        tmp_path / "examples/simple_duckdb",
+        ignore=shutil.ignore_patterns(".local", ".flowforge", "__pycache__"),
+    )
+    monkeypatch.chdir(tmp_path)
+    names = run_blocks(read_page(repository / "docs/plugins/write-a-doc-renderer.md"))
+    (spec,) = names["flowforge_doc_renderers"]()  # type: ignore[operator]
+    assert spec.name == "columns"
+    assert "columns.csv" in capsys.readouterr().out
+    assert "simple_duckdb,mart_users,sql," in (tmp_path / "site" / "columns.csv").read_text("utf-8")
+    (tmp_path / "kit").mkdir()
+    names["test_it_keeps_to_the_contract"](tmp_path / "kit")  # type: ignore[operator]
+
+
+def test_the_stream_source_of_the_plugin_page_keeps_to_its_contract(
+    repository: Path, read_page, tmp_path: Path
+) -> None:
+    names = run_blocks(read_page(repository / "docs/plugins/write-a-stream-source.md"))
+    (spec,) = names["flowforge_stream_sources"]()  # type: ignore[operator]
+    assert spec.name == "lines"
+    names["test_it_keeps_to_the_contract"](tmp_path)  # type: ignore[operator]
+
+
+def run_blocks(page) -> dict[str, object]:
+    """The names that are there when all Python blocks of a page have run."""
+    names: dict[str, object] = {"__name__": page.path.stem.replace("-", "_")}
+    for block in page.blocks:
+        if block.language == "python":
+            exec(compile("\n" * block.line + block.text, str(page.path), "exec"), names)
+    return names

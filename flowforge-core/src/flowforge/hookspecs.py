@@ -42,12 +42,18 @@ def flowforge_seed_formats() -> Sequence[SeedFormat]:  # type: ignore[empty-body
 
 @hookspec
 def flowforge_doc_renderers() -> Sequence[DocRenderer]:  # type: ignore[empty-body]
-    """Offer ways to write the project's catalogue to files."""
+    """Offer ways to write the project's catalogue to files. A name that is taken is refused.
+
+    Nothing in this version calls them: the contract is open for authors, and documentation will use it.
+    """
 
 
 @hookspec
 def flowforge_stream_sources() -> Sequence[StreamSourceSpec]:  # type: ignore[empty-body]
-    """Offer kinds of streams."""
+    """Offer kinds of streams. A name that is taken is refused.
+
+    Nothing in this version reads them: the contract is open for authors, and the stream runner will use it.
+    """
 
 
 @hookspec

@@ -54,7 +54,7 @@ def in_place(catalogue: Catalogue, folder: Path) -> list[Path]:
 def tidy(catalogue: Catalogue, folder: Path) -> list[Path]:
     for path in folder.glob("*.txt"):
         path.unlink()
-    return good(catalogue, folder)[:1] + [folder / "deep" / "all.txt"]
+    return good(catalogue, folder)
 
 
 def of_place(catalogue: Catalogue, folder: Path) -> list[Path]:

@@ -42,7 +42,7 @@ class SeedFormat:
 
 @attrs.frozen
 class DocRenderer:
-    """A way to write a project's catalogue to files. No command of this version calls one; ``flowforge docs`` will.
+    """A way to write a project's catalogue to files. No command of this version calls one; that for documentation will.
 
     Parameters
     ----------
