@@ -146,6 +146,21 @@ def recorded(session: nox.Session, lane: str) -> dict[str, str]:
     return {"FF_FAULT_TABLE": str(file)}
 
 
+def places() -> list[str]:
+    """Where tests for the environment of `house` stand: those of each distribution, and of whole projects."""
+    folders = [*ROOT.glob("flowforge-*/tests"), *(path for path in ROOT.glob("tests/*/") if path.name not in ELSEWHERE)]
+    named = [str(path.relative_to(ROOT)) for path in sorted(folders) if any(path.rglob("test_*.py"))]
+    return [*(f"--ignore={path.relative_to(ROOT)}" for path in ROOT.glob(f"flowforge-*/{DRIVEN}")), *named]
+
+
+def in_memory() -> dict[str, str]:
+    """The folder that tests write to, in memory where there is plenty: thousands of small databases wait for a disk."""
+    memory = Path("/dev/shm")
+    if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 * 1024**3:
+        return {"PYTEST_DEBUG_TEMPROOT": str(memory)}
+    return {}
+
+
 def in_house(session: nox.Session, tool: str, *args: str, **env: str) -> None:
     """Run a tool of the shared environment that the session `house` has filled."""
     folder = session.cache_dir.parent / "house" / ("Scripts" if os.name == "nt" else "bin")
@@ -186,20 +201,18 @@ def types(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["house"], tags=["quick", "full"])
 def unit(session: nox.Session) -> None:
     """The tests of each distribution, of whole projects, and of the house itself."""
-    places = [*ROOT.glob("flowforge-*/tests"), *(path for path in ROOT.glob("tests/*/") if path.name not in ELSEWHERE)]
-    folders = [str(path.relative_to(ROOT)) for path in sorted(places) if any(path.rglob("test_*.py"))]
-    without = [f"--ignore={path.relative_to(ROOT)}" for path in ROOT.glob(f"flowforge-*/{DRIVEN}")]
-    chosen = session.posargs or [*WORKERS, *SLOWEST, *without, *folders]
+    chosen = session.posargs or [*WORKERS, *SLOWEST, *places()]
     # Engines whose drivers are not installed here have tests of their text rules all the same.
     sources = os.pathsep.join(SOURCES)
-    in_house(session, "pytest", *chosen, PYTHONPATH=sources, **recorded(session, "quick"))
+    in_house(session, "pytest", *chosen, PYTHONPATH=sources, **recorded(session, "quick"), **in_memory())
 
 
 @nox.session(venv_backend="none", requires=["house"], tags=["full"], default=False)
 def sweeps(session: nox.Session) -> None:
     """What takes minutes: kills at every point and at random moments, long random histories, many healthy runs."""
-    faults = recorded(session, "full")
-    in_house(session, "pytest", *FULL, *WORKERS, "tests", *session.posargs, **faults)
+    sources = os.pathsep.join(SOURCES)
+    chosen = [*FULL, *WORKERS, *places(), "tests/examples", *session.posargs]
+    in_house(session, "pytest", *chosen, PYTHONPATH=sources, **recorded(session, "full"))
 
 
 @nox.session(default=False)

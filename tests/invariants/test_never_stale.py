@@ -175,10 +175,10 @@ def _settings(examples: int, steps: int, *, random: bool) -> settings:
 
 
 TestNeverStale = NeverStale.TestCase
-TestNeverStale.settings = _settings(9, 25, random=False)
+TestNeverStale.settings = _settings(5, 25, random=False)
 
 TestNothingLost = NothingLost.TestCase
-TestNothingLost.settings = _settings(7, 25, random=False)
+TestNothingLost.settings = _settings(4, 25, random=False)
 
 
 @pytest.mark.full

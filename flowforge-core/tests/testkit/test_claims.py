@@ -7,7 +7,7 @@ changed at a time.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,12 @@ from flowforge.contract import Capability
 from flowforge.testkit.plugin import SUITE
 
 Run = Callable[..., Any]
+
+
+def some_quick(cases: Iterable[Any]) -> list[Any]:
+    """All cases for the full lane, and each fourth of them for the quick one: every case is a process of some seconds."""
+    return [case if n % 4 == 0 else pytest.param(case, marks=pytest.mark.full) for n, case in enumerate(cases)]
+
 
 UNTESTED = {Capability.ZERO_COPY_CLONE}
 """The contract has no primitive for it yet."""
@@ -107,7 +113,7 @@ def test_every_capability_has_a_witness() -> None:
     assert set(WITNESS) | UNTESTED == set(Capability)
 
 
-@pytest.mark.parametrize("capability", [one for one in WITNESS if one not in NOT_IN_DUCKDB], ids=lambda one: one.value)
+@pytest.mark.parametrize("capability", some_quick(one for one in WITNESS if one not in NOT_IN_DUCKDB), ids=lambda one: one.value)
 def test_claiming_too_little_fails(run_suite: Run, capability: Capability) -> None:
     pytest.importorskip("duckdb", reason="DuckDB has these capabilities, and is not installed here")
     claim = CLAIM.format(capability=capability.name, support="unsupported('so it says')")
@@ -117,7 +123,7 @@ def test_claiming_too_little_fails(run_suite: Run, capability: Capability) -> No
     assert "so it says" in done.output
 
 
-@pytest.mark.parametrize("capability", NOT_IN_SQLITE, ids=lambda one: one.value)
+@pytest.mark.parametrize("capability", some_quick(NOT_IN_SQLITE), ids=lambda one: one.value)
 def test_claiming_too_much_fails(run_suite: Run, capability: Capability) -> None:
     claim = CLAIM.format(capability=capability.name, support="FULL")
     done = run_suite(SQLITE + claim, case(WITNESS[capability]))
@@ -315,7 +321,7 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", list(FAULTS))
+@pytest.mark.parametrize("fault", some_quick(FAULTS))
 def test_a_fault_fails(run_suite: Run, fault: str) -> None:
     file, _, body = textwrap.dedent(FAULTS[fault]).strip().partition("\n")
     module = SQLITE + SABOTAGE.format(body=textwrap.indent(body, " " * 8))
@@ -345,7 +351,7 @@ WRONG_HASHES = {
 }
 
 
-@pytest.mark.parametrize("fault", list(WRONG_HASHES))
+@pytest.mark.parametrize("fault", some_quick(WRONG_HASHES))
 def test_a_wrong_hash_fails(run_suite: Run, fault: str) -> None:
     body = HASHED.format(token=WRONG_HASHES[fault])
     done = run_suite(SQLITE + CLAIMS_HASH + SABOTAGE.format(body=body), "-x", case("test_content_hash.py"))
@@ -371,7 +377,9 @@ SPEC = attrs.evolve(SPEC, load=load)
 """
 
 
-@pytest.mark.parametrize("pair", ["negative-zero", "month-or-thirty-days", "list-empty-null", "decimal-zero-or-less"])
+@pytest.mark.parametrize(
+    "pair", some_quick(["negative-zero", "month-or-thirty-days", "list-empty-null", "decimal-zero-or-less"])
+)
 def test_a_hash_that_was_made_for_joins_fails(run_suite: Run, pair: str) -> None:
     pytest.importorskip("duckdb", reason="its own hash is what is tried here")
     done = run_suite(DUCKDB + NAIVE, case(f"test_content_hash.py::test_rows_that_differ_in_one_thing[{pair}]"))
@@ -398,7 +406,7 @@ WRONG_STATES = {
 }
 
 
-@pytest.mark.parametrize("fault", list(WRONG_STATES))
+@pytest.mark.parametrize("fault", some_quick(WRONG_STATES))
 def test_a_wrong_state_fails(run_suite: Run, fault: str) -> None:
     claim = CLAIM.format(capability="SOURCE_STATE", support="FULL") + "import time\n"
     module = SQLITE + claim + SABOTAGE.format(body=STATE.replace("{token}", WRONG_STATES[fault]))
