@@ -323,7 +323,7 @@ def test_a_clock_that_goes_back_does_not_turn_decisions_around(
     assert project.build().exit_code == 0
     release(project, "orders", Choice(everything=True))
     with monkeypatch.context() as patch:
-        patch.setattr("flowforge.api.quarantine.dt.datetime", Past)
+        patch.setattr("flowforge.api.quarantine_desk.dt.datetime", Past)
         assert hold(project, "orders", Choice(everything=True)) == 4
     assert project.build().exit_code == 0
     assert len(rows(project, "orders")) == 1

@@ -113,7 +113,9 @@ def test_every_capability_has_a_witness() -> None:
     assert set(WITNESS) | UNTESTED == set(Capability)
 
 
-@pytest.mark.parametrize("capability", some_quick(one for one in WITNESS if one not in NOT_IN_DUCKDB), ids=lambda one: one.value)
+@pytest.mark.parametrize(
+    "capability", some_quick(one for one in WITNESS if one not in NOT_IN_DUCKDB), ids=lambda one: one.value
+)
 def test_claiming_too_little_fails(run_suite: Run, capability: Capability) -> None:
     pytest.importorskip("duckdb", reason="DuckDB has these capabilities, and is not installed here")
     claim = CLAIM.format(capability=capability.name, support="unsupported('so it says')")

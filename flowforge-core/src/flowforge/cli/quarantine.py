@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +14,7 @@ from flowforge.cli.options import project_argument, selection_options, vars_opti
 from flowforge.cli.show import print_rows
 
 if TYPE_CHECKING:
-    from flowforge.api.quarantine import Choice, Held
+    from flowforge.api.quarantine import Held
     from flowforge.state.decisions import Entry
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,14 +34,45 @@ def _choosing(function: F) -> F:
     return function
 
 
-def _deciding(function: F) -> F:
-    for add in (
-        click.option("--note", metavar="TEXT", help="Why, for the log of decisions."),
-        click.option("--all", "everything", is_flag=True, help="All rows."),
-        _choosing,
-    ):
-        function = add(function)
-    return function
+def _decision(called: str, summary: str) -> Callable[[Callable[[str, str, bool], Iterator[str]]], click.Command]:
+    """A command that decides about rows of a model by the function of that name in the API.
+
+    What is decorated says what came of it, by the model's name, the number of rows in words, and whether the model keeps
+    what it published before.
+    """
+
+    def decorate(say: Callable[[str, str, bool], Iterator[str]]) -> click.Command:
+        @click.command(called, help=summary)
+        @click.argument("model")
+        @_choosing
+        @click.option("--all", "everything", is_flag=True, help="All rows.")
+        @click.option("--note", metavar="TEXT", help="Why, for the log of decisions.")
+        @vars_option
+        @with_context
+        def deciding(
+            context: Context,
+            model: str,
+            checks: tuple[str, ...],
+            hashes: tuple[str, ...],
+            everything: bool,
+            note: str | None,
+            vars: tuple[str, ...],
+        ) -> int:
+            from flowforge.api import quarantine
+
+            decide = {"release": quarantine.release, "drop": quarantine.drop, "hold": quarantine.hold}[called]
+            with context.project(None, vars) as loaded:
+                context.connect(loaded)
+                count = decide(loaded, model, quarantine.Choice(checks, hashes, everything), note=note)
+                node = loaded.manifest.find(model)
+            grows = node is not None and (node.config.incremental is not None or node.config.snapshot is not None)
+            for line in say(node.short_name if node is not None else model, _rows(count), grows):
+                context.output.say(line)
+            return 0
+
+        return deciding
+
+    return decorate
 
 
 @click.command("ls", help="Count the rows in quarantine, by model and by check.")
@@ -105,62 +136,24 @@ def show(
     return 0
 
 
-@click.command("release", help="Let rows pass the checks that they fail; the next build publishes them.")
-@click.argument("model")
-@_deciding
-@vars_option
-@with_context
-def release(context: Context, model: str, vars: tuple[str, ...], note: str | None, **given: Any) -> int:
+@_decision("release", "Let rows pass the checks that they fail; the next build publishes them.")
+def release(name: str, rows: str, grows: bool) -> Iterator[str]:
     """Release rows."""
-    from flowforge.api.quarantine import release
-
-    with context.project(None, vars) as loaded:
-        context.connect(loaded)
-        count = release(loaded, model, _choice(given), note=note)
-        node = loaded.manifest.find(model)
-    name = node.short_name if node is not None else model
-    context.output.say(
-        f"{_rows(count)} of {name} released; `flowforge build -s {name}` publishes what fails nothing else"
-    )
-    return 0
+    yield f"{rows} of {name} released; `flowforge build -s {name}` publishes what fails nothing else"
 
 
-@click.command("drop", help="Remove rows from a quarantine for good: they are not published, nor listed again.")
-@click.argument("model")
-@_deciding
-@vars_option
-@with_context
-def drop(context: Context, model: str, vars: tuple[str, ...], note: str | None, **given: Any) -> int:
+@_decision("drop", "Remove rows from a quarantine for good: they are not published, nor listed again.")
+def drop(name: str, rows: str, grows: bool) -> Iterator[str]:
     """Drop rows."""
-    from flowforge.api.quarantine import drop
-
-    with context.project(None, vars) as loaded:
-        context.connect(loaded)
-        count = drop(loaded, model, _choice(given), note=note)
-        node = loaded.manifest.find(model)
-    context.output.say(f"{_rows(count)} of {node.short_name if node is not None else model} dropped")
-    return 0
+    yield f"{rows} of {name} dropped"
 
 
-@click.command("hold", help="Take a release back: from the next build on, the rows are put aside again.")
-@click.argument("model")
-@_deciding
-@vars_option
-@with_context
-def hold(context: Context, model: str, vars: tuple[str, ...], note: str | None, **given: Any) -> int:
+@_decision("hold", "Take a release back: from the next build on, the rows are put aside again.")
+def hold(name: str, rows: str, grows: bool) -> Iterator[str]:
     """Take releases back."""
-    from flowforge.api.quarantine import hold
-
-    with context.project(None, vars) as loaded:
-        context.connect(loaded)
-        count = hold(loaded, model, _choice(given), note=note)
-        node = loaded.manifest.find(model)
-    name = node.short_name if node is not None else model
-    grows = node is not None and (node.config.incremental is not None or node.config.snapshot is not None)
-    context.output.say(f"{_rows(count)} of {name} held again; `flowforge build -s {name}` puts aside what still fails")
+    yield f"{rows} of {name} held again; `flowforge build -s {name}` puts aside what still fails"
     if grows:
-        context.output.say(f"Rows that {name} has already stay there until it is built with --full-refresh.")
-    return 0
+        yield f"Rows that {name} has already stay there until it is built with --full-refresh."
 
 
 @click.command("log", help="Show what was decided about rows in quarantine: who, when, what and why; the newest first.")
@@ -219,12 +212,6 @@ def _line(entry: Entry) -> str:
     note = f'  "{entry.note}"' if entry.note else ""
     who = entry.decided_by or "a run"
     return f"{entry.decided_at:%Y-%m-%d %H:%M:%S}  {who:<10}  {entry.decision:<7}  {what}  {rows}{note}"
-
-
-def _choice(given: dict[str, Any]) -> Choice:
-    from flowforge.api.quarantine import Choice
-
-    return Choice(given["checks"], given["hashes"], given["everything"])
 
 
 def _rows(count: int) -> str:
