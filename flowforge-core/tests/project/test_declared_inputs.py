@@ -16,7 +16,9 @@ from flowforge.project.layering import Settings
 from flowforge.project.macros import MacroLibrary
 from flowforge.project.manifest import ModelConfig
 from flowforge.project.model_config import structure_config
+from flowforge.project.python_model import read_python_models
 from flowforge.project.python_nodes import python_nodes
+from flowforge.project.scan import scan_sql
 from flowforge.project.sql_nodes import sql_node
 from flowforge.values import Location
 
@@ -80,7 +82,7 @@ def test_inputs_stay_inside_of_the_project(pattern: Any) -> None:
 def test_both_kinds_of_models_take_the_keys() -> None:
     problems = Problems()
     sql = sql_node(
-        "{{ config(timeout='2m', cache=true, inputs='data/*.csv') }}\nselect 1",
+        scan_sql("{{ config(timeout='2m', cache=true, inputs='data/*.csv') }}\nselect 1", "models/a.ff.sql"),
         "models/a.ff.sql",
         problems,
         Settings(),
@@ -88,7 +90,8 @@ def test_both_kinds_of_models_take_the_keys() -> None:
         DeltaReader(Path()),
     )
     text = "from flowforge import model\n@model(timeout='2m', cache=True, inputs=['data/*.csv'])\ndef f():\n    pass\n"
-    (python,) = python_nodes(text, "models/b.ff.py", problems, Settings(), DeltaReader(Path()))
+    drafts = read_python_models(text, "models/b.ff.py", problems)
+    (python,) = python_nodes(drafts, "models/b.ff.py", problems, Settings(), DeltaReader(Path()))
     assert not len(problems)
     assert sql is not None
     for node in (sql, python):

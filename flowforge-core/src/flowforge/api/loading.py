@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from flowforge.config.check_entries import RawCheck
 from flowforge.config.flaws import WRONG_VALUE
-from flowforge.config.project import ProjectConfig
+from flowforge.config.parsed import Parsed
+from flowforge.config.project import ProjectConfig, load_project_config
 from flowforge.config.properties import ModelProps
 from flowforge.config.source_places import Declared
 from flowforge.config.structure import nearest
 from flowforge.contract import CheckSpec, EngineSpec
-from flowforge.errors import ConfigFileError, FlowForgeError, ModelConfigError, Problems
+from flowforge.errors import ConfigFileError, FlowForgeError, InternalError, ModelConfigError, Problems
+from flowforge.graph.dag import check_cycles
 from flowforge.project.asked import Answers
 from flowforge.project.load import load_manifest
 from flowforge.project.macros import MacroLibrary
@@ -28,34 +30,73 @@ if TYPE_CHECKING:
 
 
 class Loader:
-    """Loads one project. Plugins are imported only when the project uses something that is not built in."""
+    """Loads one project. Plugins are imported only when the project uses something that is not built in.
 
-    def __init__(self, root: Path, plugins: Callable[[], PluginSet]) -> None:
+    Parameters
+    ----------
+    engine:
+        Gives the project's engine; called only when a model names engines.
+    """
+
+    def __init__(self, root: Path, plugins: Callable[[], PluginSet], engine: Callable[[], EngineSpec]) -> None:
         self._root = root
         self._plugins = plugins
+        self._engine = engine
 
-    def manifest(
-        self,
-        config: ProjectConfig,
-        vars: Mapping[str, Any],
-        environ: Mapping[str, str],
-        problems: Problems,
-        here: Surroundings,
-    ) -> Manifest:
+    def load(self, vars: Mapping[str, Any], environ: Mapping[str, str]) -> Manifest:
+        """The project's manifest, made with the help of what was kept of files that have not changed.
+
+        Whatever is wrong is found anew, from the files alone, so that it is told as if nothing had been kept.
+
+        Parameters
+        ----------
+        vars:
+            Variables on top of those of ``project.yml``.
+
+        Raises
+        ------
+        ProjectErrors
+            With everything that is wrong.
+        """
+        parsed = Parsed.open(self._root)
+        problems = Problems()
+        manifest = self._manifest(vars, environ, problems, parsed)
+        if problems and parsed.used:
+            parsed, problems = parsed.afresh(), Problems()
+            manifest = self._manifest(vars, environ, problems, parsed)
+        if manifest is not None:
+            parsed.save(complete=not problems)
+        problems.raise_if_any()
+        if manifest is None:
+            raise InternalError("project.yml could not be read, and nobody said why")
+        return manifest
+
+    def _manifest(
+        self, vars: Mapping[str, Any], environ: Mapping[str, str], problems: Problems, parsed: Parsed
+    ) -> Manifest | None:
         """The project's manifest; what is wrong goes to *problems*."""
-        return load_manifest(
+        config = load_project_config(self._root, problems)
+        if config is None:
+            return None
+        here = Surroundings(environ, self._engine, lambda: self._plugins().engine_words, problems)
+        manifest = load_manifest(
             self._root,
             config,
             problems,
             find_seeds=functools.partial(self._find_seeds, config, here),
             bind_check=functools.partial(self._bind_check, here),
             find_checks=self._find_checks,
-            vars=vars,
+            vars={**config.vars, **vars},
             environ=environ,
             fits=here.fit,
             engine_names=here.names_for,
             choose=here.choose,
+            parsed=parsed,
         )
+        parents = {name: node.depends_on for name, node in manifest.nodes.items()}
+        for cycle in check_cycles(parents, lambda name: _first_location(manifest.nodes[name])):
+            problems.add(cycle)
+        return manifest
 
     def _find_seeds(
         self,
@@ -181,3 +222,7 @@ class Surroundings:
                 self._problems.add(error)
                 self._names = frozenset()
         return self._names
+
+
+def _first_location(node: Node) -> Location:
+    return node.refs[0].location if node.refs else Location(node.path)

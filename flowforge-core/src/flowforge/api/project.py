@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from flowforge.api.check_selection import select_checks
 from flowforge.api.connected import Connected
-from flowforge.api.loading import Loader, Surroundings
+from flowforge.api.loading import Loader
 from flowforge.config.environ import layered_environ
 from flowforge.config.profiles import load_profile
-from flowforge.config.project import load_project_config
 from flowforge.contract import EngineSpec
-from flowforge.errors import InternalError, Note, Problems
+from flowforge.errors import Note
 from flowforge.events import Event
-from flowforge.graph.dag import Dag, check_cycles
+from flowforge.graph.dag import Dag
 from flowforge.graph.select import select as select_names
 from flowforge.project.manifest import CheckDecl, Manifest, Node, Source
-from flowforge.values import Location
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -106,7 +104,6 @@ class Project(Connected):
             With everything that is wrong with the project.
         """
         root = Path(path).resolve()
-        problems = Problems()
         variables = layered_environ(root, env, environ, cwd=Path.cwd())
 
         @functools.cache
@@ -117,24 +114,15 @@ class Project(Connected):
 
             return load_plugins(variables)
 
-        config = load_project_config(root, problems)
-        if config is None:
-            problems.raise_if_any()
-            raise InternalError("project.yml could not be read, and nobody said why")
-        loader = Loader(root, plugin_set)
-
         def own_engine() -> EngineSpec:
             plugins = plugin_set()
             return load_profile(
                 root, env, variables, engine=engine, engines=plugins.engine, default_engine=plugins.default_engine
             ).engine
 
-        here = Surroundings(variables, own_engine, lambda: plugin_set().engine_words, problems)
-        manifest = loader.manifest(config, {**config.vars, **(vars or {})}, variables, problems, here)
+        loader = Loader(root, plugin_set, own_engine)
+        manifest = loader.load(vars or {}, variables)
         parents = {name: node.depends_on for name, node in manifest.nodes.items()}
-        for cycle in check_cycles(parents, lambda name: _first_location(manifest.nodes[name])):
-            problems.add(cycle)
-        problems.raise_if_any()
         return cls(
             root,
             env,
@@ -509,7 +497,3 @@ class Project(Connected):
 
 def _many(selectors: Selectors) -> Sequence[str]:
     return [selectors] if isinstance(selectors, str) else list(selectors)
-
-
-def _first_location(node: Node) -> Location:
-    return node.refs[0].location if node.refs else Location(node.path)

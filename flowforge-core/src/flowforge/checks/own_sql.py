@@ -30,7 +30,8 @@ from flowforge.project.lexer import Kind, lex
 from flowforge.project.macros import MacroLibrary
 from flowforge.project.manifest import Limit, SqlBody
 from flowforge.project.own_checks import OwnCheck, Tuning
-from flowforge.project.scan import Scan, literal_call, scan_sql
+from flowforge.project.scan import literal_call, scan_sql
+from flowforge.project.scanned import Scan
 from flowforge.values import Location
 
 TABLE_WORDS = ("table", "model")

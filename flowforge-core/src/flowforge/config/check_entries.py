@@ -72,11 +72,12 @@ class RawCheck:
     description: str | None = None
     on_fail: OnFail | None = None
     is_silent: bool = True
+    _location: Location | None = attrs.field(default=None, repr=False, eq=False)
 
     @property
     def location(self) -> Location:
         """The place of the whole entry."""
-        return self.doc.locate(self.at)
+        return self._location or self.doc.locate(self.at)
 
     def locate(self, path: KeyPath = (), on_key: bool = False) -> Location:
         """The place of one parameter (or of its key); fits ``structure_plain``.
@@ -86,6 +87,16 @@ class RawCheck:
         if not path:
             return self.location
         return self.doc.locate((*self._places.get(path[0], (*self._params_at, path[0])), *path[1:]), key=on_key)
+
+    @property
+    def params_at(self) -> KeyPath:
+        """Where its parameters stand."""
+        return self._params_at
+
+    @property
+    def places(self) -> Mapping[str | int, KeyPath]:
+        """Where single parameters stand that stand elsewhere."""
+        return self._places
 
     def locate_common(self, key: str) -> Location:
         """The place of a key that all checks share."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from flowforge.config.parsed import Parsed
 from flowforge.config.yaml import YamlDocument, parse_yaml
 from flowforge.errors import ConfigFileError
 from flowforge.values import Location
 
 
-def read_yaml(root: Path, path: str) -> YamlDocument:
+def read_yaml(root: Path, path: str, parsed: Parsed | None = None) -> YamlDocument:
     """Read and parse one YAML file.
 
     Parameters
@@ -19,19 +20,21 @@ def read_yaml(root: Path, path: str) -> YamlDocument:
         The project folder.
     path:
         Relative to *root*, with forward slashes.
+    parsed:
+        Reads the file's bytes, if what comes of them is to be kept.
 
     Raises
     ------
     ConfigFileError
         When the file cannot be read (missing, a folder, no permission) or is not valid YAML.
     """
-    return parse_yaml(read_bytes(root / path, path), path)
+    return parse_yaml(read_bytes(root / path, path, parsed), path)
 
 
-def read_bytes(file: Path, shown: str) -> bytes:
+def read_bytes(file: Path, shown: str, parsed: Parsed | None = None) -> bytes:
     """A file's bytes; *shown* is its name in errors."""
     try:
-        return file.read_bytes()
+        return file.read_bytes() if parsed is None else parsed.content(shown)
     except OSError as exc:
         reason = exc.strerror or type(exc).__name__
         raise ConfigFileError(

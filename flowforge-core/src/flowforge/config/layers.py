@@ -48,6 +48,11 @@ class Layer:
     _name: str | None = None
 
     @property
+    def at(self) -> KeyPath:
+        """Leads to the mapping that holds the settings."""
+        return self._passage.at
+
+    @property
     def origin(self) -> Location:
         """Where the name stands that the settings belong to."""
         name = () if self._name is None else (self._name,)

@@ -12,6 +12,7 @@ from flowforge.config.check_entries import RawCheck, as_tuple, parse_checks
 from flowforge.config.files import read_yaml
 from flowforge.config.layers import Layer, Passage
 from flowforge.config.names import is_name
+from flowforge.config.parsed import Parsed
 from flowforge.config.structure import structure
 from flowforge.config.yaml import KeyPath, YamlDocument
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems
@@ -52,6 +53,11 @@ class ModelProps:
     settings: tuple[Layer, ...]
     _doc: YamlDocument = attrs.field(repr=False, eq=False)
     _at: KeyPath = attrs.field(repr=False)
+
+    @property
+    def at(self) -> KeyPath:
+        """Leads to the entry."""
+        return self._at
 
     @property
     def location(self) -> Location:
@@ -138,13 +144,29 @@ FILE = _File
 """What a YAML file below the models is read into."""
 
 
-def load_properties(root: Path, path: str, problems: Problems) -> Properties | None:
-    """Read one file; flaws go to *problems*, and the answer is ``None`` when nothing of it can be used."""
+def load_properties(root: Path, path: str, problems: Problems, parsed: Parsed | None = None) -> Properties | None:
+    """Read one file; flaws go to *problems*, and the answer is ``None`` when nothing of it can be used.
+
+    Parameters
+    ----------
+    parsed:
+        What was kept of files that have not changed since.
+    """
+    from flowforge.config.kept_properties import keep_properties, kept_properties
+
+    parsed = parsed or Parsed.nothing(root)
+    kept = kept_properties(parsed, root, path)
+    if kept is not None:
+        return kept
+    before = len(problems)
     try:
-        return read_properties(read_yaml(root, path), problems)
+        read = read_properties(read_yaml(root, path, parsed), problems)
     except FlowForgeError as exc:
         problems.add(exc)
         return None
+    if read is not None and len(problems) == before:
+        keep_properties(parsed, read)
+    return read
 
 
 def read_properties(doc: YamlDocument, problems: Problems) -> Properties | None:

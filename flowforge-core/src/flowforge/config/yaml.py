@@ -8,14 +8,16 @@ nothing of what a file is for.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from flowforge.config.yaml_nodes import UNREADABLE, Builder, exact_events, fast_events
 from flowforge.config.yaml_places import KeyPath, Places
 from flowforge.errors import ConfigFileError
 from flowforge.values import Location
+
+if TYPE_CHECKING:
+    from flowforge.config.yaml_nodes import Builder
 
 __all__ = ["KeyPath", "YamlDocument", "decode", "parse_yaml"]
 
@@ -24,6 +26,7 @@ __all__ = ["KeyPath", "YamlDocument", "decode", "parse_yaml"]
 _FORBIDDEN = re.compile(
     "[^\\t\\n\\r\\x20-\\x7e\\xa0-\\u2027\\u202a-\\ud7ff\\ue000-\\ufefe\\uff00-\\ufffd\\U00010000-\\U0010ffff]"
 )
+_UNREADABLE = "FF1002"
 _EXACT_LIMIT = 200_000
 """Characters that the slow parser is given at most; it reads some 100,000 in a second."""
 
@@ -74,6 +77,8 @@ def parse_yaml(text: str | bytes, path: str) -> YamlDocument:
     ConfigFileError
         With the place: not UTF-8, not YAML, a key given twice, an unknown tag, too deep, too many aliases.
     """
+    from flowforge.config.yaml_nodes import Builder, exact_events, fast_events  # which import the parser
+
     decoded = decode(text, path)
     builder = Builder(decoded, path, fast_events)
     try:
@@ -101,7 +106,7 @@ def decode(text: str | bytes, path: str) -> str:
             before = raw[: exc.start].decode("utf-8-sig")
             raise ConfigFileError(
                 f"the file is not UTF-8: byte 0x{raw[exc.start]:02x} at offset {exc.start}",
-                code=UNREADABLE,
+                code=_UNREADABLE,
                 location=Places(before).at_offset(len(before), path),
                 help="save the file with the encoding UTF-8",
             ) from None
@@ -109,7 +114,7 @@ def decode(text: str | bytes, path: str) -> str:
     if bad := _FORBIDDEN.search(text):
         raise ConfigFileError(
             f"the character U+{ord(bad[0]):04X} cannot stand in a YAML file",
-            code=UNREADABLE,
+            code=_UNREADABLE,
             location=Places(text).at_offset(bad.start(), path),
             help=f'remove it, or write it as "\\u{ord(bad[0]):04X}" inside double quotes',
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 
 from flowforge.config.contracts import SUFFIXES as CONTRACTS
+from flowforge.config.parsed import Parsed
 from flowforge.errors import ModelConfigError, Note, Problems, ProjectError
 from flowforge.values import Location
 
@@ -119,8 +120,13 @@ def find_model_files(root: Path, models_dir: str, problems: Problems) -> ModelFi
     )
 
 
-def read_text(root: Path, path: str) -> str:
+def read_text(root: Path, path: str, parsed: Parsed | None = None) -> str:
     """The text of a project file, without a byte order mark and with ``\\n`` as line end.
+
+    Parameters
+    ----------
+    parsed:
+        Reads the file's bytes, if what comes of them is to be kept.
 
     Raises
     ------
@@ -128,7 +134,7 @@ def read_text(root: Path, path: str) -> str:
         When the file cannot be read, or is not UTF-8; then with the line of the first wrong byte.
     """
     try:
-        data = (root / path).read_bytes()
+        data = (root / path).read_bytes() if parsed is None else parsed.content(path)
     except OSError as error:
         raise ProjectError(
             f"cannot read this file: {error.strerror}", code="FF1012", location=Location(path)

@@ -19,6 +19,7 @@ from flowforge.config.structure import nearest
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems
 from flowforge.project.asked import Answers
 from flowforge.project.hooks import SPELLINGS, Said, entries
+from flowforge.project.manifest import ModelConfig
 from flowforge.project.model_config import SETTINGS, check_settings
 from flowforge.values import Location
 
@@ -56,6 +57,8 @@ class Settings:
     noun: str = "model"
     dialect: str | None = None
     """What SQL models are written in that say nothing of it."""
+    made: dict[str, ModelConfig] = attrs.field(factory=dict, eq=False, repr=False)
+    """Settings that were found right before, by how they are written: most models of a project say the same."""
 
     def joined(self, path: str, name: str, own: Mapping[str, Any], place: Place) -> tuple[dict[str, Any], Place]:
         """All settings of one model, and where each of them stands.
@@ -67,6 +70,8 @@ class Settings:
         own, place:
             What the file itself says, and where.
         """
+        if self.says_nothing:
+            return dict(own), place
         short = name.removesuffix(".ff")
         values: dict[str, Any] = {}
         places: dict[str, Layer] = {}
@@ -84,6 +89,8 @@ class Settings:
 
     def hooks(self, path: str, name: str, own: Mapping[str, Any], place: Place) -> Said:
         """The hooks of one model from all layers, those of the most general first; an empty list drops the others."""
+        if self.says_nothing and own.keys().isdisjoint(SPELLINGS):
+            return {}
         short = name.removesuffix(".ff")
         found: dict[str, list[tuple[Any, Location]]] = {}
         layers = (*self.layers.of(self._folders(path), short), *self.described.get(short, ()))
@@ -100,6 +107,11 @@ class Settings:
             said = [(entry, place(key)) for entry in entries(own[key])]
             found[SPELLINGS[key]] = [*found.get(SPELLINGS[key], ()), *said] if said else []
         return {key: tuple(said) for key, said in found.items() if said}
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether nothing at all stands beside the models."""
+        return not (self.described or self.layers.tree or self.layers.named)
 
     def refuse_strays(self, nodes: Iterable[Named], problems: Problems) -> None:
         """Complain about settings for folders and models that do not exist."""

@@ -14,6 +14,7 @@ import attrs
 
 from flowforge.config.check_entries import RawCheck
 from flowforge.config.contracts import load_contract, load_shared
+from flowforge.config.parsed import Parsed
 from flowforge.config.project import ProjectConfig
 from flowforge.config.properties import ModelProps, Properties, load_properties
 from flowforge.config.source_places import Declared
@@ -23,7 +24,7 @@ from flowforge.errors import CheckConfigError, ConfigFileError, DependencyNotFou
 from flowforge.project.asked import Answers
 from flowforge.project.contracting import Choose, join_contracts, with_contracts
 from flowforge.project.deltas import DeltaReader
-from flowforge.project.files import find_model_files, read_text
+from flowforge.project.files import find_model_files
 from flowforge.project.layering import read_settings
 from flowforge.project.macros import MacroLibrary, read_macros
 from flowforge.project.manifest import (
@@ -37,13 +38,14 @@ from flowforge.project.manifest import (
     Source,
     SourceCall,
     SourceFiles,
+    complete,
 )
 from flowforge.project.names import check_names
 from flowforge.project.own_checks import SINGULAR, OwnCheck, OwnChecks
-from flowforge.project.python_nodes import python_nodes
+from flowforge.project.python_nodes import python_drafts, python_nodes
 from flowforge.project.quarantining import with_checks
-from flowforge.project.sql_nodes import sql_node
-from flowforge.values import Location, Relation
+from flowforge.project.sql_nodes import read_sql, sql_node
+from flowforge.values import Relation
 
 
 class FoundSeeds(Protocol):
@@ -86,6 +88,7 @@ def load_manifest(
     fits: Callable[[Node], bool] = lambda node: True,
     engine_names: EngineNames = lambda declared: frozenset(),
     choose: Choose = lambda said, locate: said.get("default"),
+    parsed: Parsed | None = None,
 ) -> Manifest:
     """Load a project.
 
@@ -111,26 +114,28 @@ def load_manifest(
         All names of this engine; called only with sources that say something for single engines.
     choose:
         Picks among what is said for single engines.
+    parsed:
+        What was kept of files that have not changed since, and takes what is new.
 
     Anything wrong goes to *problems*; the manifest then holds what could be understood.
     """
+    parsed = parsed or Parsed.nothing(root)
     files = find_model_files(root, config.models_dir, problems)
-    properties = [load_properties(root, path, problems) for path in files.properties]
+    properties = [load_properties(root, path, problems, parsed) for path in files.properties]
     described = [entry for file in properties if file is not None for entry in file.models]
     answers = Answers(vars, environ or {})
     settings = read_settings(config, (entry for entry in described if entry.kind == "models"), problems, answers)
-    library = read_macros(root, files.macros, files.python_macros, problems)
+    library = read_macros(root, files.macros, files.python_macros, problems, parsed)
     deltas = DeltaReader(root, library)
     nodes: list[Node] = []
     for path in files.sql:
-        text = _read(root, path, problems)
-        node = sql_node(text, path, problems, settings, library, deltas) if text is not None else None
+        scan = read_sql(root, path, problems, parsed)
+        node = sql_node(scan, path, problems, settings, library, deltas) if scan is not None else None
         if node is not None:
             nodes.append(node)
     for path in files.python:
-        text = _read(root, path, problems)
-        if text is not None:
-            nodes.extend(python_nodes(text, path, problems, settings, deltas, library))
+        drafts = python_drafts(root, path, problems, parsed)
+        nodes.extend(python_nodes(drafts, path, problems, settings, deltas, library))
     settings.refuse_strays(nodes, problems)
     seeds = find_seeds(problems, tuple(entry for entry in described if entry.kind == "seeds"), answers)
     nodes.extend(seeds.nodes)
@@ -145,8 +150,8 @@ def load_manifest(
     understood = len(problems) == before
     sources = {source.id: source for source in _sources(declared, named, engine_names)}
     _describe(named, [entry for entry in properties if entry is not None], disabled, problems)
-    named = _link(named, sources, disabled, problems, all_sources=understood)
     linker = _Linker(named, sources, disabled, problems, understood)
+    linker.link()
     own = linker.checks(find_checks(problems, library, answers))
 
     manifest = Manifest(
@@ -174,14 +179,6 @@ def load_manifest(
 
 def _path(note: Note) -> str | None:
     return note.location.path if note.location is not None else None
-
-
-def _read(root: Path, path: str, problems: Problems) -> str | None:
-    try:
-        return read_text(root, path)
-    except FlowForgeError as error:
-        problems.add(error)
-        return None
 
 
 def _sources(declared: Sequence[SourceDecl], nodes: Mapping[str, Node], engine_names: EngineNames) -> Iterable[Source]:
@@ -214,11 +211,11 @@ def _sources(declared: Sequence[SourceDecl], nodes: Mapping[str, Node], engine_n
 
 
 def _describe(
-    nodes: dict[str, Node], properties: Iterable[Properties], disabled: Mapping[str, str], problems: Problems
+    nodes: Mapping[str, Node], properties: Iterable[Properties], disabled: Mapping[str, str], problems: Problems
 ) -> None:
     """Attach descriptions from YAML; a description of nothing is an error."""
     short = {node.short_name: name for name, node in nodes.items()}
-    described: dict[str, Location] = {}
+    described: dict[str, ModelProps] = {}
     for entry in (model for file in properties for model in file.models):
         key = entry.name.removesuffix(".ff")
         if key in disabled:
@@ -239,11 +236,11 @@ def _describe(
                     f"{entry.name!r} is described twice",
                     code="FF1024",
                     location=entry.location,
-                    notes=[f"the other place is {described[key]}"],
+                    notes=[f"the other place is {described[key].location}"],
                 )
             )
             continue
-        described[key] = entry.location
+        described[key] = entry
         node = nodes[short[key]]
         kind = "seeds" if node.kind is NodeKind.SEED else "models"
         if entry.kind != kind and entry.settings:
@@ -255,33 +252,14 @@ def _describe(
                     help=f"move the entry under `{kind}:`",
                 )
             )
-        nodes[node.name] = attrs.evolve(
+        config = node.config
+        tags = tuple(dict.fromkeys((*config.tags, *entry.tags))) if entry.tags else config.tags
+        complete(
             node,
             description=entry.description or node.description,
             columns={column.name: ColumnInfo(column.name, column.description) for column in entry.columns},
-            config=attrs.evolve(node.config, tags=tuple(dict.fromkeys((*node.config.tags, *entry.tags)))),
+            config=attrs.evolve(config, tags=tags) if tags != config.tags else config,
         )
-
-
-def _link(
-    nodes: Mapping[str, Node],
-    sources: Mapping[str, Source],
-    disabled: Mapping[str, str],
-    problems: Problems,
-    *,
-    all_sources: bool,
-) -> dict[str, Node]:
-    """Fill in what each node depends on; report references to nothing, unless nobody knows *all_sources*."""
-    linker = _Linker(nodes, sources, disabled, problems, all_sources)
-    linked = {}
-    for node in nodes.values():
-        beside = (*node.config.hooks, *((node.delta,) if node.delta else ()))
-        parents, reads = linker.found(
-            (*node.refs, *(ref for one in beside for ref in one.refs)),
-            (*node.sources, *(call for one in beside for call in one.sources)),
-        )
-        linked[node.name] = attrs.evolve(node, depends_on=parents, reads=reads)
-    return linked
 
 
 class _Linker:
@@ -295,11 +273,21 @@ class _Linker:
         problems: Problems,
         all_sources: bool,
     ) -> None:
+        self._nodes = nodes
         self._known = {node.short_name: name for name, node in nodes.items()}
         self._sources = sources
         self._disabled = disabled
         self._problems = problems
         self._all_sources = all_sources
+
+    def link(self) -> None:
+        """Fill in what each node depends on; report references to nothing."""
+        for node in self._nodes.values():
+            refs, calls = node.refs, node.sources
+            for one in (*node.config.hooks, *((node.delta,) if node.delta else ())):
+                refs, calls = (*refs, *one.refs), (*calls, *one.sources)
+            parents, reads = self.found(refs, calls)
+            complete(node, depends_on=parents, reads=reads)
 
     def found(self, refs: Iterable[RefCall], calls: Iterable[SourceCall]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Names of nodes and ids of sources, both sorted."""

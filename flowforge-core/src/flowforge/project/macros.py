@@ -6,17 +6,18 @@ calls them or not: the graph is the union over all branches here as everywhere.
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 
+from flowforge.config.parsed import Parsed
 from flowforge.errors import FlowForgeError, ModuleLoadError, Problems, ProjectError
 from flowforge.project.calls import RESERVED, reserved_name
 from flowforge.project.files import read_text
 from flowforge.project.manifest import RefCall, SourceCall
-from flowforge.project.scan import normalize
+from flowforge.project.scanned import numbers
 from flowforge.values import Location
 
 
@@ -97,24 +98,25 @@ class MacroLibrary:
         return tuple(self.python[name] for name in sorted(words & self.python.keys()))
 
 
-def read_macros(root: Path, paths: Iterable[str], python: Iterable[str], problems: Problems) -> MacroLibrary:
-    """Read the macro files *paths*, and look what *python* defines; what is wrong goes to *problems*."""
-    files: dict[str, MacroFile] = {}
-    for path in paths:
-        from flowforge.project.scan_macros import scan_macros  # Jinja's parser is for projects that have macros
+def read_macros(
+    root: Path, paths: Iterable[str], python: Iterable[str], problems: Problems, parsed: Parsed | None = None
+) -> MacroLibrary:
+    """Read the macro files *paths*, and look what *python* defines; what is wrong goes to *problems*.
 
-        try:
-            text = normalize(read_text(root, path))
-        except FlowForgeError as error:
-            problems.add(error)
-            continue
-        files[path] = MacroFile(path, text, scan_macros(text, path, problems))
+    Parameters
+    ----------
+    parsed:
+        What was kept of files that have not changed since.
+    """
+    parsed = parsed or Parsed.nothing(root)
+    read = (_macro_file(root, path, problems, parsed) for path in paths)
+    files = {file.path: file for file in read if file is not None}
     macros: dict[str, Macro] = {}
     functions: dict[str, PythonMacro] = {}
     for macro in (macro for file in files.values() for macro in file.macros):
         if _is_free(macro.name, macro.location, macros, problems):
             macros[macro.name] = macro
-    for function in (function for path in python for function in _functions(root, path, problems)):
+    for function in (function for path in python for function in _functions(root, path, problems, parsed)):
         if _is_free(function.name, function.location, {**macros, **functions}, problems):
             functions[function.name] = function
     return MacroLibrary(macros, files, functions)
@@ -138,19 +140,72 @@ def _is_free(name: str, location: Location, taken: Mapping[str, Macro | PythonMa
     return False
 
 
-def _functions(root: Path, path: str, problems: Problems) -> Iterator[PythonMacro]:
-    """The public functions at the top of a Python file; nothing of it is run."""
+def _macro_file(root: Path, path: str, problems: Problems, parsed: Parsed) -> MacroFile | None:
+    record = parsed.record("macros", path)
+    if record is not None:
+        return MacroFile(path, record[0], tuple(_kept_macro(path, *one) for one in record[1]))
+    from flowforge.project.scan import normalize
+    from flowforge.project.scan_macros import scan_macros  # Jinja's parser is for projects that have macros
+
     try:
-        tree = ast.parse(read_text(root, path), filename=path)
+        text = normalize(read_text(root, path, parsed))
     except FlowForgeError as error:
         problems.add(error)
-        return
+        return None
+    before = len(problems)
+    file = MacroFile(path, text, scan_macros(text, path, problems))
+    if len(problems) == before:
+        parsed.keep("macros", path, [text, [_macro_record(macro) for macro in file.macros]])
+    return file
+
+
+def _macro_record(macro: Macro) -> list[Any]:
+    return [
+        macro.name,
+        numbers(macro.location),
+        [[ref.name, numbers(ref.location)] for ref in macro.refs],
+        [[call.source, call.table, numbers(call.location)] for call in macro.sources],
+        sorted(macro.uses),
+        [numbers(where) for where in macro.computed],
+    ]
+
+
+def _kept_macro(
+    path: str, name: str, at: Any, refs: list[Any], sources: list[Any], uses: list[str], computed: list[Any]
+) -> Macro:
+    return Macro(
+        name,
+        Location(path, *at),
+        tuple(RefCall(ref, Location(path, *place)) for ref, place in refs),
+        tuple(SourceCall(source, table, Location(path, *place)) for source, table, place in sources),
+        frozenset(uses),
+        tuple(Location(path, *place) for place in computed),
+    )
+
+
+def _functions(root: Path, path: str, problems: Problems, parsed: Parsed) -> list[PythonMacro]:
+    """The public functions at the top of a Python file; nothing of it is run."""
+    record = parsed.record("functions", path)
+    if record is None:
+        record = _function_lines(root, path, problems, parsed)
+    return [PythonMacro(name, path, Location(path, line)) for name, line in record]
+
+
+def _function_lines(root: Path, path: str, problems: Problems, parsed: Parsed) -> list[tuple[str, int]]:
+    import ast
+
+    try:
+        tree = ast.parse(read_text(root, path, parsed), filename=path)
+    except FlowForgeError as error:
+        problems.add(error)
+        return []
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = error.lineno or 1 if isinstance(error, SyntaxError) else 1
         problems.add(
             ModuleLoadError(f"Python cannot read this file: {error}", code="FF1111", location=Location(path, line))
         )
-        return
-    for statement in tree.body:
-        if isinstance(statement, ast.FunctionDef) and not statement.name.startswith("_"):
-            yield PythonMacro(statement.name, path, Location(path, statement.lineno))
+        return []
+    functions = (one for one in tree.body if isinstance(one, ast.FunctionDef) and not one.name.startswith("_"))
+    found = [(one.name, one.lineno) for one in functions]
+    parsed.keep("functions", path, found)
+    return found

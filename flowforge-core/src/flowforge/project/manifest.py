@@ -370,6 +370,15 @@ class Node:
         return "seed" if self.kind is NodeKind.SEED else self.config.materialized
 
 
+def complete(node: Node, **fields: Any) -> None:
+    """Fill in what is known of a node only when all are known; for who loads it, before anybody else sees it.
+
+    A copy of each of 10,000 nodes, for each step, would be a tenth of the time that loading takes.
+    """
+    for name, value in fields.items():
+        object.__setattr__(node, name, value)
+
+
 @attrs.frozen
 class SourceFiles:
     """Files that an engine reads as if they were a table.

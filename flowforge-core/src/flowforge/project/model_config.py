@@ -201,6 +201,7 @@ def structure_config(
     kind: NodeKind = NodeKind.SQL,
     hooks: Said | None = None,
     library: MacroLibrary | None = None,
+    made: dict[str, ModelConfig] | None = None,
 ) -> ModelConfig | None:
     """Check a model's settings; ``None`` when something is wrong with them, which then is in *problems*.
 
@@ -216,7 +217,13 @@ def structure_config(
         What all layers say of hooks.
     library:
         The macros that hooks may use.
+    made:
+        Settings that were right before; takes these too. Hooks have places, so that those of two models are never one.
     """
+    alike = f"{kind.value} {raw!r}" if made is not None and not hooks else None
+    if alike is not None and made is not None and alike in made:
+        return made[alike]
+    before = len(problems)
     written = structure_plain(
         dict(raw),
         _Written,
@@ -226,7 +233,6 @@ def structure_config(
     )
     if written is None:
         return None
-    before = len(problems)
     growing, kept = _incremental(written, place, problems), snapshot_of(written, place, problems)
     plain = {name: getattr(written, name) for name in _PLAIN}
     if growing is not None:
@@ -241,7 +247,11 @@ def structure_config(
     plain.update(found, incremental=growing, snapshot=kept)
     config = ModelConfig(**plain)
     refuse_misfits(config, kind, written.kind, place, problems)
-    return None if len(problems) > before else config
+    if len(problems) > before:
+        return None
+    if alike is not None and made is not None:
+        made[alike] = config
+    return config
 
 
 _BESIDE = (

@@ -6,31 +6,14 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import attrs
-
 from flowforge.errors import ModelConfigError, ModuleLoadError, Problems
 from flowforge.project.manifest import PythonBody, RefCall
+from flowforge.project.python_draft import PythonDraft
 from flowforge.values import Location
 
 DECORATORS = frozenset({"model", "engine_model"})
 _ALIASES = {"only": "engines"}
 _POSITIONAL = ("name", "deps", "require", "requires")
-
-
-@attrs.frozen
-class PythonDraft:
-    """A decorated function before its configuration is checked.
-
-    *config* holds the decorator's keywords but for name, deps and requires; *places* says where each stands.
-    """
-
-    name: str | None
-    location: Location
-    refs: tuple[RefCall, ...]
-    body: PythonBody
-    config: Mapping[str, Any]
-    places: Mapping[str, Location]
-    docstring: str | None
 
 
 def read_python_models(text: str, path: str, problems: Problems) -> list[PythonDraft]:

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from flowforge.errors import ModelConfigError, Problems
+from flowforge.config.parsed import Parsed
+from flowforge.errors import FlowForgeError, ModelConfigError, Problems
 from flowforge.project.deltas import DeltaReader
+from flowforge.project.files import read_text
 from flowforge.project.layering import Settings
 from flowforge.project.macros import MacroLibrary
 from flowforge.project.manifest import Node, NodeKind
 from flowforge.project.model_config import structure_config
-from flowforge.project.python_model import PythonDraft, read_python_models
+from flowforge.project.python_draft import PythonDraft, keep_drafts, kept_drafts
 from flowforge.values import Location, Relation, relation_for
 
 
+def python_drafts(root: Path, path: str, problems: Problems, parsed: Parsed) -> list[PythonDraft]:
+    """What stands in a Python file with models. Errors go to *problems*."""
+    kept = kept_drafts(parsed, path)
+    if kept is not None:
+        return kept
+    try:
+        text = read_text(root, path, parsed)
+    except FlowForgeError as error:
+        problems.add(error)
+        return []
+    from flowforge.project.python_model import read_python_models
+
+    before = len(problems)
+    drafts = read_python_models(text, path, problems)
+    if len(problems) == before:
+        keep_drafts(parsed, path, drafts)
+    return drafts
+
+
 def python_nodes(
-    text: str,
+    drafts: Sequence[PythonDraft],
     path: str,
     problems: Problems,
     settings: Settings,
@@ -23,7 +45,6 @@ def python_nodes(
     library: MacroLibrary | None = None,
 ) -> Iterator[Node]:
     """The nodes of all models in a Python file. Errors go to *problems*."""
-    drafts = read_python_models(text, path, problems)
     stem = path.rsplit("/", 1)[-1].removesuffix(".py")
     if len(drafts) > 1:
         for draft in drafts:
@@ -66,7 +87,9 @@ def _node(
 
     raw, place = settings.joined(path, name, draft.config, place_here)
     hooks = settings.hooks(path, name, draft.config, place_here)
-    config = structure_config(raw, place, problems, kind=NodeKind.PYTHON, hooks=hooks, library=library)
+    config = structure_config(
+        raw, place, problems, kind=NodeKind.PYTHON, hooks=hooks, library=library, made=settings.made
+    )
     if config is None:
         return None
     if config.materialized == "ephemeral":

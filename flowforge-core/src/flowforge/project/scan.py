@@ -25,58 +25,12 @@ from flowforge.project.lexer import (
 )
 from flowforge.project.literals import Arguments, NotLiteral, parse_arguments
 from flowforge.project.manifest import RefCall, SourceCall
+from flowforge.project.scanned import Scan
 from flowforge.project.single_query import query_problems
 from flowforge.values import Location
 
 THIS_FIELDS = ("name", "schema", "database", "relation", "materialized")
 """What a template may read of ``this``."""
-
-
-@attrs.frozen
-class Scan:
-    """What one template says.
-
-    Parameters
-    ----------
-    refs, sources:
-        The union over all branches, in the order of the text; entries of ``config(deps=[...])`` come last.
-    config:
-        The keywords of ``config(...)``; ``None`` when the template has none.
-    config_location:
-        Where ``config`` is called.
-    config_locations:
-        Where each keyword of it stands.
-    vars, envs:
-        Names that ``var`` and ``env`` are called with, where they are literal; sorted.
-    simple:
-        True when the template holds only literal calls of FlowForge's functions, so that it renders without Jinja.
-    names:
-        All names that the template mentions; none for a simple one.
-    problems:
-        Everything that has to be corrected.
-    create:
-        Kind (``table`` or ``view``) and name of a ``CREATE ... AS`` in front; the name is ``None`` when Jinja makes it.
-    template:
-        The text to render: the same lines and columns, a ``CREATE ... AS`` in front blanked out.
-    """
-
-    template: str
-    refs: tuple[RefCall, ...] = ()
-    sources: tuple[SourceCall, ...] = ()
-    config: Mapping[str, Any] | None = None
-    config_location: Location | None = None
-    config_locations: Mapping[str, Location] = attrs.field(factory=dict)
-    vars: tuple[str, ...] = ()
-    envs: tuple[str, ...] = ()
-    simple: bool = True
-    names: frozenset[str] = frozenset()
-    problems: tuple[FlowForgeError, ...] = ()
-    create: tuple[str, str | None] | None = None
-
-    def locate(self, keypath: Sequence[str | int]) -> Location | None:
-        """Where a setting of ``config(...)`` stands; the keyword's place for everything inside its value."""
-        key = keypath[0] if keypath else None
-        return self.config_locations.get(key, self.config_location) if isinstance(key, str) else self.config_location
 
 
 class Findings:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import attrs
 
-from flowforge.errors import ModelConfigError, Problems, ProjectError
+from flowforge.config.parsed import Parsed
+from flowforge.errors import FlowForgeError, ModelConfigError, Problems, ProjectError
 from flowforge.project.deltas import DeltaReader
+from flowforge.project.files import read_text
 from flowforge.project.layering import Settings
 from flowforge.project.macros import Macro, MacroLibrary
 from flowforge.project.manifest import Node, NodeKind, SqlBody
 from flowforge.project.model_config import structure_config
-from flowforge.project.scan import scan_sql
+from flowforge.project.scanned import Scan, keep_scan, kept_scan
 from flowforge.values import Location, Relation, relation_for
 
 
-def sql_node(
-    text: str, path: str, problems: Problems, settings: Settings, library: MacroLibrary, deltas: DeltaReader
-) -> Node | None:
-    """The node of a SQL model; ``None`` when its file is beyond understanding. Errors go to *problems*."""
+def read_sql(root: Path, path: str, problems: Problems, parsed: Parsed) -> Scan | None:
+    """What stands in the file of a SQL model; ``None`` when it cannot be read. Errors go to *problems*."""
+    scan = kept_scan(parsed, path)
+    if scan is not None:
+        return scan
+    try:
+        text = read_text(root, path, parsed)
+    except FlowForgeError as error:
+        problems.add(error)
+        return None
     if not text.strip():
         problems.add(
             ModelConfigError(
@@ -28,9 +38,19 @@ def sql_node(
             )
         )
         return None
+    from flowforge.project.scan import scan_sql
+
     scan = scan_sql(text, path)
     for problem in scan.problems:
         problems.add(problem)
+    keep_scan(parsed, path, scan)
+    return scan
+
+
+def sql_node(
+    scan: Scan, path: str, problems: Problems, settings: Settings, library: MacroLibrary, deltas: DeltaReader
+) -> Node | None:
+    """The node of a SQL model; ``None`` when its settings are wrong. Errors go to *problems*."""
     name = path.rsplit("/", 1)[-1].removesuffix(".sql")
 
     def place_here(key: str) -> Location:
@@ -47,7 +67,7 @@ def sql_node(
         if created_name is not None:
             raw["alias"] = own.get("alias", created_name)
     hooks = settings.hooks(path, name, own, place_here)
-    config = structure_config(raw, place, problems, kind=NodeKind.SQL, hooks=hooks, library=library)
+    config = structure_config(raw, place, problems, kind=NodeKind.SQL, hooks=hooks, library=library, made=settings.made)
     if config is None:
         return None
     if config.dialect is None and settings.dialect is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import attrs
 
+from flowforge.config.own_folder import make_own_folder
 from flowforge.crash import crash_point
 from flowforge.errors import Note, shown
 from flowforge.state.store_schema import (
@@ -74,7 +75,7 @@ def open_database(folder: Path, *, write: bool) -> Opened:
         return in_memory(None)
     try:
         if write:
-            _make_folder(folder)
+            make_own_folder(folder)
         return _open(path, write)
     except NewerSchemaError:
         return in_memory(_note(path, "was written by a newer version of FlowForge, so it is left as it is", "FF2311"))
@@ -180,13 +181,6 @@ def _noted_version(path: Path) -> int:
         return 0
     ours = len(header) == 72 and header.startswith(b"SQLite format 3\0") and header[68:] == _MARK
     return int.from_bytes(header[60:64], "big") if ours else 0
-
-
-def _make_folder(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ignore = folder / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n", encoding="utf-8")
 
 
 def _move_aside(path: Path) -> Path:
