@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-import flowforge.config.yaml as yaml_module
+import flowforge.config.yaml_nodes as yaml_module
 from flowforge.config.yaml import parse_yaml
 from flowforge.config.yaml_nodes import exact_events
 from flowforge.errors import ConfigFileError
