@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -44,9 +45,9 @@ def leading(sql: str) -> int:
     return found.end() if found else 0
 
 
-def run(cursor: Any, sql: str) -> int | None:
+def run(cursor: Any, sql: str, values: Sequence[Any] = ()) -> int | None:
     """Run a statement to its end and return the number of rows that it wrote, when DuckDB says it."""
-    cursor.execute(sql)
+    cursor.execute(sql, values) if values else cursor.execute(sql)
     columns = cursor.description
     if columns and len(columns) == 1 and columns[0][0] == "Count":
         row = cursor.fetchone()

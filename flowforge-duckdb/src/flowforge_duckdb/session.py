@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from flowforge.contract import CreateKind, LoadMode, Stats, TableOptions
+from flowforge.contract import CreateKind, Dialect, LoadMode, Stats, TableOptions
 from flowforge.errors import EngineError
 from flowforge.values import Relation, RelationKind
 from flowforge_duckdb import arrow, driver, indexes
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flowforge_duckdb.executor import DuckDBExecutor
 
 _INCOMING = "ff__incoming"
+_FEW = 20
 
 
 class DuckDBSession(DuckDBReader):
@@ -203,6 +204,19 @@ class DuckDBSession(DuckDBReader):
             + f" WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
         )
         return self._run(sql)
+
+    def add_rows(
+        self, dialect: Dialect, relation: Relation, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> None:
+        """With the values of few rows beside the statement: to plan literals takes longer than to carry it out."""
+        if len(rows) > _FEW:
+            super().add_rows(dialect, relation, columns, rows)
+            return
+        names = ", ".join(dialect.quote(name) for name in columns)
+        lines = ", ".join(["(" + ", ".join("?" * len(columns)) + ")"] * len(rows))
+        sql = f"INSERT INTO {dialect.render(relation)} ({names}) VALUES {lines}"
+        with self._attempt(sql) as cursor:
+            driver.run(cursor, sql, [value for row in rows for value in row])
 
     def drop(self, relation: Relation, kind: RelationKind) -> None:
         """Remove a table or a view, but never one that is something else than *kind* says."""

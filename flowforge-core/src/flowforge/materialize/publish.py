@@ -15,7 +15,7 @@ import attrs
 
 from flowforge.contract import Capability, Dialect, EngineSpec, Session
 from flowforge.crash import crash_point
-from flowforge.errors import InternalError
+from flowforge.errors import Committed, EngineError, ErrorKind, FlowForgeError, InternalError
 from flowforge.materialize.history import Past
 from flowforge.materialize.hooks import Hooks, run_statements
 from flowforge.materialize.steps import Audit, Publication, Published, Steps, Writer
@@ -25,6 +25,10 @@ from flowforge.state.meta import MetaRow, write_meta
 from flowforge.values import Namespace, Relation, RelationKind
 
 __all__ = ["Audit", "Publication", "Published", "Publisher", "Writer"]
+
+
+_SAYS_NOTHING = (ErrorKind.CANCELLED, ErrorKind.TIMEOUT, ErrorKind.LOCKED, ErrorKind.CONNECTION)
+"""Kinds of errors that say nothing about names."""
 
 
 def _now() -> dt.datetime:
@@ -37,6 +41,19 @@ def _ensure_schema(session: Session, target: Relation) -> None:
             session.ensure_schema(target)
         except Exception:  # noqa: BLE001 - another session made it at the same moment, or it fails again now
             session.ensure_schema(target)
+
+
+def _is_taken(session: Session, target: Relation, problem: Exception) -> bool:
+    """Whether *problem*, after which nothing was written, may come from what stands under the name of *target*."""
+    if isinstance(problem, EngineError):
+        if problem.kind in _SAYS_NOTHING or problem.committed is not Committed.NO:
+            return False
+    elif isinstance(problem, FlowForgeError):
+        return False
+    try:
+        return session.kind_of(target) is not None
+    except Exception:  # noqa: BLE001 - the first problem is what is to be told
+        return False
 
 
 @attrs.frozen
@@ -93,9 +110,19 @@ class Publisher:
                 raise InternalError("no leases for an engine that cannot lock")
             with self.leases.hold(session, name, timeout=self.lock_timeout) as lease:
                 return publish_stepwise(self._steps, lease, session, publication, audit)
+        try:
+            return self._publish(session, publication, audit)
+        except Exception as problem:
+            if not publication.can_stand_at_once or not _is_taken(session, publication.target, problem):
+                raise
+            # Somebody has made something of this name since the run began: it is given way to like any other.
+            return self._publish(session, attrs.evolve(publication, vacant=False), audit)
+
+    def _publish(self, session: Session, publication: Publication, audit: Audit | None) -> Published:
+        """One attempt, in one transaction."""
         run_statements(session, self._hooks(session, publication).before, in_transaction=False)
         with session.transaction():
-            session.lock(name, timeout=self.lock_timeout)
+            session.lock(self.dialect.render(publication.target), timeout=self.lock_timeout)
             crash_point("publish.locked")
             hooks = self._hooks(session, publication)
             published, unfinished = self._in_transaction(session, publication, audit, hooks)
@@ -187,7 +214,8 @@ class Publisher:
         self, session: Session, publication: Publication, audit: Audit | None, row: MetaRow | None, hooks: Hooks
     ) -> Published:
         steps = self._steps
-        staged = None if publication.is_query else steps.stage(session, publication)
+        at_once = row is None and publication.can_stand_at_once
+        staged = None if publication.is_query else steps.stage(session, publication, at_once=at_once)
         crash_point("publish.staged")
         steps.audit(session, publication, staged, audit)
         crash_point("publish.audited")
@@ -198,7 +226,7 @@ class Publisher:
         if staged is not None and kept:
             session.drop(staged.relation, publication.staged_kind)
         else:
-            steps.replace(session, publication, staged)
+            steps.replace(session, publication, staged, at_once=at_once)
             crash_point("publish.replaced")
         if self._after(session, hooks) and staged is not None:
             content = steps.content(session, publication, publication.table)

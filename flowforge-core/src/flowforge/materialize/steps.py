@@ -75,6 +75,8 @@ class Publication:
         The casts of the query's rows; those of *write* are its own matter.
     quarantine:
         Where new rows go that fail checks; *hold* is the present attempt to part them.
+    vacant:
+        Nothing stood under its name when the run began. It may be wrong by now.
     """
 
     node: str
@@ -99,6 +101,7 @@ class Publication:
     cast: Casting | None = None
     quarantine: Quarantine | None = None
     hold: Hold | None = None
+    vacant: bool = False
 
     @property
     def prunes(self) -> bool:
@@ -114,6 +117,20 @@ class Publication:
     def outlasts(self) -> bool:
         """Whether something is to be run when all else is committed."""
         return self.hooks.outlasts or (self.growing_hooks is not None and self.growing_hooks.outlasts)
+
+    @property
+    def can_stand_at_once(self) -> bool:
+        """Whether it may be made under its own name, and be looked at there before anybody else sees it.
+
+        That is for what nothing has to give way to: the first build of a plain table or view.
+        """
+        more = (self.backing, self.increment, self.history, self.quarantine, self.retired, self.noting)
+        return (
+            self.vacant
+            and self.kind in (RelationKind.TABLE, RelationKind.VIEW)
+            and all(one is None for one in more)
+            and not (self.options.named or self.hooks.before or self.hooks.after)
+        )
 
     @property
     def staged_kind(self) -> RelationKind:
@@ -270,9 +287,10 @@ class Steps:
         table = publication.table
         return table.renamed(staging_name(table.name, self.run_id, limit=self.dialect.max_identifier_bytes))
 
-    def stage(self, session: Session, publication: Publication) -> Staged:
-        """Write the new rows."""
-        staged, kind = self.staging(publication), CreateKind[publication.staged_kind.name]
+    def stage(self, session: Session, publication: Publication, *, at_once: bool = False) -> Staged:
+        """Write the new rows; *at_once* under the name that they are to have."""
+        staged = publication.target if at_once else self.staging(publication)
+        kind = CreateKind[publication.staged_kind.name]
         if publication.history is not None:
             return self._first_versions(session, publication, publication.history)
         if publication.write is not None:
@@ -469,8 +487,14 @@ class Steps:
         if audit is not None:
             audit(session, f"(\n{publication.select}\n)" if staged is None else self.dialect.render(staged.relation))
 
-    def replace(self, session: Session, publication: Publication, staged: Staged | None) -> None:
-        """Let the new rows, or the new view, take the place of what stands there."""
+    def replace(
+        self, session: Session, publication: Publication, staged: Staged | None, *, at_once: bool = False
+    ) -> None:
+        """Let the new rows, or the new view, take the place of what stands there; *at_once*: of nothing."""
+        if at_once:
+            if publication.is_query and publication.select is not None:
+                session.create_as(publication.target, publication.select, CreateKind.VIEW)
+            return
         if staged is None:
             assert publication.select is not None
             session.replace_view(publication.target, publication.select)

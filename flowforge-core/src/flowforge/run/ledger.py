@@ -175,6 +175,11 @@ class Ledger:
         standing = self._snapshot.standing.get(relation_key(self._dialect, relation, self._namespace))
         return standing.kind if standing is not None else None
 
+    def is_vacant(self, node: Node) -> bool:
+        """Whether nothing stood under a node's name when the run began, and nothing is noted of it."""
+        key = self.key(node)
+        return key not in self._snapshot.standing and key not in self._snapshot.rows
+
     def retired(self, node: Node) -> Relation | None:
         """The table that stood under *node* while it was a view of rows, if it still stands there."""
         former = _under(self._relation(node))

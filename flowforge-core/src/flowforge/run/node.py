@@ -293,6 +293,7 @@ def _publication(
         may_keep=policy.mode.reads and node.name not in policy.forced,
         cast=cast,
         quarantine=bench.quarantine_of(node),
+        vacant=bench.ledger.is_vacant(node),
     )
 
 

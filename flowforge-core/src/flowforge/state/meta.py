@@ -287,9 +287,9 @@ def _is(dialect: Dialect, key: str) -> str:
 def _insert(session: Session, dialect: Dialect, table: Relation, rows: Sequence[MetaRow]) -> None:
     lines = []
     for row in rows:
-        values: dict[str, Any] = {**attrs.asdict(row), "version": META_VERSION}
+        values: dict[str, Any] = {name: getattr(row, name) for name in _FIELDS}
         values["built_at"] = row.built_at.astimezone(dt.UTC).replace(tzinfo=None)
-        lines.append(list(values.values()))
+        lines.append([*values.values(), META_VERSION])
     session.add_rows(dialect, table, (*_FIELDS, "version"), lines)
 
 
