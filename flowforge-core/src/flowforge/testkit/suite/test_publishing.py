@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from flowforge.contract import Capability, LoadMode, Session
+from flowforge.contract import Capability, CreateKind, LoadMode, Session
 from flowforge.errors import AuditFailedError, EngineError, ErrorKind
 from flowforge.materialize.leftovers import drop_leftovers, find_leftovers
 from flowforge.materialize.publish import Audit, Publication, Published, Publisher
@@ -49,6 +49,7 @@ class Press:
         fingerprint: str = "",
         may_keep: bool = False,
         backing: str | None = None,
+        vacant: bool = False,
     ) -> Publication:
         def write(session: Session, staged: Relation) -> int:
             return session.load(staged, arrow_table({"x": rows}).to_reader(), LoadMode.CREATE)
@@ -64,6 +65,7 @@ class Press:
             backing=self.lab.relation(backing) if backing else None,
             hash_rows=True,
             may_keep=may_keep,
+            vacant=vacant,
         )
 
     def publish(self, publication: Publication, audit: Audit | None = None) -> Published:
@@ -124,6 +126,49 @@ def test_a_relation_changes_its_kind_and_back(lab: Lab) -> None:
         press.publish(press.publication("a", press.select(number), view=view))
         assert press.standing() == {lab.folded("a")[0]: RelationKind.VIEW if view else RelationKind.TABLE}
         assert lab.rows(press.session, lab.relation("a")) == [(number,)]
+
+
+@requires(Capability.VIEWS)
+@pytest.mark.parametrize("view", [False, True])
+def test_what_nothing_gives_way_to_is_made_and_noted_like_anything_else(lab: Lab, view: bool) -> None:
+    press = Press(lab)
+    seen: list[str] = []
+    publication = press.publication("a", press.select(1), view=view, data_id="d7", fingerprint=NEW, vacant=True)
+    published = press.publish(publication, lambda session, sql: seen.append(sql))
+    assert (len(seen), published.kept, press.note("a")) == (1, False, published.row)
+    assert published.row.layout == press.session.layout(lab.relation("a"))
+    assert press.standing() == {lab.folded("a")[0]: publication.kind}
+    assert lab.rows(press.session, lab.relation("a")) == [(1,)]
+    press.publish(press.publication("a", press.select(2), view=view, data_id="d8", vacant=True))
+    assert lab.rows(press.session, lab.relation("a")) == [(2,)], "what is noted is never taken for nothing"
+    press.publish(press.publication("b", rows=[4, 5], vacant=True))
+    assert lab.rows(press.session, lab.relation("b")) == [(4,), (5,)]
+    assert len(press.standing()) == 2
+
+
+@requires(Capability.VIEWS)
+@pytest.mark.parametrize("stands", [CreateKind.TABLE, CreateKind.VIEW])
+@pytest.mark.parametrize("view", [False, True])
+def test_what_came_to_stand_there_meanwhile_gives_way(lab: Lab, stands: CreateKind, view: bool) -> None:
+    press = Press(lab)
+    press.session.create_as(lab.relation("a"), press.select(9), stands)
+    press.publish(press.publication("a", press.select(1), view=view, vacant=True))
+    assert press.standing() == {lab.folded("a")[0]: RelationKind.VIEW if view else RelationKind.TABLE}
+    assert lab.rows(press.session, lab.relation("a")) == [(1,)]
+    assert press.note("a").data_id == "d1"
+
+
+@requires(Capability.VIEWS)
+@pytest.mark.parametrize("view", [False, True])
+def test_a_first_build_that_is_refused_or_fails_leaves_nothing(lab: Lab, view: bool) -> None:
+    press = Press(lab)
+    with pytest.raises(AuditFailedError):
+        press.publish(press.publication("a", press.select(1), view=view, vacant=True), refuse)
+    if not view:  # not every engine looks at the query of a view
+        with lab.refused():
+            press.publish(press.publication("a", "SELECT 1 FROM ghost_of_nothing", vacant=True))
+    assert press.standing() == {}
+    assert read_meta(press.session, lab.dialect, press.meta) == {}
 
 
 @requires(Capability.VIEWS)
