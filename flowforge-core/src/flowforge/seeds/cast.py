@@ -35,7 +35,7 @@ def convert(values: pa.Array, type_: pa.DataType) -> pa.Array:
     if pa.types.is_timestamp(type_) and type_.tz is not None:
         unzoned = patterns.matching(values, patterns.TIMESTAMP)
         if pc.any(unzoned).as_py():
-            values = pc.if_else(unzoned, pc.binary_join_element_wise(values, "Z", ""), values)
+            values = pc.if_else(unzoned, pc.replace_substring_regex(values, r"\z", "Z"), values)
     return pc.cast(values, type_)
 
 
@@ -47,10 +47,10 @@ def misfit(values: pa.Array, type_: pa.DataType) -> int | None:
     candidates = values
     bad: int | None = None
     if pattern is not None:
-        index = pc.index(patterns.matching(values, pattern), False).as_py()
-        if index >= 0:
-            bad = index
-            candidates = values.slice(0, index)
+        matches = patterns.matching(values, pattern)
+        if pc.all(matches).as_py() is False:
+            bad = pc.index(matches, False).as_py()
+            candidates = values.slice(0, bad)
     if _converts(candidates, type_):
         return bad
     # All texts before `low` convert, those before `high` do not.

@@ -92,10 +92,11 @@ class CsvFile:
                 location=csv_places.at(source, nul),
                 help="remove it; engines do not keep it in text",
             )
-        quoted = source.grammar.well_quoted.match(content, start)
+        rules = source.grammar
+        quoted = rules.well_quoted.match(content, start) if rules.quote and content.find(rules.quote) >= 0 else None
         if quoted is not None and quoted.end() != len(content):
             raise csv_places.bad_quote(source, quoted.end())
-        if _LONE_RETURN.search(content):
+        if content.find(b"\r") >= 0 and _LONE_RETURN.search(content):
             csv_places.refuse_mixed_line_ends(source)
         if not options.header:
             return cls(source, start, options.names, options)

@@ -18,6 +18,7 @@ from flowforge.seeds.cast import convert, misfit
 from flowforge.seeds.csv_file import CsvFile
 from flowforge.seeds.csv_options import PLAIN, CsvOptions
 from flowforge.seeds.infer import TEXT, Kind, Shape, join, shape_of, type_for
+from flowforge.seeds.proofs import fits
 from flowforge.values import Location
 
 if TYPE_CHECKING:
@@ -51,12 +52,8 @@ def read_csv(
     found = _examine(file, declared)
     schema = pa.schema([pa.field(name, type_) for name, type_ in zip(file.names, found, strict=True)])
 
-    # What inference found to be canonical may be parsed straight from the bytes.
-    direct = {
-        index: type_
-        for index, type_ in enumerate(found)
-        if index not in declared and type_ in (pa.int64(), pa.float64(), pa.date32())
-    }
+    # Every value was seen: where Arrow's own reader makes the same of it, it may parse straight from the bytes.
+    direct = {index: type_ for index, type_ in enumerate(found) if _parsed_alike(type_)}
 
     def rows() -> Iterator[pa.RecordBatch]:
         for batch in file.batches(direct):
@@ -67,6 +64,16 @@ def read_csv(
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
     return pa.RecordBatchReader.from_batches(schema, rows())
+
+
+def _parsed_alike(type_: pa.DataType) -> bool:
+    """Whether Arrow's CSV reader makes the same of a text that fits as its cast does. Decimals may grow too long there."""
+    import pyarrow as pa
+
+    types = pa.types
+    return (
+        types.is_integer(type_) or types.is_floating(type_) or types.is_date32(type_) or type_ == pa.timestamp("us")
+    )
 
 
 def match_declared(shown: str, names: tuple[str, ...], types: Mapping[str, pa.DataType]) -> Mapping[int, pa.DataType]:
@@ -110,7 +117,8 @@ def _examine(file: CsvFile, declared: Mapping[int, pa.DataType]) -> list[pa.Data
                 if shapes[index] is not TEXT:
                     shapes[index] = join(shapes[index], _shape(file, values))
             elif index not in wrong:
-                bad = misfit(file.plain(values, declared[index]), declared[index])
+                plain = file.plain(values, declared[index])
+                bad = None if fits(plain, declared[index]) else misfit(plain, declared[index])
                 if bad is not None:
                     wrong[index] = _misfit_error(file, index, row + bad, values[bad].as_py(), declared[index])
         row += len(texts)

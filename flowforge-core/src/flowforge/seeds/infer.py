@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from flowforge.seeds import patterns
+from flowforge.seeds import patterns, proofs
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 FLOAT_SAFE_DIGITS = 15
 """Any decimal number of so many digits comes back unchanged from a 64-bit float."""
 FLOAT_SAFE_INTEGER = 2**53
-INT64_SAFE_DIGITS = 18
 DECIMAL_DIGITS = 38
 
 _YEAR_1, _YEAR_10000 = -62_135_596_800_000_000, 253_402_300_800_000_000  # microseconds since 1970
@@ -101,7 +100,7 @@ def shape_of(values: pa.Array) -> Shape | None:
         (Kind.INSTANT, patterns.INSTANT),
     ):
         if re.fullmatch(pattern, first, re.ASCII):
-            return Shape(kind) if patterns.all_match(values, pattern) and _in_calendar(values, kind) else TEXT
+            return Shape(kind) if _are_moments(values, kind, pattern) else TEXT
     return TEXT
 
 
@@ -129,39 +128,34 @@ def type_for(shape: Shape | None) -> pa.DataType:
 def _numbers(values: pa.Array) -> Shape:
     import pyarrow.compute as pc
 
-    if not patterns.all_match(values, patterns.NUMBER):
-        return TEXT
-    if pc.any(patterns.matching(values, patterns.NEGATIVE_ZERO)).as_py():
+    bounds = proofs.are_integers(values)
+    if bounds is not None:
+        digits = max(len(str(abs(bound))) for bound in bounds)
+        return Shape(Kind.NUMBER, digits=digits, int64=True, float64=_within_floats(*bounds))
+    if not proofs.are_numbers(values) and (
+        not patterns.all_match(values, patterns.NUMBER)
+        or pc.any(patterns.matching(values, patterns.NEGATIVE_ZERO)).as_py()
+    ):
         return TEXT
     unsigned = pc.ascii_ltrim(values, "-")
-    length = pc.binary_length(unsigned)
-    point = pc.find_substring(unsigned, ".")
-    whole = pc.less(point, 0)
-    digits = pc.max(pc.if_else(whole, length, point)).as_py()
-    scale = pc.max(pc.if_else(whole, 0, pc.subtract(pc.subtract(length, point), 1))).as_py()
+    has_point = patterns.holding(unsigned, ".")
+    parted = unsigned.filter(has_point)
+    digits = pc.max(pc.binary_length(unsigned.filter(pc.invert(has_point)))).as_py() or 0
+    scale = 0
+    if len(parted):
+        point = pc.find_substring(parted, ".")
+        digits = max(digits, pc.max(point).as_py())
+        scale = pc.max(pc.subtract(pc.binary_length(parted), point)).as_py() - 1
     if scale == 0:
-        int64, float64 = _survives_as_integer(values, digits)
-        return Shape(Kind.NUMBER, digits=digits, int64=int64, float64=float64)
+        return Shape(Kind.NUMBER, digits=digits)  # more than 64 bits hold
     float64 = digits + scale <= FLOAT_SAFE_DIGITS or _survives_as_float(
-        values.filter(pc.greater(length, FLOAT_SAFE_DIGITS))
+        values.filter(patterns.matching(unsigned, rf".{{{FLOAT_SAFE_DIGITS + 1},}}"))
     )
     return Shape(Kind.NUMBER, digits=digits, scale=scale, float64=float64)
 
 
-def _survives_as_integer(values: pa.Array, digits: int) -> tuple[bool, bool]:
-    """Whether integers survive as int64, and whether they also would as float64."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if digits <= FLOAT_SAFE_DIGITS:
-        return True, True
-    if digits > INT64_SAFE_DIGITS + 1:
-        return False, False
-    try:
-        bounds = pc.min_max(pc.cast(values, pa.int64())).as_py()
-    except pa.ArrowInvalid:
-        return False, False
-    return True, bounds["min"] >= -FLOAT_SAFE_INTEGER and bounds["max"] <= FLOAT_SAFE_INTEGER
+def _within_floats(least: int, greatest: int) -> bool:
+    return least >= -FLOAT_SAFE_INTEGER and greatest <= FLOAT_SAFE_INTEGER
 
 
 def _survives_as_float(values: pa.Array) -> bool:
@@ -172,6 +166,17 @@ def _survives_as_float(values: pa.Array) -> bool:
     # Trailing zeros and exponents make texts differ whose values do not: those few are compared as numbers.
     doubtful = values.filter(pc.not_equal(shortest, values))
     return all(Decimal(repr(float(text))) == Decimal(text) for text in (value.as_py() for value in doubtful))
+
+
+def _are_moments(values: pa.Array, kind: Kind, pattern: str) -> bool:
+    """Whether all texts are of *kind*."""
+    import pyarrow as pa
+
+    if kind is Kind.DATE and proofs.fits(values, pa.date32()):
+        return True
+    if kind is Kind.TIMESTAMP and proofs.are_timestamps(values):
+        return True
+    return patterns.all_match(values, pattern) and _in_calendar(values, kind)
 
 
 def _in_calendar(values: pa.Array, kind: Kind) -> bool:
