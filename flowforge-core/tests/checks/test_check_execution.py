@@ -15,6 +15,7 @@ from hypothesis import given
 
 from flowforge.checks.builtin import CHECKS
 from flowforge.checks.execute import BoundCheck, CheckOutcome, run_checks
+from flowforge.checks.plan import MOST_BESIDE_WINDOWS
 from flowforge.contract import CheckContext, CheckSpec
 from flowforge.errors import EngineError, ErrorKind
 from flowforge.project.manifest import CheckDecl, Limit
@@ -256,12 +257,14 @@ def expected(case: BoundCheck, rows: list[tuple[Any, Any]]) -> tuple[str, int | 
     return ("fail" if failures else "pass"), failures
 
 
-@given(ROWS, st.lists(CASES, min_size=1, max_size=6))
+@given(ROWS, st.lists(CASES, min_size=1, max_size=6), st.sampled_from([0, MOST_BESIDE_WINDOWS]))
 def test_together_is_the_same_as_alone_and_as_plain_python(
-    lab: Any, rows: list[tuple[Any, Any]], cases: list[BoundCheck]
+    lab: Any, rows: list[tuple[Any, Any]], cases: list[BoundCheck], beside: int
 ) -> None:
     lab.table({"a": "INTEGER", "b": "INTEGER"}, rows)
-    together = run(lab, *cases)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flowforge.checks.plan.MOST_BESIDE_WINDOWS", beside)
+        together = run(lab, *cases)
     alone = [outcome for case in cases for outcome in run(lab, case)]
     assert said(together) == said(alone)
     assert [(outcome.status, outcome.failures) for outcome in together] == [expected(case, rows) for case in cases]

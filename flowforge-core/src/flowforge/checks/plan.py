@@ -8,7 +8,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
@@ -21,6 +22,9 @@ SAMPLE_ROWS = 5
 
 # Aliases that no column of a user should have.
 _ROWS, _SOURCE, _FLAG = "ff__rows", "ff__source", "ff__flag"
+_WINDOW = re.compile(r"\bOVER\s*\(", re.IGNORECASE)  # finding one where there is none costs a scan, and changes nothing
+MOST_BESIDE_WINDOWS = 8
+"""Up to so many flags are computed in one scan with window functions; more are apart from them."""
 COUNT_HEAD, SAMPLE_HEAD = "SELECT COUNT(*) AS ff__0 FROM (\n", "SELECT * FROM (\n"
 """What stands in front of a query whose rows are counted, or shown."""
 
@@ -238,7 +242,11 @@ def _failing(relation_sql: str, violation: str) -> str:
 
 
 def plan_scan(dialect: Dialect, relation_sql: str, checks: Sequence[CheckSql]) -> CheckPlan:
-    """One statement for all *checks*, none of which may be a query. Equal expressions are computed once."""
+    """One statement for all *checks*, none of which may be a query. Equal expressions are computed once.
+
+    Window functions make engines hold all that is selected beside them, for every row. So where that is much, they get
+    a scan of their own inside of the statement.
+    """
     flags: dict[str, str] = {}
     columns: dict[str, int] = {"COUNT(*)": 0}
     positions: list[int] = []
@@ -250,14 +258,31 @@ def plan_scan(dialect: Dialect, relation_sql: str, checks: Sequence[CheckSql]) -
             assert check.aggregate is not None
             column = check.aggregate
         positions.append(columns.setdefault(column, len(columns)))
-    selected = ", ".join(f"{column} AS ff__{position}" for column, position in columns.items())
+    whole = any(check.aggregate is not None for check in checks)
+    windows = {flag: name for flag, name in flags.items() if _WINDOW.search(flag)}
+    plain = {flag: name for flag, name in flags.items() if flag not in windows}
+    if not windows or (not whole and len(plain) <= MOST_BESIDE_WINDOWS):
+        return CheckPlan(f"SELECT {_scan(relation_sql, columns, flags, whole=whole)}", tuple(positions))
+    counted = {dialect.count_if(name) for name in windows.values()}
+    apart = {column: position for column, position in columns.items() if column in counted}
+    rest = {column: position for column, position in columns.items() if column not in counted}
+    return CheckPlan(
+        f"SELECT {', '.join(f'ff__{position}' for position in columns.values())} FROM"
+        f" (SELECT {_scan(relation_sql, rest, plain, whole=whole)}) AS ff__beside"
+        f" CROSS JOIN (SELECT {_scan(relation_sql, apart, windows, whole=False)}) AS ff__apart",
+        tuple(positions),
+    )
+
+
+def _scan(relation_sql: str, columns: Mapping[str, int], flags: Mapping[str, str], *, whole: bool) -> str:
+    """What is selected, by the position of each aggregate, and from where; *whole*: not of flags alone."""
     source = f"{relation_sql} AS {_SOURCE}"
     if flags:
         inner = [f"({flag}) AS {name}" for flag, name in flags.items()]
-        if any(check.aggregate is not None for check in checks):
+        if whole:
             inner.insert(0, f"{_SOURCE}.*")
         source = f"(SELECT {', '.join(inner)} FROM {source}) AS {_ROWS}"
-    return CheckPlan(f"SELECT {selected} FROM {source}", tuple(positions))
+    return f"{', '.join(f'{column} AS ff__{position}' for column, position in columns.items())} FROM {source}"
 
 
 def count_query(query: str) -> str:

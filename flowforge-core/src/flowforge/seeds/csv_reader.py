@@ -71,9 +71,7 @@ def _parsed_alike(type_: pa.DataType) -> bool:
     import pyarrow as pa
 
     types = pa.types
-    return (
-        types.is_integer(type_) or types.is_floating(type_) or types.is_date32(type_) or type_ == pa.timestamp("us")
-    )
+    return types.is_integer(type_) or types.is_floating(type_) or types.is_date32(type_) or type_ == pa.timestamp("us")
 
 
 def match_declared(shown: str, names: tuple[str, ...], types: Mapping[str, pa.DataType]) -> Mapping[int, pa.DataType]:

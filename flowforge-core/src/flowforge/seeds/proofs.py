@@ -57,7 +57,9 @@ def fits(values: pa.Array, type_: pa.DataType) -> bool:
         if types.is_date32(type_):
             return _since_year_1(pc.cast(pc.cast(values, type_), pa.int32()), 1)
         if type_ == pa.timestamp("us"):
-            return _since_year_1(pc.cast(pc.cast(values, type_), pa.int64()), _DAY) and _HOURS_ONLY not in _lengths(values)
+            return _since_year_1(pc.cast(pc.cast(values, type_), pa.int64()), _DAY) and _HOURS_ONLY not in _lengths(
+                values
+            )
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         pass
     return False

@@ -105,6 +105,8 @@ def test_each_check_alone(lab: Lab, type_: str, params: dict[str, Any], failures
 def test_all_of_them_together_say_the_same(lab: Lab) -> None:
     outcomes = ask(lab, *(bound(lab, type_, **params) for type_, params, _ in CASES))
     assert [outcome.status for outcome in outcomes] == ["pass" if failures == 0 else "fail" for *_, failures in CASES]
+    for outcome, (*_, failures) in zip(outcomes, CASES, strict=True):
+        assert not failures or outcome.failures == failures, outcome.message
 
 
 @pytest.mark.parametrize(("params", "failures"), REGEXES)
