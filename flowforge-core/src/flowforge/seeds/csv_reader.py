@@ -71,7 +71,8 @@ def _parsed_alike(type_: pa.DataType) -> bool:
     import pyarrow as pa
 
     types = pa.types
-    return types.is_integer(type_) or types.is_floating(type_) or types.is_date32(type_) or type_ == pa.timestamp("us")
+    same = (types.is_integer, types.is_floating, types.is_date32)
+    return any(is_it(type_) for is_it in same) or type_.equals(pa.timestamp("us")) is True
 
 
 def match_declared(shown: str, names: tuple[str, ...], types: Mapping[str, pa.DataType]) -> Mapping[int, pa.DataType]:

@@ -33,7 +33,7 @@ def _bytes(values: pa.Array) -> bytes:
         return b""
     offsets = memoryview(places).cast("i")
     begin, end = offsets[values.offset], offsets[values.offset + len(values)]
-    return data.slice(begin, end - begin).to_pybytes()
+    return bytes(data.slice(begin, end - begin))
 
 
 def fits(values: pa.Array, type_: pa.DataType) -> bool:
