@@ -10,11 +10,14 @@ import collections
 import datetime as dt
 import importlib.metadata
 import json
+import os
 import re
+import shutil
 import sqlite3
+import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +69,22 @@ def record(row: str, report: Path, parity: Path | None) -> None:
 
 
 def versions(text: str) -> dict[str, str]:
-    """The versions of the distributions that a text names."""
+    """The versions of the distributions and programs that a text names."""
     names = re.findall(r"\{([\w-]+)\}", text)
-    return {name: sqlite3.sqlite_version if name == "sqlite" else importlib.metadata.version(name) for name in names}
+    return {name: PROGRAMS[name]() if name in PROGRAMS else importlib.metadata.version(name) for name in names}
+
+
+def mariadb() -> str:
+    """The version of the server of this machine."""
+    places = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"])
+    program = shutil.which("mariadbd", path=places) or "mariadbd"
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"[0-9]+(\.[0-9]+)+", said)
+    return found[0] if found else said.strip()
+
+
+# What is no distribution, and how it tells its version.
+PROGRAMS: dict[str, Callable[[], str]] = {"sqlite": lambda: sqlite3.sqlite_version, "mariadb": mariadb}
 
 
 # -- the page -----------------------------------------------------------------------------------------------------------
