@@ -10,7 +10,9 @@ import pytest
 KINDS = {
     **dict.fromkeys(("customers", "numbers", "orders", "events", "codes", "months"), "table"),
     **dict.fromkeys(("stg_customers", "stg_orders", "stg_paid_orders", "biggest", "shown"), "view"),
-    **dict.fromkeys(("mixed_case", "calendar", "divisions", "order_lines", "referrals", "set_operations"), "table"),
+    **dict.fromkeys(
+        ("mixed_case", "calendar", "clocks", "divisions", "order_lines", "referrals", "set_operations"), "table"
+    ),
     **dict.fromkeys(("texts", "uncast_sums", "windows", "spent_arrow", "flags_pandas"), "table"),
     **dict.fromkeys(("revenue", "numbers_exactly"), "table"),
 }

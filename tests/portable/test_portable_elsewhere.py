@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flowforge.portable.names import Placeholders
-from flowforge.portable.translate import translate
+from flowforge.portable.translate import Untranslatable, translate
 from flowforge_bigquery.dialect import BigQueryDialect
 from flowforge_snowflake.dialect import SnowflakeDialect
 from flowforge_spark.dialect import SparkDialect
@@ -46,3 +46,15 @@ def test_something_that_is_true_is_never_unknown() -> None:
 
 def test_the_traits_of_a_dialect_are_those_of_the_one_that_it_is_like() -> None:
     assert translated("cast(2.5 as integer)", "spark") == "CAST(ROUND(2.5) AS INT)"
+
+
+@pytest.mark.parametrize("engine", DIALECTS)
+@pytest.mark.parametrize("source", ["duckdb", "postgres"])
+def test_a_zone_is_refused_where_a_function_goes_one_way_only(source: str, engine: str) -> None:
+    """Of a time without zone, the translator's function would give the opposite of what is meant."""
+    sql = "select v,\n ts at time zone 'UTC' as a from t"
+    with pytest.raises(Untranslatable, match="AT TIME ZONE") as caught:
+        translate(sql, source, DIALECTS[engine], Placeholders())
+    (remark,) = caught.value.remarks
+    assert remark.offset is not None
+    assert sql.count("\n", 0, remark.offset) == 1

@@ -81,6 +81,7 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     "TimestampDiff": (times.difference,),
     "TsOrDsDiff": (times.difference,),
     "DayOfWeek": (times.weekday,),
+    "AtTimeZone": (times.zoned,),
     "DateAdd": (times.added,),
     "DateSub": (times.added,),
     "TsOrDsAdd": (times.added,),

@@ -93,6 +93,16 @@ def added(node: Any, pair: Pair) -> None:
         node.replace(exp.cast(node.copy(), "DATE"))
 
 
+def zoned(node: Any, pair: Pair) -> None:
+    """AT TIME ZONE, which tells by the type of its value which way it goes; a text of SQL does not know that type."""
+    if pair.differs("at_time_zone") and pair.of_source("at_time_zone") == "either":
+        raise Refused(
+            f"AT TIME ZONE makes a time without zone of a moment, and the other way round; {pair.target} has a function"
+            " for each, and which one is meant depends on the type of the value",
+            "write the model once for each engine: config(engines=[...])",
+        )
+
+
 def by_format(node: Any, pair: Pair) -> None:
     """Formats, and what a text becomes by them."""
     from sqlglot import exp

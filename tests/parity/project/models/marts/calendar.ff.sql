@@ -11,9 +11,5 @@ select
     cast(placed_on - cast('2024-01-01' as date) as integer) as days_into_2024,
     cast(placed_on + interval '1 month' as date) as a_month_later,
     placed_at + interval '90 minutes' as later,
-    paid_at at time zone 'UTC' as paid_at_utc,
-    paid_at at time zone 'Europe/Berlin' as paid_at_berlin,
-    cast(paid_at at time zone 'UTC' as date) as paid_on_utc,
-    placed_at at time zone 'Europe/Berlin' as placed_instant,
     timestamp '2024-03-31 02:30:00' > placed_at as before_the_gap
 from {{ ref('stg_orders') }}
