@@ -82,7 +82,7 @@ TOLD = {
     ],
 }
 # A Spark of its own is slow to say even little, so it runs the part of the suite that decides whether rows are right.
-ONLY = {"spark-jvm": ["test_create", "test_replace"]}
+ONLY = {"spark-jvm": ["test_create", "test_replace", "test_types", "test_identifiers", "test_merge"]}
 
 # Where a distribution keeps what is known to be missing in the server that stands in for its service: a file for a row.
 GAPS = Path("tests/known_gaps")

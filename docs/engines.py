@@ -127,8 +127,9 @@ def proofs(found: Mapping[str, Any]) -> Iterator[str]:
         counts = [one["outcomes"].get(name, 0) for name in ("passed", "expected failure", "skipped", "known gap")]
         cells = [said["title"], said["proof"], said["runs"].format(**one["versions"]), one["recorded"], *counts]
         yield "| " + " | ".join(map(str, [*cells, equal(said, one)])) + " |\n"
-    yield "\nSpark itself, with Java, runs two parts of the suite, those of tables that are made and replaced: it is slow to say\n"
-    yield "even little. Whoever has one of the services points the suite at it with `--ff-settings`, without the gaps.\n"
+    yield "\nSpark itself, with Java, runs five files of the suite, those that decide on rows: tables that are made and replaced,\n"
+    yield "types, names, merges. It is slow to say even little. Whoever has one of the services points the suite at it with\n"
+    yield "`--ff-settings`, without the gaps.\n"
 
 
 def equal(said: Mapping[str, Any], one: Mapping[str, Any]) -> str:

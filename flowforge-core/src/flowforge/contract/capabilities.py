@@ -8,7 +8,10 @@ import attrs
 
 
 class Capability(enum.Enum):
-    """Something that an engine may or may not be able to do. The conformance suite tests every claim, both ways."""
+    """Something that an engine may or may not be able to do.
+
+    The conformance suite tests every claim, both ways, but for ``ZERO_COPY_CLONE``, for which the contract has no primitive.
+    """
 
     TRANSACTIONAL_DDL = "transactional_ddl"
     """CREATE, DROP and RENAME are part of a transaction, and a rollback undoes them."""
@@ -17,7 +20,9 @@ class Capability(enum.Enum):
     MERGE = "merge"
     """``Session.merge`` updates and inserts by key in one step."""
     ZERO_COPY_CLONE = "zero_copy_clone"
-    """A table can be cloned without copying its data."""
+    """The product clones a table without copying its rows. Said for people, and for versions to come: ``Session.replace`` may
+    use it, and nothing in the core asks for it. A table that grows is written anew beside the old one, audited, and put in
+    its place, where there are no transactions; it is not cloned for that."""
     CANCEL = "cancel"
     """``Session.cancel`` called from another thread stops the running statement on the engine."""
     TIMEOUT = "timeout"
