@@ -418,7 +418,7 @@ def test_the_pure_parser_never_fails_in_another_way(text: str) -> None:
 
 def test_speed_is_near_that_of_the_bare_parser() -> None:
     """Reading models' YAML is the largest part of loading a project: the building on top must stay cheap."""
-    from _ruamel_yaml_clibz import CParser
+    from ruamel.yaml.cyaml import CParser
 
     text = "models:\n" + "".join(
         f"  - name: m{n}\n    columns:\n" + "".join(f"      - {{name: c{c}, tests: [not_null]}}\n" for c in range(5))
