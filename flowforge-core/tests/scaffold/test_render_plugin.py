@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from flowforge.contract import DocRenderer, StreamSourceSpec
 from flowforge.errors import UsageError
+from flowforge.plugins.pluginset import Offers, PluginSet
 from flowforge.scaffold.plugin import PluginKind, render_plugin
 
 
@@ -148,6 +150,22 @@ def test_names_that_are_taken_by_what_is_installed(tmp_path: Path, kind: PluginK
     with pytest.raises(UsageError, match=f"there is {kind.words} '{name}' already"):
         render_plugin(kind, name, tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "offers"),
+    [
+        (PluginKind.DOC_RENDERER, Offers(renderers={"taken": DocRenderer("taken", "", render=lambda *_: ())})),
+        (PluginKind.STREAM_SOURCE, Offers(stream_sources={"taken": StreamSourceSpec("taken", "", Offers, load=list)})),
+    ],
+)
+def test_names_of_other_plugins_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: PluginKind, offers: Offers
+) -> None:
+    monkeypatch.setattr("flowforge.plugins.load_plugins", lambda environ: PluginSet([], offers))
+    with pytest.raises(UsageError, match=f"there is {kind.words} 'taken' already"):
+        render_plugin(kind, "taken", tmp_path / "x")
+    assert render_plugin(kind, "free", tmp_path / "x")
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
