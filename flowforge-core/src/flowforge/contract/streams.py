@@ -73,7 +73,8 @@ class StreamReader(ABC):
         max_rows:
             At least 1; the batch has no more rows than that.
         timeout:
-            Seconds to wait for a first record, then the answer is what is there; 0 looks once.
+            Seconds that it may wait for a first record; 0 looks once. A reader that cannot wait answers at once, and whoever
+            asked waits.
 
         Returns
         -------
