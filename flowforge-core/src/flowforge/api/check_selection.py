@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from flowforge.config.structure import nearest
+from flowforge.config.flaws import nearest
 from flowforge.errors import NothingSelectedError, SelectionError
 from flowforge.graph.dag import Dag
 from flowforge.graph.methods import METHODS, Method, has_wildcard

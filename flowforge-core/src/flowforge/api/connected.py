@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from flowforge.config.profiles import Profile, load_profile
-from flowforge.config.secrets import Redactor, secrets_of
-from flowforge.contract import EngineSpec, Executor, Session
 from flowforge.errors import EngineError, ErrorKind
-from flowforge.plugins.firstparty import FirstParty
 
 if TYPE_CHECKING:
+    from flowforge.config.profiles import Profile
+    from flowforge.config.secrets import Redactor
+    from flowforge.contract import EngineSpec, Executor, Session
     from flowforge.plugins import PluginSet
 
 
@@ -53,6 +52,8 @@ class Connected:
         ProfileError
             When there is no such profile, it is incomplete, or its engine is not installed.
         """
+        from flowforge.config.profiles import load_profile
+
         return load_profile(
             self.root,
             self.env,
@@ -70,6 +71,8 @@ class Connected:
     @functools.cached_property
     def redactor(self) -> Redactor:
         """Masks the secrets of the profile and the environment."""
+        from flowforge.config.secrets import secrets_of
+
         return secrets_of(self.profile, self.environ)
 
     @property
@@ -162,6 +165,8 @@ def _driver_of(engine: EngineSpec) -> Callable[[Any], Executor]:
     try:
         return engine.load()
     except ImportError as error:
+        from flowforge.plugins.firstparty import FirstParty
+
         package = FirstParty.read().package_of(engine.name)
         raise EngineError(
             f"the engine {engine.name!r} needs a package that is not installed here: {error}",

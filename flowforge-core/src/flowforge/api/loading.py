@@ -8,25 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowforge.config.check_entries import RawCheck
-from flowforge.config.flaws import WRONG_VALUE
+from flowforge.config.flaws import WRONG_VALUE, nearest
 from flowforge.config.parsed import Parsed
 from flowforge.config.project import ProjectConfig, load_project_config
 from flowforge.config.properties import ModelProps
 from flowforge.config.source_places import Declared
-from flowforge.config.structure import nearest
-from flowforge.contract import CheckSpec, EngineSpec
 from flowforge.errors import ConfigFileError, FlowForgeError, InternalError, ModelConfigError, Problems
 from flowforge.graph.dag import check_cycles
 from flowforge.project.asked import Answers
-from flowforge.project.load import load_manifest
+from flowforge.project.load import FoundSeeds, NoSeeds, load_manifest
 from flowforge.project.macros import MacroLibrary
 from flowforge.project.manifest import CheckDecl, Manifest, Node
 from flowforge.project.own_checks import OwnCheck, OwnChecks
 from flowforge.values import Location
 
 if TYPE_CHECKING:
+    from flowforge.contract import CheckSpec, EngineSpec
     from flowforge.plugins import PluginSet
-    from flowforge.seeds.discover import SeedFiles
 
 
 class Loader:
@@ -75,7 +73,7 @@ class Loader:
         self, vars: Mapping[str, Any], environ: Mapping[str, str], problems: Problems, parsed: Parsed
     ) -> Manifest | None:
         """The project's manifest; what is wrong goes to *problems*."""
-        config = load_project_config(self._root, problems)
+        config = load_project_config(self._root, problems, parsed)
         if config is None:
             return None
         here = Surroundings(environ, self._engine, lambda: self._plugins().engine_words, problems)
@@ -105,13 +103,13 @@ class Loader:
         problems: Problems,
         described: tuple[ModelProps, ...],
         answers: Answers,
-    ) -> SeedFiles:
-        from flowforge.seeds.discover import SeedFiles, Surrounding, find_seeds
+    ) -> FoundSeeds:
+        if config.seeds is None and not (self._root / "seeds").is_dir():
+            return NoSeeds()
+        from flowforge.seeds.discover import Surrounding, find_seeds
         from flowforge.seeds.engine_words import EngineWords
         from flowforge.seeds.formats import FORMATS
 
-        if config.seeds is None and not (self._root / "seeds").is_dir():
-            return SeedFiles()
         around = Surrounding(config.seeds, config.name, described, answers, EngineWords(here.own, here.known))
         mine = Problems()
         found = find_seeds(self._root, FORMATS, mine, around=around)

@@ -14,10 +14,7 @@ from flowforge.api.check_selection import select_checks
 from flowforge.api.connected import Connected
 from flowforge.api.loading import Loader
 from flowforge.config.environ import layered_environ
-from flowforge.config.profiles import load_profile
-from flowforge.contract import EngineSpec
 from flowforge.errors import Note
-from flowforge.events import Event
 from flowforge.graph.dag import Dag
 from flowforge.graph.select import select as select_names
 from flowforge.project.manifest import CheckDecl, Manifest, Node, Source
@@ -29,6 +26,8 @@ if TYPE_CHECKING:
     from flowforge.api.comparison import Comparison
     from flowforge.api.retry import Retry
     from flowforge.api.status import ProjectStatus
+    from flowforge.contract import EngineSpec
+    from flowforge.events import Event
     from flowforge.graph.methods import Method
     from flowforge.plugins import PluginSet
     from flowforge.run.compile import Compiled, Compiler
@@ -115,6 +114,8 @@ class Project(Connected):
             return load_plugins(variables)
 
         def own_engine() -> EngineSpec:
+            from flowforge.config.profiles import load_profile
+
             plugins = plugin_set()
             return load_profile(
                 root, env, variables, engine=engine, engines=plugins.engine, default_engine=plugins.default_engine
@@ -169,7 +170,9 @@ class Project(Connected):
         changed_since:
             Of these only what differs from this revision of git, and what is built from that.
         """
-        names = select_names(self.manifest, self.dag, _many(select), _many(exclude), methods=self._methods())
+        names = select_names(
+            self.manifest, self.dag, _many(select), _many(exclude), methods=self._methods(select, exclude)
+        )
         if changed_since is not None:
             closure = self.compare(since=changed_since).changes.closure
             names = tuple(name for name in names if name in closure)
@@ -179,7 +182,9 @@ class Project(Connected):
         """The sources that selectors mean, sorted by id; all of them without a selector."""
         from flowforge.graph.sources import select_sources
 
-        return select_sources(self.manifest, self.dag, _many(select), _many(exclude), methods=self._methods())
+        return select_sources(
+            self.manifest, self.dag, _many(select), _many(exclude), methods=self._methods(select, exclude)
+        )
 
     def compare(self, *, since: str = "HEAD", state: str | Path | None = None) -> Comparison:
         """What is different from an earlier state of the project.
@@ -226,7 +231,9 @@ class Project(Connected):
         self.compile()
         return write_manifest(Path(path), describe(self))
 
-    def _methods(self) -> Mapping[str, Method]:
+    def _methods(self, select: Selectors, exclude: Selectors) -> Mapping[str, Method]:
+        if not (select or exclude):
+            return {}  # nobody asks, and the memory of runs stays closed
         from flowforge.api.history import methods_of
 
         return methods_of(self, self._state)
@@ -449,7 +456,9 @@ class Project(Connected):
         NothingSelectedError
             When there are checks, but none of them is selected.
         """
-        return select_checks(self.manifest, self.dag, _many(select), _many(exclude), self._methods(), _many(checks))
+        return select_checks(
+            self.manifest, self.dag, _many(select), _many(exclude), self._methods(select, exclude), _many(checks)
+        )
 
     def check_history(
         self, select: Selectors = (), exclude: Selectors = (), *, checks: Selectors = (), limit: int = 10
@@ -477,7 +486,7 @@ class Project(Connected):
         """
         from flowforge.api.status import project_status
 
-        return project_status(self, _many(select), _many(exclude), self._methods())
+        return project_status(self, _many(select), _many(exclude), self._methods(select, exclude))
 
     def _execute(
         self,

@@ -37,7 +37,7 @@ from flowforge.config.flaws import (
 )
 
 Hook = Callable[[Any, Any], Any]
-"""cattrs' own form: called with a value and a type."""
+"""Called with a value; the second argument says nothing."""
 
 
 @attrs.frozen

@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 import attrs
 
-from flowforge.config.files import read_yaml
+from flowforge.config.files import CONTRACT_SUFFIXES, read_document
 from flowforge.config.names import is_name
+from flowforge.config.parsed import Parsed
 from flowforge.config.structure import structure
 from flowforge.config.type_words import is_type_text, normal_word
 from flowforge.config.yaml import KeyPath, YamlDocument
@@ -23,7 +24,7 @@ from flowforge.errors import FlowForgeError, Problems
 from flowforge.values import Location
 
 CONTRACTS_FILE = "contracts.yml"
-SUFFIXES = (".contracts.yml", ".contracts.yaml")
+SUFFIXES = CONTRACT_SUFFIXES
 """How the names of files end that hold the contract of one table."""
 
 Mode = Literal["off", "verify", "cast"]
@@ -198,10 +199,10 @@ class SharedRules:
         return self.doc.locate(at, key=key) if self.doc is not None else Location(CONTRACTS_FILE)
 
 
-def load_contract(root: Path, path: str, problems: Problems) -> ContractFile | None:
+def load_contract(root: Path, path: str, problems: Problems, parsed: Parsed | None = None) -> ContractFile | None:
     """Read one file; flaws go to *problems*, and the answer is then ``None``."""
     try:
-        doc = read_yaml(root, path)
+        doc = read_document(root, path, parsed)
     except FlowForgeError as error:
         problems.add(error)
         return None
@@ -213,12 +214,12 @@ def load_contract(root: Path, path: str, problems: Problems) -> ContractFile | N
     return ContractFile(read.table, columns, said.mode, said.allow_extra_columns, doc)
 
 
-def load_shared(root: Path, problems: Problems) -> SharedRules:
+def load_shared(root: Path, problems: Problems, parsed: Parsed | None = None) -> SharedRules:
     """Read ``contracts.yml``, if there is one; flaws go to *problems*."""
     if not (root / CONTRACTS_FILE).exists():
         return SharedRules()
     try:
-        doc = read_yaml(root, CONTRACTS_FILE)
+        doc = read_document(root, CONTRACTS_FILE, parsed)
     except FlowForgeError as error:
         problems.add(error)
         return SharedRules()

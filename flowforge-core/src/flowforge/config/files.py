@@ -10,6 +10,9 @@ from flowforge.config.yaml import YamlDocument, parse_yaml
 from flowforge.errors import ConfigFileError
 from flowforge.values import Location
 
+CONTRACT_SUFFIXES = (".contracts.yml", ".contracts.yaml")
+"""How the names of files end that hold the contract of one table."""
+
 
 def read_yaml(root: Path, path: str, parsed: Parsed | None = None) -> YamlDocument:
     """Read and parse one YAML file.
@@ -29,6 +32,19 @@ def read_yaml(root: Path, path: str, parsed: Parsed | None = None) -> YamlDocume
         When the file cannot be read (missing, a folder, no permission) or is not valid YAML.
     """
     return parse_yaml(read_bytes(root / path, path, parsed), path)
+
+
+def read_document(root: Path, path: str, parsed: Parsed | None) -> YamlDocument:
+    """As :func:`read_yaml`, or what was kept of the file if it has not changed since."""
+    if parsed is None:
+        return read_yaml(root, path)
+    from flowforge.config.kept_documents import keep_document, kept_document
+
+    doc = kept_document(parsed, path)
+    if doc is None:
+        doc = read_yaml(root, path, parsed)
+        keep_document(parsed, doc)
+    return doc
 
 
 def read_bytes(file: Path, shown: str, parsed: Parsed | None = None) -> bytes:

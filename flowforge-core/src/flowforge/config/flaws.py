@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-import difflib
 import enum
 import types
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -80,6 +79,8 @@ def label(path: KeyPath) -> str:
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The help for a mistyped *word*: the nearest of the *known* ones, when one is near."""
     names = sorted(known)
+    import difflib
+
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if not close:
         close = [name for name in names if name.casefold() == word.casefold()]

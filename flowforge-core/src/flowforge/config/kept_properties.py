@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flowforge.config.check_entries import RawCheck
+from flowforge.config.exact import Inexact, exact
 from flowforge.config.later_document import LaterDocument
 from flowforge.config.layers import Layer, Passage
 from flowforge.config.parsed import Parsed
@@ -17,10 +18,6 @@ from flowforge.config.properties import ColumnProps, ModelProps, Properties
 from flowforge.values import Location
 
 PURPOSE = "properties"
-
-
-class Inexact(Exception):
-    """A value that JSON would not give back as it is."""
 
 
 def keep_properties(parsed: Parsed, read: Properties) -> None:
@@ -68,7 +65,7 @@ def _model(entry: ModelProps) -> list[Any]:
         entry.tags,
         [[column.name, column.description, [_check(one) for one in column.checks]] for column in entry.columns],
         [_check(one) for one in entry.checks],
-        [[_exact(layer.values), layer.written, _exact(list(layer.at))] for layer in entry.settings],
+        [[exact(layer.values), layer.written, exact(list(layer.at))] for layer in entry.settings],
         entry.at,
     ]
 
@@ -77,14 +74,14 @@ def _check(raw: RawCheck) -> list[Any]:
     where = raw.location
     return [
         raw.type,
-        _exact(raw.params),
+        exact(raw.params),
         raw.table,
-        _exact(list(raw.at)),
+        exact(list(raw.at)),
         raw.column,
         raw.severity,
         raw.tags,
         raw.name,
-        _exact(list(raw.params_at)),
+        exact(list(raw.params_at)),
         raw.warn_if,
         raw.error_if,
         [[key, list(path)] for key, path in raw.places.items()],
@@ -119,19 +116,3 @@ def _kept_check(record: list[Any], doc: LaterDocument) -> RawCheck:
         is_silent,
         Location(doc.path, *where),
     )
-
-
-def _exact(value: Any) -> Any:
-    """*value*, if JSON gives it back as it is."""
-    kind = type(value)
-    if kind is dict:
-        for key, item in value.items():
-            if type(key) is not str:
-                raise Inexact
-            _exact(item)
-    elif kind is list:
-        for item in value:
-            _exact(item)
-    elif value is not None and kind not in (str, int, float, bool):
-        raise Inexact
-    return value

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import attrs
 
 from flowforge.config.check_entries import RawCheck, parse_checks
-from flowforge.config.files import inside, read_yaml
+from flowforge.config.files import inside, read_document
 from flowforge.config.flaws import WRONG_VALUE
 from flowforge.config.layers import Passage
 from flowforge.config.names import is_name
+from flowforge.config.parsed import Parsed
 from flowforge.config.sql_dialects import is_dialect
 from flowforge.config.structure import structure
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems, ProjectError
@@ -84,14 +85,14 @@ def find_project(start: Path) -> Path:
     raise _no_project(start, f"there is no {PROJECT_FILE} in {start}, nor in a folder above it")
 
 
-def load_project_config(root: Path, problems: Problems) -> ProjectConfig | None:
+def load_project_config(root: Path, problems: Problems, parsed: Parsed | None = None) -> ProjectConfig | None:
     """Read ``project.yml`` of the folder *root*; flaws go to *problems*, and the answer is then ``None``."""
     if not (root / PROJECT_FILE).exists():
         problems.add(_no_project(root, f"there is no {PROJECT_FILE} in this folder"))
         return None
     before = len(problems)
     try:
-        doc = read_yaml(root, PROJECT_FILE)
+        doc = read_document(root, PROJECT_FILE, parsed)
     except FlowForgeError as exc:
         problems.add(exc)
         return None

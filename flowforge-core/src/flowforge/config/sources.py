@@ -13,9 +13,10 @@ from typing import Any, ClassVar, Literal
 import attrs
 
 from flowforge.config.check_entries import RawCheck, as_tuple, parse_checks
-from flowforge.config.files import read_yaml
+from flowforge.config.files import read_document
 from flowforge.config.freshness import FreshnessBlock, FreshnessRule, merge
 from flowforge.config.names import is_name
+from flowforge.config.parsed import Parsed
 from flowforge.config.source_places import Declared, Layer, Overrides, PlaceKeys, TablePlaceKeys, group_flaws
 from flowforge.config.structure import structure
 from flowforge.config.yaml import KeyPath, YamlDocument
@@ -146,12 +147,12 @@ FILE, BARE_TABLE = _Versioned, _BareTable
 """What ``sources.yml`` is read into, and one table of its short form."""
 
 
-def load_sources(root: Path, problems: Problems) -> tuple[SourceDecl, ...]:
+def load_sources(root: Path, problems: Problems, parsed: Parsed | None = None) -> tuple[SourceDecl, ...]:
     """Read ``sources.yml`` of the project folder *root*; no file means no sources. Flaws go to *problems*."""
     if not (root / SOURCES_FILE).exists():
         return ()
     try:
-        doc = read_yaml(root, SOURCES_FILE)
+        doc = read_document(root, SOURCES_FILE, parsed)
     except FlowForgeError as exc:
         problems.add(exc)
         return ()

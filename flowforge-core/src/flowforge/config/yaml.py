@@ -47,6 +47,11 @@ class YamlDocument:
     path: str
     _places: Places = attrs.field(repr=False, eq=False)
 
+    @property
+    def places(self) -> Places:
+        """Where everything stands."""
+        return self._places
+
     def at(self, keypath: KeyPath) -> Any:
         """The data at a key path; ``KeyError`` or ``IndexError`` when there is none."""
         data = self.data

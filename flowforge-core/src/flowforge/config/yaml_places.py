@@ -34,6 +34,19 @@ class Places:
         self._inside: dict[int, dict[Any, tuple[int, int]]] = {}
         self._lines: list[int] = []
 
+    def numbers(self) -> tuple[str, list[int], list[int], list[int]] | None:
+        """All of it as plain values for :meth:`restored`; ``None`` when the document repeats parts of itself."""
+        if self._targets or self._merge_keys:
+            return None
+        return self._text, self._starts.tolist(), self._ends.tolist(), self._sizes.tolist()
+
+    @classmethod
+    def restored(cls, text: str, starts: list[int], ends: list[int], sizes: list[int]) -> Places:
+        """What :meth:`numbers` gave."""
+        places = cls(text)
+        places._starts, places._ends, places._sizes = array("L", starts), array("L", ends), array("L", sizes)
+        return places
+
     def add(self, start: int, end: int) -> int:
         """Number the node that begins now; *start* and *end* are offsets in the text."""
         self._starts.append(start)

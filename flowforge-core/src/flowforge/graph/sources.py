@@ -10,7 +10,7 @@ from typing import Literal
 
 import attrs
 
-from flowforge.config.structure import nearest
+from flowforge.config.flaws import nearest
 from flowforge.errors import SelectionError
 from flowforge.graph.dag import Dag
 from flowforge.graph.methods import METHODS, Method, fitting, has_wildcard, meaning_all

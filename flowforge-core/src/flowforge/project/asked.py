@@ -11,10 +11,9 @@ from typing import Any
 
 import attrs
 
+from flowforge.config.flaws import nearest
 from flowforge.config.secrets import is_secret_name
-from flowforge.config.structure import nearest
 from flowforge.errors import ModelConfigError
-from flowforge.project.literals import Arguments, NotLiteral, parse_arguments
 
 _CALL = re.compile(r"\{\{\s*(var|env)\s*\(")
 _END = re.compile(r"\s*\}\}\s*")
@@ -109,9 +108,11 @@ def asked_in(text: str) -> Asked | None:
     call = _CALL.match(text.strip())
     if call is None:
         return None
+    from flowforge.project.literals import NotLiteral, parse_arguments
+
     text = text.strip()
     try:
-        arguments: Arguments = parse_arguments(text, call.end())
+        arguments = parse_arguments(text, call.end())
     except NotLiteral:
         return None
     if not _END.fullmatch(text, arguments.end):

@@ -7,13 +7,15 @@ the one that ``contracts.yml`` has for its table, then the one for all. Knows na
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
 
 from flowforge.config.check_entries import RawCheck
-from flowforge.config.contracts import RULES, ColumnRules, ContractFile, SharedRules
-from flowforge.config.structure import nearest
+from flowforge.config.contracts import RULES, ColumnRules, ContractFile, SharedRules, load_contract, load_shared
+from flowforge.config.flaws import nearest
+from flowforge.config.parsed import Parsed
 from flowforge.config.yaml import KeyPath, YamlDocument
 from flowforge.errors import ConfigFileError, Note, Problems
 from flowforge.project.contracts import Contract, ContractColumn
@@ -53,6 +55,23 @@ class _Said:
     value: Any
     doc: YamlDocument
     at: KeyPath
+
+
+def read_contracts(
+    root: Path,
+    paths: Iterable[str],
+    manifest: Manifest,
+    resolve: Resolve,
+    choose: Choose,
+    disabled: Collection[str],
+    problems: Problems,
+    parsed: Parsed,
+) -> Contracted:
+    """Read the files *paths* and ``contracts.yml``, and bring them together; what is wrong goes to *problems*."""
+    found = (load_contract(root, path, problems, parsed) for path in paths)
+    contracts = [entry for entry in found if entry is not None]
+    shared = load_shared(root, problems, parsed)
+    return join_contracts(contracts, shared, manifest, resolve, choose, disabled, problems)
 
 
 def join_contracts(

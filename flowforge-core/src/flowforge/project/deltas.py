@@ -6,21 +6,22 @@ Both are read as models are: nothing is rendered, imported or run.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from flowforge.config.structure import nearest
+from flowforge.config.flaws import nearest
 from flowforge.errors import FlowForgeError, ModelConfigError, Problems
 from flowforge.project.files import read_text
 from flowforge.project.macros import MacroLibrary
 from flowforge.project.manifest import Delta, Incremental, PythonBody, SqlBody
-from flowforge.project.scan import scan_sql
 from flowforge.values import Location
+
+if TYPE_CHECKING:
+    import ast
 
 _FILE = re.compile(r"[^\s{}();]+\.sql")
 _REFERENCE = re.compile(r"\s*(?P<module>[^:\s]+)\s*:\s*(?P<function>[A-Za-z_]\w*)\s*")
@@ -80,6 +81,8 @@ class DeltaReader:
             template = read_text(self.root, path)
         else:
             path, template = where.path, self._padded(text, where)
+        from flowforge.project.scan import scan_sql
+
         scan = scan_sql(template, path)
         if scan.config is not None:
             raise _wrong(
@@ -128,6 +131,8 @@ class DeltaReader:
                 where,
                 "modules are looked for in the project's folder",
             )
+        import ast
+
         try:
             tree = ast.parse(read_text(self.root, path), filename=path)
         except SyntaxError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from flowforge.config.contracts import SUFFIXES as CONTRACTS
+from flowforge.config.files import CONTRACT_SUFFIXES as CONTRACTS
 from flowforge.config.parsed import Parsed
 from flowforge.errors import ModelConfigError, Note, Problems, ProjectError
 from flowforge.values import Location

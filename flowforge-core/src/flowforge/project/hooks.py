@@ -13,7 +13,6 @@ import attrs
 from flowforge.errors import ModelConfigError, Problems
 from flowforge.project.macros import MacroLibrary
 from flowforge.project.manifest import RefCall, SourceCall
-from flowforge.project.scan import scan_statement
 from flowforge.project.table_settings import not_blank
 from flowforge.values import Location
 
@@ -101,6 +100,8 @@ def _read(value: Any) -> Any:
 def _hook(
     when: str, written: WrittenHook, place: Location, problems: Problems, library: MacroLibrary | None, computed: bool
 ) -> Hook:
+    from flowforge.project.scan import scan_statement
+
     scan = scan_statement(written.sql, place, computed=computed)
     for problem in scan.problems:
         problems.add(problem)

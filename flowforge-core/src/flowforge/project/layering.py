@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 import attrs
 
+from flowforge.config.flaws import nearest
 from flowforge.config.layers import Layer, Layers, read_layers
 from flowforge.config.project import ProjectConfig
 from flowforge.config.properties import ModelProps
-from flowforge.config.structure import nearest
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems
 from flowforge.project.asked import Answers
 from flowforge.project.hooks import SPELLINGS, Said, entries

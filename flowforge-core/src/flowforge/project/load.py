@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
 from flowforge.config.check_entries import RawCheck
-from flowforge.config.contracts import load_contract, load_shared
+from flowforge.config.flaws import nearest
 from flowforge.config.parsed import Parsed
 from flowforge.config.project import ProjectConfig
 from flowforge.config.properties import ModelProps, Properties, load_properties
 from flowforge.config.source_places import Declared
 from flowforge.config.sources import SourceDecl, load_sources
-from flowforge.config.structure import nearest
 from flowforge.errors import CheckConfigError, ConfigFileError, DependencyNotFoundError, FlowForgeError, Note, Problems
 from flowforge.project.asked import Answers
-from flowforge.project.contracting import Choose, join_contracts, with_contracts
 from flowforge.project.deltas import DeltaReader
 from flowforge.project.files import find_model_files
 from flowforge.project.layering import read_settings
@@ -62,6 +60,14 @@ class FoundSeeds(Protocol):
     @property
     def properties(self) -> tuple[Properties, ...]:
         """What YAML files among the seeds say."""
+
+
+class NoSeeds:
+    """What stands for the seeds of a project that has none."""
+
+    nodes: tuple[Node, ...] = ()
+    notes: tuple[Note, ...] = ()
+    properties: tuple[Properties, ...] = ()
 
 
 SeedFinder = Callable[[Problems, tuple[ModelProps, ...], Answers], FoundSeeds]
@@ -146,7 +152,7 @@ def load_manifest(
     disabled = {node.short_name: node.path for node in nodes if node.short_name not in used}
     named = check_names(enabled, problems)
     before = len(problems)
-    declared = load_sources(root, problems)
+    declared = load_sources(root, problems, parsed)
     understood = len(problems) == before
     sources = {source.id: source for source in _sources(declared, named, engine_names)}
     _describe(named, [entry for entry in properties if entry is not None], disabled, problems)
@@ -168,11 +174,12 @@ def load_manifest(
     raw = [check for entry in properties if entry is not None for check in entry.checks]
     raw += [check for entry in declared for check in entry.checks]
     resolve = _resolver(manifest)
-    found = (load_contract(root, path, problems) for path in files.contracts)
-    contracts = [entry for entry in found if entry is not None]
-    joined = join_contracts(contracts, load_shared(root, problems), manifest, resolve, choose, disabled, problems)
-    manifest = with_contracts(manifest, joined)
-    raw += joined.checks
+    if files.contracts or (root / "contracts.yml").exists():
+        from flowforge.project.contracting import read_contracts, with_contracts
+
+        joined = read_contracts(root, files.contracts, manifest, resolve, choose, disabled, problems, parsed)
+        manifest = with_contracts(manifest, joined)
+        raw += joined.checks
     checks = _checks([*config.checks, *raw], own, manifest, resolve, bind_check, problems)
     return with_checks(manifest, checks, problems)
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from flowforge.contract import Index, TableOptions
 from flowforge.errors import Note
 from flowforge.project.contracts import Contract
 from flowforge.values import Location, Relation
 
 if TYPE_CHECKING:
     from flowforge.config.freshness import FreshnessRule
+    from flowforge.contract import Index, TableOptions
     from flowforge.project.hooks import Hook
     from flowforge.project.macros import MacroLibrary
     from flowforge.project.own_checks import OwnCheck
@@ -206,6 +206,8 @@ class ModelConfig:
     @property
     def table_options(self) -> TableOptions:
         """What its table should be like."""
+        from flowforge.contract import TableOptions
+
         storage = self.storage
         return TableOptions(
             partition_by=self.partition_by,

@@ -7,14 +7,16 @@ itself what it reads. Nothing here opens a file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from flowforge.contract import CheckSpec
 from flowforge.errors import Note
 from flowforge.project.manifest import Limit, RefCall, SourceCall, SqlBody
 from flowforge.values import Location
+
+if TYPE_CHECKING:
+    from flowforge.contract import CheckSpec
 
 SINGULAR = "singular"
 """The type of tests that stand for themselves."""

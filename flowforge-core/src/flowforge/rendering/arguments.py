@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from flowforge.config.structure import nearest
+from flowforge.config.flaws import nearest
 from flowforge.contract import Dialect
 from flowforge.contract.functions import PARTS, TYPES
 from flowforge.errors import RenderError, UnsupportedError

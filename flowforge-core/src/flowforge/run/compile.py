@@ -12,8 +12,8 @@ from typing import Any
 import attrs
 
 from flowforge.checks.own_sql import TABLE_WORDS
+from flowforge.config.flaws import nearest
 from flowforge.config.secrets import is_secret_name
-from flowforge.config.structure import nearest
 from flowforge.contract import Dialect, EngineSpec
 from flowforge.errors import Note, RenderError
 from flowforge.graph.dag import Dag

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowforge.config.structure import nearest
+from flowforge.config.flaws import nearest
 from flowforge.contract import Executor, Session
 from flowforge.errors import ModelExecutionError, SelectionError, UsageError
 from flowforge.project.manifest import Manifest, NodeKind
