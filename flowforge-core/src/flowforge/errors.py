@@ -24,7 +24,7 @@ _CONTROLS_IN_LINES = {code: text for code, text in _CONTROLS.items() if chr(code
 
 def shown(text: str, *, lines: bool = False) -> str:
     """*text* without control characters, which could forge lines or steer a terminal; *lines* keeps line ends."""
-    return text.translate(_CONTROLS_IN_LINES if lines else _CONTROLS)
+    return text if text.isprintable() else text.translate(_CONTROLS_IN_LINES if lines else _CONTROLS)
 
 
 class FlowForgeError(Exception):

@@ -6,11 +6,8 @@ Knows nothing of projects, engines or the command line.
 from __future__ import annotations
 
 import enum
-import re
 
 import attrs
-
-_SUFFIX = re.compile(r"\.ff$")
 
 
 @attrs.frozen
@@ -92,4 +89,4 @@ def relation_for(node_name: str) -> str:
 
     ``users.ff`` becomes ``users``; every other name stays as it is.
     """
-    return _SUFFIX.sub("", node_name)
+    return node_name.removesuffix(".ff")

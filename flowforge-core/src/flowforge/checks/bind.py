@@ -68,7 +68,9 @@ def bind(
     mine = own.get(raw.type)
     spec = mine.spec if mine is not None else _spec(raw, specs, own)
     problems = Problems()
-    fields = {field.alias or field.name for field in attrs.fields(spec.params)}
+    kind: Any = spec.params
+    shape = _shape(kind)
+    fields = shape.fields
     data: dict[str, Any] = dict(raw.params)
     if not raw.table and (spec.reads is None or (mine is not None and mine.uses_table)):
         problems.add(
@@ -89,7 +91,7 @@ def bind(
                 help="declare it for the table, without a column",
             )
         )
-    if raw.column is None and _wants_column(spec) and not (data.keys() & _other_words(spec, "column")):
+    if raw.column is None and shape.wants_column and not (data.keys() & _other_words(spec, "column")):
         problems.add(
             CheckConfigError(
                 f"the check {raw.type!r} needs a column",
@@ -100,13 +102,13 @@ def bind(
         # A stand-in, so that the other parameters are looked at too.
         data["column"] = ""
 
-    for field in attrs.fields(spec.params):
-        said = data.get(field.name)
-        if field.metadata.get("by_engine") and isinstance(said, Mapping):
-            chosen = choose(said, functools.partial(_place_of_engine, raw, field.name))
+    for name in shape.by_engine:
+        said = data.get(name)
+        if isinstance(said, Mapping):
+            chosen = choose(said, functools.partial(_place_of_engine, raw, name))
             if chosen is None:
                 return None
-            data[field.name] = chosen
+            data[name] = chosen
     if spec.params is FreeParams:
         data = {"values": raw.params, **({"column": data["column"]} if "column" in data else {})}
 
@@ -179,9 +181,26 @@ def _place_of_engine(raw: RawCheck, parameter: str, engine: str) -> Location:
     return raw.locate((parameter, engine), True)
 
 
-def _wants_column(spec: CheckSpec) -> bool:
-    field = attrs.fields_dict(spec.params).get("column")
-    return field is not None and _default(field) is attrs.NOTHING
+@attrs.frozen
+class _Shape:
+    """What the parameters of a check look like; *defaults* are those of all but the column."""
+
+    fields: frozenset[str]
+    by_engine: tuple[str, ...]
+    wants_column: bool
+    defaults: tuple[tuple[str, Any], ...]
+
+
+@functools.lru_cache(maxsize=256)
+def _shape(params: Any) -> _Shape:
+    fields = attrs.fields(params)
+    column = attrs.fields_dict(params).get("column")
+    return _Shape(
+        frozenset(field.alias or field.name for field in fields),
+        tuple(field.name for field in fields if field.metadata.get("by_engine")),
+        column is not None and _default(column) is attrs.NOTHING,
+        tuple((field.name, _default(field)) for field in fields if field.name != "column"),
+    )
 
 
 def _other_words(spec: CheckSpec, name: str) -> frozenset[str]:
@@ -258,11 +277,12 @@ def check_id(type_: str, table: str, column: str | None, params: Any) -> str:
     """
     parts = [type_, table.removesuffix(".ff"), *([column] if column else [])]
     readable = "_".join(_NO_WORD.sub("_", part) for part in parts)
-    special = {
-        field.name: getattr(params, field.name)
-        for field in attrs.fields(type(params))
-        if field.name != "column" and getattr(params, field.name) != _default(field)
-    }
+    kind: Any = type(params)
+    special = {}
+    for name, default in _shape(kind).defaults:
+        value = getattr(params, name)
+        if value != default:
+            special[name] = value
     if not special and readable == "_".join(parts):
         return readable
     told = json.dumps([parts, special], sort_keys=True, default=repr)

@@ -46,11 +46,12 @@ Signature = list[int]
 class Parsed:
     """What is known of files, by what they were read for and their path. Use :meth:`open`; :meth:`save` at the end.
 
-    *used* becomes true as soon as a record was handed out.
+    *used* becomes true as soon as a record was handed out. *shared* is for values that many records mean, by their text.
     """
 
     def __init__(self, root: Path, file: Path | None, body: bytes, entries: dict[str, list[Any]]) -> None:
         self.used = False
+        self.shared: dict[str, Any] = {}
         self._root = str(root)
         self._file = file
         self._body = body

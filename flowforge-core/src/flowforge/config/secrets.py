@@ -5,7 +5,6 @@ Pure text work: knows no profile file and no engine, only the ``secret`` mark th
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -143,6 +142,8 @@ def _forms(secret: str) -> Iterator[str]:
         yield re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), form)
     yield from (repr(secret)[1:-1], ascii(secret)[1:-1])
     yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+    import html
+
     yield from (html.escape(secret), html.escape(secret, quote=False))
     yield from (secret.replace("'", "''"), secret.replace("\\", "\\\\").replace("'", "\\'"))
 

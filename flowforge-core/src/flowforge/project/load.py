@@ -45,6 +45,9 @@ from flowforge.project.quarantining import with_checks
 from flowforge.project.sql_nodes import read_sql, sql_node
 from flowforge.values import Relation
 
+if TYPE_CHECKING:
+    from flowforge.project.contracting import Choose
+
 
 class FoundSeeds(Protocol):
     """What a :class:`SeedFinder` answers with."""

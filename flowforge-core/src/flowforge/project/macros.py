@@ -66,9 +66,16 @@ class MacroLibrary:
     macros: Mapping[str, Macro] = attrs.field(factory=dict)
     files: Mapping[str, MacroFile] = attrs.field(factory=dict)
     python: Mapping[str, PythonMacro] = attrs.field(factory=dict)
+    _used: dict[frozenset[str], tuple[Macro, ...]] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
     def used_by(self, names: Iterable[str]) -> tuple[Macro, ...]:
         """The macros that *names* mention, and those that these mention; sorted by name."""
+        asked = frozenset(names)
+        if asked not in self._used:  # most models of a project mention the same ones
+            self._used[asked] = self._find(asked)
+        return self._used[asked]
+
+    def _find(self, names: Iterable[str]) -> tuple[Macro, ...]:
         found: dict[str, Macro] = {}
         todo = [name for name in names if name in self.macros]
         while todo:

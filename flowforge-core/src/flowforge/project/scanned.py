@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -36,6 +37,8 @@ class Scan:
         All names that the template mentions; none for a simple one.
     problems:
         Everything that has to be corrected.
+    asks:
+        Values of *config* may be calls of ``var`` or ``env``.
     create:
         Kind (``table`` or ``view``) and name of a ``CREATE ... AS`` in front; the name is ``None`` when Jinja makes it.
     template:
@@ -54,6 +57,7 @@ class Scan:
     names: frozenset[str] = frozenset()
     problems: tuple[FlowForgeError, ...] = ()
     create: tuple[str, str | None] | None = None
+    asks: bool = True
 
     def locate(self, keypath: Sequence[str | int]) -> Location | None:
         """Where a setting of ``config(...)`` stands; the keyword's place for everything inside its value."""
@@ -66,8 +70,8 @@ def keep_scan(parsed: Parsed, path: str, scan: Scan) -> None:
     if scan.problems:
         return
     try:
-        config = None if scan.config is None else packed(scan.config)
-    except TypeError:
+        config = None if scan.config is None else json.dumps(packed(scan.config), ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
         return
     record = [
         scan.template,
@@ -91,20 +95,51 @@ def kept_scan(parsed: Parsed, path: str) -> Scan | None:
     if record is None:
         return None
     template, refs, sources, config, config_at, config_places, vars_, envs, simple, names, create = record
+    values, asks = _config(parsed, config)
     return Scan(
         template,
         tuple([RefCall(name, Location(path, *at)) for name, *at in refs]),
         tuple([SourceCall(source, table, Location(path, *at)) for source, table, *at in sources]),
-        None if config is None else unpacked(config),
+        values,
         None if config_at is None else Location(path, *config_at),
-        {name: Location(path, *at) for name, at in config_places.items()},
+        _LaterPlaces(path, config_places),
         tuple(vars_),
         tuple(envs),
         simple,
         frozenset(names),
         (),
         None if create is None else (create[0], create[1]),
+        asks,
     )
+
+
+class _LaterPlaces(Mapping[str, Location]):
+    """Places of settings, made when somebody asks: few do, and there is one for each setting of each model."""
+
+    __slots__ = ("_numbers", "_path")
+
+    def __init__(self, path: str, numbers: Mapping[str, Sequence[Any]]) -> None:
+        self._path = path
+        self._numbers = numbers
+
+    def __getitem__(self, name: str) -> Location:
+        return Location(self._path, *self._numbers[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+
+def _config(parsed: Parsed, text: str | None) -> tuple[Mapping[str, Any] | None, bool]:
+    """The settings that a text means, and whether any of them asks for something; one value for all who say the same."""
+    if text is None:
+        return None, False
+    if text not in parsed.shared:
+        parsed.shared[text] = (unpacked(json.loads(text)), '"asked"' in text)
+    known: tuple[Mapping[str, Any], bool] = parsed.shared[text]
+    return known
 
 
 def numbers(where: Location) -> tuple[int | None, int | None, int]:

@@ -56,10 +56,12 @@ def sql_node(
     def place_here(key: str) -> Location:
         return scan.locate([key]) or Location(path, 1, 1)
 
-    before = len(problems)
-    own = settings.answered(scan.config or {}, place_here, problems)
-    if len(problems) > before:
-        return None
+    own = scan.config or {}
+    if scan.asks:
+        before = len(problems)
+        own = settings.answered(own, place_here, problems)
+        if len(problems) > before:
+            return None
     raw, place = settings.joined(path, name, own, place_here)
     created_kind, created_name = scan.create or (None, None)
     if created_kind is not None:
@@ -77,9 +79,12 @@ def sql_node(
         for macro in macros:
             for place_of in macro.computed:
                 problems.add(_computed(macro, place_of, path))
-    refs = (*scan.refs, *(ref for macro in macros for ref in macro.refs))
-    sources = (*scan.sources, *(source for macro in macros for source in macro.sources))
-    inputs = {ref.name.removesuffix(".ff") for ref in refs} | {(call.source, call.table) for call in sources}
+    refs, sources = scan.refs, scan.sources
+    for macro in macros:
+        refs, sources = (*refs, *macro.refs), (*sources, *macro.sources)
+    inputs: set[str | tuple[str, str]] = set()
+    if config.incremental is not None:
+        inputs = {ref.name.removesuffix(".ff") for ref in refs} | {(call.source, call.table) for call in sources}
     return Node(
         name=name,
         kind=NodeKind.SQL,
