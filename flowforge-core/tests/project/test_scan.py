@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowforge.errors import FlowForgeError
-from flowforge.project.scan import Scan, scan_sql
+from flowforge.project.scan import scan_sql
+from flowforge.project.scanned import Scan
 from flowforge.values import Location
 
 

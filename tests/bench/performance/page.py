@@ -32,6 +32,7 @@ class Size(NamedTuple):
     plan: Cost | None
     run: Cost | None
     bare: Cost | None
+    warm: Cost | None = None
 
 
 MOST_MEMORY = 250  # megabytes, for a load of 10,000 models
@@ -52,8 +53,10 @@ cannot. {remark}
 """
 
 WHY = {
-    "`ls`": "two fifths are the scan of templates and the check of their settings, a third is YAML, which is parsed with the"
-    " position of every value and checked; what was parsed is not kept for the next time yet",
+    "`ls` of": "a third is YAML, which is parsed with the position of every value and checked, and as much the scan of"
+    " templates; the rest is to start, to make the values, and to keep what was parsed for the next time",
+    "`ls`, ": "about two fifths are to start and to import, the rest is to look at each file, to read what was kept, and to"
+    " make the values that it says; after an edit, what was kept is written anew as a whole",
     "a chain": "no step of loading takes more than time in proportion, and further rounds gave 1.2 to 1.9; what else the"
     " machine does is not the same for both lengths",
     "full run": "about half of what is above the bare statements is spent in the driver, on the note in `_ff_meta` (read,"
@@ -70,19 +73,19 @@ GROWTH = """
 ## How the cost grows
 
 CPU seconds of whole processes. *Load* is `flowforge ls`, *read* the bare reading of its files, *plan* is
-`flowforge run --dry-run` on a database that holds nothing yet, *ours a model* what a full run takes above the bare
+`flowforge run --dry-run` on a database that holds nothing yet, *warm* a load when nothing has changed, *ours a model* what a full run takes above the bare
 statements, in milliseconds for each model.
 
-| shape | models | load | read | load peak MB | plan | full run | bare statements | ours a model, ms |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| shape | models | load | warm | read | load peak MB | plan | full run | bare statements | ours a model, ms |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 """
 
 REASONS = """
 Reasons for what can be seen there:
 
 - **Load** grows with the number of files, in proportion. Templates are not rendered to be loaded: a scanner finds their
-  literal calls. YAML is parsed in C, once, with positions. Nothing that was parsed is kept for the next time
-  yet, so a second load costs what the first one did.
+  literal calls. YAML is parsed in C, once, with positions. What was parsed is kept in
+  `.flowforge/parsed.jsonl`, so that later loads parse only what has changed.
 - **Chains** of any length are walked without recursion, so 10,000 models one behind the other are no other case than
   10,000 beside each other.
 - **Plan** adds the rendering of what is selected, and one look at the catalogue and at `_ff_meta`.
@@ -130,5 +133,12 @@ def size_line(size: Size) -> str:
     each = ""
     if size.run is not None and size.bare is not None:
         each = f"{(size.run.cpu - size.bare.cpu) / size.models * 1000:.1f}"
-    figures = [seconds(size.load), seconds(size.read), f"{size.load.peak:.0f}", seconds(size.plan), seconds(size.run)]
+    figures = [
+        seconds(size.load),
+        seconds(size.warm),
+        seconds(size.read),
+        f"{size.load.peak:.0f}",
+        seconds(size.plan),
+        seconds(size.run),
+    ]
     return f"| {size.shape} | {size.models:,} | {' | '.join([*figures, seconds(size.bare), each])} |"

@@ -178,7 +178,7 @@ class Parsed:
         for name, (signature, digest, record) in self._fresh.items():
             width = _FINE if signature[1] % 1_000_000_000 else _COARSE
             settled = max(signature[1], signature[2]) < quiet - width
-            entry = f"[{_text(name)},{_text(signature if settled else None)},{_text(digest)},{record}]"
+            entry = f'[{_text(name)},{signature if settled else "null"},"{digest}",{record}]'
             yield entry.encode("utf-8", "surrogatepass")
 
 
@@ -208,8 +208,7 @@ def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), check_circular=False)
+_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 @functools.cache
