@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 _INCOMING = "ff__incoming"
 _FEW = 20
+
+
+@functools.lru_cache(maxsize=16)
+def _named(dialect: Dialect, columns: tuple[str, ...]) -> str:
+    return ", ".join(dialect.quote(name) for name in columns)
 
 
 class DuckDBSession(DuckDBReader):
@@ -212,9 +218,8 @@ class DuckDBSession(DuckDBReader):
         if len(rows) > _FEW:
             super().add_rows(dialect, relation, columns, rows)
             return
-        names = ", ".join(dialect.quote(name) for name in columns)
-        lines = ", ".join(["(" + ", ".join("?" * len(columns)) + ")"] * len(rows))
-        sql = f"INSERT INTO {dialect.render(relation)} ({names}) VALUES {lines}"
+        names, line = _named(dialect, tuple(columns)), f"({', '.join('?' * len(columns))})"
+        sql = f"INSERT INTO {dialect.render(relation)} ({names}) VALUES {', '.join([line] * len(rows))}"
         with self._attempt(sql) as cursor:
             driver.run(cursor, sql, [value for row in rows for value in row])
 

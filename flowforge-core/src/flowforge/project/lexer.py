@@ -11,6 +11,7 @@ reading leaves a string open, or a backslash outside of one, is the text read ag
 from __future__ import annotations
 
 import enum
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -76,12 +77,17 @@ def lex(text: str, *, jinja: bool = True) -> list[Token]:
     jinja:
         False for text that was rendered already, where ``{{`` is nothing special.
     """
+    return list(_read(text, jinja))
+
+
+@functools.lru_cache(maxsize=8)  # one text is read several times in a row, by those who ask different things of it
+def _read(text: str, jinja: bool) -> tuple[Token, ...]:
     tokens, doubtful = _lex(text, jinja=jinja, backslash=False)
     if doubtful and ("\\'" in text or '\\"' in text):
         other, still_doubtful = _lex(text, jinja=jinja, backslash=True)
         if not still_doubtful:
-            return other
-    return tokens
+            return tuple(other)
+    return tuple(tokens)
 
 
 def _lex(text: str, *, jinja: bool, backslash: bool) -> tuple[list[Token], bool]:

@@ -25,6 +25,7 @@ from flowforge.project.sql_scope import DEAD, FROM, OTHER, SELECT, START, Key, L
 from flowforge.project.sql_tokens import END, NAME, NUMBER, SIGN, STRING, WORD, SqlToken, sql_tokens
 from flowforge.project.sql_words import (
     AFTER_SET_OPERATION,
+    CONSTANTS,
     DESCRIBING,
     END_OF_FROM,
     FILE_FUNCTIONS,
@@ -37,6 +38,14 @@ from flowforge.project.sql_words import (
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 _CLOSING = frozenset(_OPENING.values())
 _FILE = re.compile(r"[/*]|\.(?:csv|tsv|txt|json|jsonl|ndjson|parquet|arrow|xlsx|avro|orc)(?:\.gz|\.zst)?$", re.I)
+_PUNCTUATION = frozenset({*_OPENING, *_CLOSING, ","})
+_STEERING = (
+    END_OF_FROM
+    | SET_OPERATIONS
+    | CONSTANTS
+    | {"from", "join", "straight_join", "apply", "select", "minus", "lateral", "tablesample", "sample", "next"}
+)
+"""The words that mean something in the middle of a query though they are not called."""
 _BEHIND_A_RELATION = NO_ALIAS - {"select", "from", "with", "values", "table"}
 _BEFORE_A_BODY = frozenset({"as", "not", "materialized", "using", "key"})
 
@@ -90,10 +99,15 @@ class _Scan:
         self._relations: list[Found] = []
 
     def run(self) -> SqlReads:
-        at = 0
-        while self._tokens[at].kind != END:
-            level = self._levels[-1]
-            at = self._relation(at, level) if level.expects else self._token(at, level)
+        at, tokens, levels = 0, self._tokens, self._levels
+        while (token := tokens[at])[0] != END:
+            level = levels[-1]
+            if level.expects:
+                at = self._relation(at, level)
+            elif level.clause is not START and _is_idle(token, tokens[at + 1]):
+                at += 1
+            else:
+                at = self._token(at, level)
 
         def order(found: Found) -> int:
             return found.offset
@@ -417,6 +431,14 @@ class _Scan:
 
     def _text(self, token: SqlToken) -> str:
         return self._sql[token.start : token.end]
+
+
+def _is_idle(token: SqlToken, after: SqlToken) -> bool:
+    """Whether nothing can follow from *token* in the middle of a query; most of a query's tokens are such."""
+    kind, value = token[0], token[1]  # by number, which is faster than by name, for a hundred tokens a model
+    if kind == WORD:
+        return value not in _STEERING and not (after[1] == "(" and after[0] == SIGN)
+    return kind != STRING and not (kind == SIGN and value in _PUNCTUATION)
 
 
 def _names(token: SqlToken) -> bool:

@@ -155,6 +155,7 @@ class Ledger:
         self._relation = relation
         self._source_state = source_state
         self._lock = threading.Lock()
+        self._keys: dict[str, str] = {}
         self._identities: dict[str, Identity] = {}
         self._rows: dict[str, MetaRow] = {}
         self._states: dict[str, str | None] = {}
@@ -163,7 +164,10 @@ class Ledger:
 
     def key(self, node: Node) -> str:
         """The key of a node's relation in ``_ff_meta``."""
-        return relation_key(self._dialect, self._relation(node), self._namespace)
+        known = self._keys.get(node.name)
+        if known is None:  # two threads may find the same
+            known = self._keys[node.name] = relation_key(self._dialect, self._relation(node), self._namespace)
+        return known
 
     def row(self, node: Node) -> MetaRow | None:
         """What ``_ff_meta`` says about a node's relation, as far as this run knows."""

@@ -6,6 +6,7 @@ Knows how its rows are written, read and brought up to the present version; not 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -209,9 +210,8 @@ def read_meta_row(session: Session, dialect: Dialect, table: Relation, key: str)
 
 
 def _read(session: Session, dialect: Dialect, table: Relation, condition: str) -> dict[str, MetaRow]:
-    listed = ", ".join(dialect.quote(name) for name in _FIELDS)
     rows: dict[str, MetaRow] = {}
-    for values in session.fetch(f"SELECT {listed} FROM {dialect.render(table)}{condition}"):
+    for values in session.fetch(f"SELECT {_listed(dialect)} FROM {dialect.render(table)}{condition}"):
         row = _row(dict(zip(_FIELDS, values, strict=True)))
         other = rows.get(row.relation)
         if other is None or other.sequence < row.sequence:
@@ -220,6 +220,11 @@ def _read(session: Session, dialect: Dialect, table: Relation, condition: str) -
             # Two runs wrote one relation against the rules: nobody knows whose rows stand there.
             rows[row.relation] = attrs.evolve(row, fingerprint="", data_id=uuid.uuid4().hex, content="")
     return rows
+
+
+@functools.lru_cache(maxsize=8)
+def _listed(dialect: Dialect) -> str:
+    return ", ".join(dialect.quote(name) for name in _FIELDS)
 
 
 def _row(values: Mapping[str, Any]) -> MetaRow:

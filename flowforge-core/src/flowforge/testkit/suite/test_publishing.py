@@ -246,6 +246,21 @@ def test_equal_rows_are_left_standing_with_their_data_id(lab: Lab) -> None:
 
 
 @requires(Capability.CONTENT_HASH, telling=False)
+def test_rows_of_a_first_build_are_compared_where_they_stand(lab: Lab) -> None:
+    press = Press(lab)
+    press.publish(press.publication("a", rows=[2, 1], vacant=True))
+    again = press.publish(press.publication("a", rows=[1, 2], may_keep=True, data_id="d2", fingerprint=NEW))
+    assert (again.kept, press.note("a").data_id, press.note("a").fingerprint) == (True, "d1", NEW)
+    third = press.publish(press.publication("a", rows=[2, 1], may_keep=True, data_id="d3", fingerprint=OLD))
+    assert (third.kept, third.row.content) == (True, again.row.content)
+    for number, rows in enumerate(([1, 3], [1, 2, 2], [])):
+        press.publish(press.publication(f"b{number}", rows=[1, 2], vacant=True))
+        other = press.publish(press.publication(f"b{number}", rows=rows, may_keep=True, data_id="d2"))
+        assert (other.kept, press.note(f"b{number}").data_id) == (False, "d2")
+        assert lab.rows(press.session, lab.relation(f"b{number}")) == [(row,) for row in rows]
+
+
+@requires(Capability.CONTENT_HASH, telling=False)
 def test_equal_rows_do_not_count_where_something_else_stands(lab: Lab) -> None:
     press = Press(lab)
     publication = press.publication("a", rows=[1], fingerprint=OLD, may_keep=True)
