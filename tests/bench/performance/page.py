@@ -59,11 +59,12 @@ WHY = {
     " make the values that it says; after an edit, what was kept is written anew as a whole",
     "a chain": "no step of loading takes more than time in proportion, and further rounds gave 1.2 to 1.9; what else the"
     " machine does is not the same for both lengths",
-    "full run": "about half of what is above the bare statements is spent in the driver, on the note in `_ff_meta` (read,"
-    " and written, in the transaction of each model), on the hash of rows that others read, and on putting a staged table"
-    " in place; the other half is Python: loading, rendering, looking for what makes a model volatile, publishing",
+    "full run": "most of what is above the bare statements is spent in the driver, on the note in `_ff_meta` (read, and"
+    " written, in the transaction of each model), on beginning and ending that transaction, and on asking for the columns"
+    " of what was made; about a third is Python: loading, importing, rendering, looking for what makes a model volatile",
     "column checks": "about half of it is loading the project and importing what runs it; checks of one table share a scan",
-    "second run": "every model is rendered and judged again, to see whether anything changed",
+    "second run": "every model is rendered and judged again, to see whether anything changed; what runs models has to be"
+    " imported too",
     "CSV seed": "rows pass through an exact reader and Arrow on their way, so that a bad value is found with its line; this"
     " has no profile yet",
 }
@@ -91,8 +92,9 @@ Reasons for what can be seen there:
 - **Plan** adds the rendering of what is selected, and one look at the catalogue and at `_ff_meta`.
 - **A full run** writes each model in a transaction of its own: stage, look at the rows, put in place, note. What that takes
   above the bare statement does not depend on how much stands in the database, apart from the scan of the notes: no
-  statement of a run reads the whole catalogue once per model. Rows of tables that others read are hashed, so that equal
-  ones stop what comes behind them; that is part of the figure.
+  statement of a run reads the whole catalogue once per model. What nothing has to give way to is made under its own
+  name. Rows of tables that others read are hashed when they are built again, so that equal ones stop what comes behind
+  them; a first build has nothing to be compared with.
 - **Memory** grows by the texts and settings of the models; rows never pass through Python in SQL models.
 """
 

@@ -5,6 +5,7 @@ Left out are those for HTML, and ``random``: a model must give the same SQL each
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -66,6 +67,12 @@ Filter = Callable[..., Any]
 
 def guarded_filters(budget: Budget) -> dict[str, Filter]:
     """All filters, counting into *budget*."""
+    return {name: _guarded(filter_, check, marker, budget) for name, filter_, check, marker in _available()}
+
+
+@functools.cache
+def _available() -> tuple[tuple[str, Filter, Filter | None, Any], ...]:
+    """Name, filter, what looks at its arguments first, and whether Jinja hands it more than those."""
     available: dict[str, tuple[Filter, Filter | None]] = {name: (stock.FILTERS[name], None) for name in _PLAIN}
     available |= {
         "attr": (_attribute, None),
@@ -82,12 +89,12 @@ def guarded_filters(budget: Budget) -> dict[str, Filter]:
         "unique": (_unique, None),
         "wordwrap": (stock.FILTERS["wordwrap"], _check_wordwrap),
     }
-    return {name: _guarded(filter_, check, budget) for name, (filter_, check) in available.items()}
+    return tuple(
+        (name, filter_, check, getattr(filter_, _PASS_ARGUMENT, None)) for name, (filter_, check) in available.items()
+    )
 
 
-def _guarded(filter_: Filter, check: Filter | None, budget: Budget) -> Filter:
-    marker = getattr(filter_, _PASS_ARGUMENT, None)
-
+def _guarded(filter_: Filter, check: Filter | None, marker: Any, budget: Budget) -> Filter:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         given = args[1:] if marker is not None else args
         budget.step(size(given, MAX_FILTER_INPUT) + size(kwargs, MAX_FILTER_INPUT))

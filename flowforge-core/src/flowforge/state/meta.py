@@ -127,9 +127,22 @@ def ensure_meta(session: Session, dialect: Dialect, namespace: Namespace) -> Rel
             code="FF2302",
             help="rename or drop it, or give the profile a schema of its own",
         )
-    if not _is_current(session, dialect, table):
+    if not _is_as_ever(session, dialect, table) and not _is_current(session, dialect, table):
         _migrate(session, dialect, table, namespace)
     return table
+
+
+def _is_as_ever(session: Session, dialect: Dialect, table: Relation) -> bool:
+    """Whether the table has all columns and only rows of this version, found out without Arrow; in doubt it has not."""
+    version = dialect.quote("version")
+    # With the table's name in front: there are engines for which a quoted name that they do not know is a text.
+    listed = ", ".join(f"ff__meta.{dialect.quote(name)}" for name in (*_FIELDS, "version"))
+    every = f"SELECT {listed} FROM {dialect.render(table)} AS ff__meta"
+    try:
+        rows = session.fetch(f"SELECT MAX({version}) AS {version} FROM ({every}) AS ff__notes")
+        return [int(newest) for (newest,) in rows if newest is not None] == [META_VERSION]
+    except Exception:  # noqa: BLE001 - the careful look says what is wrong
+        return False
 
 
 def _is_current(session: Session, dialect: Dialect, table: Relation) -> bool:
