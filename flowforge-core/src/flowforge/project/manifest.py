@@ -373,10 +373,7 @@ class Node:
 
 
 def complete(node: Node, **fields: Any) -> None:
-    """Fill in what is known of a node only when all are known; for who loads it, before anybody else sees it.
-
-    A copy of each of 10,000 nodes, for each step, would be a tenth of the time that loading takes.
-    """
+    """Fill in what is known only when all nodes are; for who loads them: 10,000 copies would take a tenth of the time."""
     for name, value in fields.items():
         object.__setattr__(node, name, value)
 
