@@ -7,7 +7,22 @@ import sys
 from pathlib import Path
 
 SCRIPT = Path(__file__).with_name("performance")
-SMALL = ["--times", "1", "--load", "10", "--run", "20", "--chain", "5", "--seed", "50", "--shapes", "layered", "chain"]
+SMALL = [
+    "--times",
+    "1",
+    "--load",
+    "10",
+    "--run",
+    "20",
+    "--chain",
+    "5",
+    "--seed",
+    "50",
+    "--postgres",
+    "--shapes",
+    "layered",
+    "chain",
+]
 
 
 def test_the_page_has_every_measurement(tmp_path: Path) -> None:

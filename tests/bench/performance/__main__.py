@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import csv_seeds
+from csv_seeds import SEED
 from page import Row, Size, text
 from processes import FLOWFORGE, Cost, Side, baseline, compared
 from shapes import SHAPES, write_project
 
-LOAD, RUN, SEED = 5000, 1000, 1_000_000
-"""From which sizes on there is a target: models that are loaded, models that are run, rows of a seed."""
+LOAD, RUN = 5000, 1000
+"""From which sizes on there is a target: models that are loaded, models that are run."""
 
 Figures = tuple[list[Row], list[Size]]
 
@@ -177,39 +179,6 @@ class Bench:
             ),
         ]
 
-    def seed(self, rows: int) -> list[Row]:
-        """A large CSV file, of declared types and of types that are found."""
-        found = []
-        for declared, target in ((True, 1.6), (False, 2.5)):
-            root = self.folder / f"seed-{'declared' if declared else 'found'}"
-            (root / "seeds").mkdir(parents=True)
-            (root / "models").mkdir()
-            (root / "project.yml").write_text("name: bench\nversion: '1'\n")
-            (root / "profiles.yml").write_text("dev:\n  engine: duckdb\n  duckdb:\n    path: db.duckdb\n")
-            with (root / "seeds" / "big.csv").open("w") as file:
-                file.write("id,customer_id,amount,status,day\n")
-                file.writelines(
-                    f"{at},{at % 997},{at % 5000}.25,state {at % 7},2024-{at % 12 + 1:02d}-{at % 28 + 1:02d}\n"
-                    for at in range(rows)
-                )
-            if declared:
-                types = "id: bigint, customer_id: bigint, amount: double, status: varchar, day: date"
-                (root / "seeds" / "schema.yml").write_text(f"columns:\n  big: {{{types}}}\n")
-
-            def fresh(root: Path = root) -> None:
-                for name in ("db.duckdb", "bare.duckdb"):
-                    (root / name).unlink(missing_ok=True)
-                shutil.rmtree(root / ".flowforge", ignore_errors=True)
-
-            ours, theirs = self.compare(
-                Side([*FLOWFORGE, "seed", "."], root, fresh),
-                Side(baseline("seed", root, "bare.duckdb", "seeds/big.csv"), root, fresh),
-            )
-            kind = "declared types" if declared else "types found"
-            least = target if rows >= SEED else None
-            found.append(Row(f"CSV seed of {rows:,} rows, {kind}", "`read_csv` into a table", ours, theirs, least))
-        return found
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print or write the page."""
@@ -221,12 +190,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     numbers.add_argument("--chain", type=int, default=5000, help="length of the shorter chain; 0: none")
     numbers.add_argument("--seed", type=int, default=1_000_000, help="rows of the CSV seed; 0: none")
+    numbers.add_argument(
+        "--long-seeds", action="store_true", help="CSV seeds of 10,000,000 rows too; they take minutes"
+    )
+    numbers.add_argument("--postgres", action="store_true", help="seeds on PostgreSQL too; needs a server's programs")
+    numbers.add_argument("--no-start", action="store_true", help="leave out what it costs to start")
     numbers.add_argument("--times", type=int, default=3, help="how often each process is measured")
     numbers.add_argument("--page", type=Path, help="where to write the page; standard output without it")
     given = numbers.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="flowforge-bench-") as folder:
         bench = Bench(Path(folder), given.times)
-        rows, sizes = bench.start(), list[Size]()
+        rows, sizes = [] if given.no_start else bench.start(), list[Size]()
         for count in given.load:
             for shape in given.shapes if count <= 1000 else given.shapes[:1]:
                 if count in given.run:
@@ -239,8 +213,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for shape in given.shapes:
                 more, size = bench.run(shape, count)
                 rows, sizes = rows + more, sizes + size
-        if given.seed:
-            rows += bench.seed(given.seed)
+        lengths = [given.seed] if given.seed else []
+        for count in [*lengths, *([10 * SEED] if given.long_seeds else [])]:
+            rows += csv_seeds.on_duckdb(bench.compare, bench.folder, count)
+            if given.postgres:
+                rows += csv_seeds.on_postgres(bench.compare, bench.folder, count)
     machine = (
         f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
     )

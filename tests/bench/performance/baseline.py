@@ -14,6 +14,8 @@ def main(what: str, root: Path, *more: str) -> None:
         import click  # noqa: F401
     elif what == "read":
         read(root)
+    elif what == "copy":
+        copy(root, *more)
     else:
         import duckdb
 
@@ -30,6 +32,19 @@ def main(what: str, root: Path, *more: str) -> None:
             for sql in json.loads((root / "bare.json").read_text())[what]:
                 connection.execute(sql).fetchall()
         connection.close()
+
+
+def copy(root: Path, dsn: str, path: str) -> None:
+    """Send a file to PostgreSQL as it is."""
+    import psycopg
+
+    with psycopg.connect(dsn) as connection, (root / path).open("rb") as file:
+        connection.execute(
+            "create table big (id bigint, customer_id bigint, amount double precision, status text, day date)"
+        )
+        with connection.cursor().copy("copy big from stdin (format csv, header)") as sink:
+            while block := file.read(1024 * 1024):
+                sink.write(block)
 
 
 def read(root: Path) -> None:

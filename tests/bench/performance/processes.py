@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 BASELINE = str(Path(__file__).with_name("baseline.py"))
 FLOWFORGE = [sys.executable, "-m", "flowforge"]
+ENVIRONMENT = {**os.environ, "NO_COLOR": "1"}
+ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
 
 
 class Cost(NamedTuple):
@@ -29,6 +31,8 @@ class Side(NamedTuple):
     command: Sequence[str]
     folder: Path
     before: Callable[[], object] = lambda: None
+    beside: Callable[[], float] = lambda: 0.0
+    """The CPU seconds that a server has used so far for this process and others."""
 
 
 def baseline(*words: str | Path | int) -> list[str]:
@@ -39,9 +43,10 @@ def baseline(*words: str | Path | int) -> list[str]:
 def once(side: Side) -> Cost:
     """Run a process to its end."""
     side.before()
+    beside = side.beside()
     start = time.perf_counter()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with subprocess.Popen(side.command, cwd=side.folder, env={**os.environ, "NO_COLOR": "1"}, **quiet) as process:
+    with subprocess.Popen(side.command, cwd=side.folder, env=ENVIRONMENT, **quiet) as process:
         assert process.stderr is not None
         said = process.stderr.read()
         _, status, used = os.wait4(process.pid, 0)
@@ -49,7 +54,7 @@ def once(side: Side) -> Cost:
     wall = time.perf_counter() - start
     if process.returncode:
         raise SystemExit(f"{' '.join(side.command)} ended with {process.returncode}:\n{said.decode()[-2000:]}")
-    return Cost(used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024)
+    return Cost(used.ru_utime + used.ru_stime + side.beside() - beside, wall, used.ru_maxrss / 1024)
 
 
 def compared(sides: Sequence[Side], times: int) -> list[Cost]:

@@ -72,7 +72,7 @@ def _parsed_alike(type_: pa.DataType) -> bool:
 
     types = pa.types
     same = (types.is_integer, types.is_floating, types.is_date32)
-    return any(is_it(type_) for is_it in same) or type_.equals(pa.timestamp("us")) is True
+    return any(is_it(type_) for is_it in same) or bool(type_ == pa.timestamp("us"))
 
 
 def match_declared(shown: str, names: tuple[str, ...], types: Mapping[str, pa.DataType]) -> Mapping[int, pa.DataType]:
