@@ -46,8 +46,10 @@ def fits(values: pa.Array, type_: pa.DataType) -> bool:
         return True
     try:
         if types.is_integer(type_):
-            pc.cast(values, type_)  # would take hexadecimal digits, too
-            return written_with(values, _DIGITS + b"-")
+            if not written_with(values, _DIGITS + b"-"):  # a cast takes hexadecimal digits, too
+                return False
+            pc.cast(values, type_)
+            return True
         if types.is_floating(type_):
             finite = pc.is_finite(pc.cast(values, type_))
             return written_with(values, _DIGITS + b"+-.eE") and pc.all(finite).as_py() is not False
@@ -70,6 +72,8 @@ def are_integers(values: pa.Array) -> tuple[int, int] | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if not written_with(values, _DIGITS + b"-"):  # asked first: a cast words an error for each value that it refuses
+        return None
     try:
         numbers = pc.cast(values, pa.int64())
     except pa.ArrowInvalid:
