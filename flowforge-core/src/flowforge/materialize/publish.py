@@ -221,7 +221,7 @@ class Publisher:
         crash_point("publish.audited")
         kept = False
         if staged is not None:
-            staged = steps.hashed(session, publication, staged, at_once=at_once)
+            staged = steps.hashed(session, publication, staged)
             kept = steps.are_equal(session, publication, staged, row)
         if staged is not None and kept:
             session.drop(staged.relation, publication.staged_kind)
@@ -233,7 +233,7 @@ class Publisher:
             kept = kept and content == staged.content
             staged = attrs.evolve(staged, content=content)
         if staged is not None and row is not None and kept:
-            noted = attrs.evolve(steps.kept_row(publication, row), content=staged.content)
+            noted = steps.kept_row(publication, row)
         else:
             noted = steps.new_row(session, publication, staged, row)
         return Published(noted, staged.rows if staged else None, kept)

@@ -28,9 +28,6 @@ from flowforge.state.meta import MetaRow, read_meta_row, relation_key
 from flowforge.state.windows import data_id_of
 from flowforge.values import Namespace, Relation, RelationKind
 
-LATER = "later"
-"""What is noted instead of the hash of a table's rows while nobody has asked for it."""
-
 Audit = Callable[[Session, str], None]
 """Called with the session and the SQL of the staged rows (a relation, or a subquery); raises to refuse them."""
 
@@ -245,14 +242,10 @@ class Steps:
 
     def are_equal(self, session: Session, publication: Publication, staged: Staged, row: MetaRow | None) -> bool:
         """Whether the staged rows are those that stand there already, under the same columns."""
-        if not publication.may_keep or row is None or not staged.content:
-            return False
-        if row.content not in (staged.content, LATER):
+        if not publication.may_keep or row is None or not staged.content or row.content != staged.content:
             return False
         standing = session.layout(publication.table)
-        if session.layout(staged.relation) != standing or not self.stands(session, publication, row):
-            return False
-        return row.content != LATER or session.content_hash(publication.table) == staged.content
+        return session.layout(staged.relation) == standing and self.stands(session, publication, row)
 
     def stands(self, session: Session, publication: Publication, row: MetaRow) -> bool:
         """Whether the relation stands there as *row* says that it was left: of its kind, and with its columns."""
@@ -476,23 +469,14 @@ class Steps:
         self._index(session, publication, staged)
         return Staged(staged, None)
 
-    def hashed(self, session: Session, publication: Publication, staged: Staged, *, at_once: bool = False) -> Staged:
-        """*staged* with the hash of its rows, where it is asked for and can be had.
-
-        There is nothing that the rows of a first build could be equal to, and most tables are never built again before
-        something else about them changes. So theirs is taken when it is needed: from the table, when it is built again.
-        """
-        if at_once:
-            return attrs.evolve(staged, content=LATER if self._hashes(publication) else "")
+    def hashed(self, session: Session, publication: Publication, staged: Staged) -> Staged:
+        """*staged* with the hash of its rows, where it is asked for and can be had."""
         return attrs.evolve(staged, content=self.content(session, publication, staged.relation))
-
-    def _hashes(self, publication: Publication) -> bool:
-        wanted = publication.hash_rows and publication.history is None and not publication.outlasts
-        return wanted and bool(self.engine.support(Capability.CONTENT_HASH))
 
     def content(self, session: Session, publication: Publication, relation: Relation) -> str:
         """What tells the rows of *relation*, and the options of the publication, from others; empty: nobody knows."""
-        if not self._hashes(publication):
+        wanted = publication.hash_rows and publication.history is None and not publication.outlasts
+        if not wanted or not self.engine.support(Capability.CONTENT_HASH):
             return ""
         content = session.content_hash(relation) or ""
         options = publication.options

@@ -246,7 +246,7 @@ def test_equal_rows_are_left_standing_with_their_data_id(lab: Lab) -> None:
 
 
 @requires(Capability.CONTENT_HASH, telling=False)
-def test_rows_of_a_first_build_are_compared_where_they_stand(lab: Lab) -> None:
+def test_rows_of_a_first_build_are_compared_with_those_of_the_next(lab: Lab) -> None:
     press = Press(lab)
     press.publish(press.publication("a", rows=[2, 1], vacant=True))
     again = press.publish(press.publication("a", rows=[1, 2], may_keep=True, data_id="d2", fingerprint=NEW))
