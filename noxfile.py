@@ -22,6 +22,9 @@ nox.options.error_on_missing_interpreters = True
 nox.options.tags = ["quick"]
 
 ROOT = Path(__file__).parent
+
+# Tests start thousands of processes, and without bytecode each of them compiles all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 CORE = "flowforge-core"
 DISTRIBUTIONS = sorted(path.parent.name for path in ROOT.glob("flowforge-*/pyproject.toml"))
 SOURCES = [str(ROOT / name / "src") for name in DISTRIBUTIONS]

@@ -95,8 +95,8 @@ Reasons for what can be seen there:
 - **A full run** writes each model in a transaction of its own: stage, look at the rows, put in place, note. What that takes
   above the bare statement does not depend on how much stands in the database, apart from the scan of the notes: no
   statement of a run reads the whole catalogue once per model. What nothing has to give way to is made under its own
-  name. Rows of tables that others read are hashed when they are built again, so that equal ones stop what comes behind
-  them; a first build has nothing to be compared with.
+  name. Rows of tables that others read are hashed, so that equal ones stop what comes behind them; that is part of the
+  figure.
 - **Memory** grows by the texts and settings of the models; rows never pass through Python in SQL models.
 """
 
