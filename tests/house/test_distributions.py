@@ -47,7 +47,7 @@ def test_the_core_depends_on_no_engine_and_no_data_frames(all_distributions: lis
     (core,) = (each for each in all_distributions if each.name == "flowforge-core")
     names = {re.split(r"[\[<>=~! ]", each)[0] for each in core.settings["project"]["dependencies"]}
     assert names == {
-        "attrs", "click", "jinja2", "pluggy", "python-dotenv", "rich", "ruamel.yaml", "sqlglot", "tenacity",
+        "attrs", "cattrs", "click", "jinja2", "pluggy", "python-dotenv", "rich", "ruamel.yaml", "sqlglot", "tenacity",
     }  # fmt: skip
 
 

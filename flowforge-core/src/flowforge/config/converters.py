@@ -1,4 +1,4 @@
-"""The functions that turn plain data into values, one for each kind of type.
+"""The functions that turn plain data into values, one for each kind of type; cattrs finds the right one.
 
 Strict: no text becomes a number, ``true`` is no number, one text is no list. Every function goes on after a flaw.
 """
@@ -16,49 +16,50 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import attrs
+import cattrs
 
 from flowforge.config.attrs_classes import Hook, class_hook
 from flowforge.config.flaws import LISTS, MAPPINGS, WRONG_VALUE, Flaw, StructureError, wrong
 
-_SCALARS = (str, int, float, bool, bytes, Path, decimal.Decimal, dt.date, dt.datetime, enum.Enum)
-
 
 @functools.cache
-def hook_of(type_: Any) -> Hook:
-    """The function for a type, made on first use.
+def converter() -> cattrs.BaseConverter:
+    """The converter; made on first use and never changed afterwards."""
+    made = cattrs.BaseConverter()
+    for scalar in (str, int, float, bool, bytes, Path, decimal.Decimal, dt.date, dt.datetime, enum.Enum):
+        made.register_structure_hook(scalar, _scalar)
+    made.register_structure_hook_factory(_is_unknown, _refuse_type)
+    made.register_structure_hook_func(lambda type_: type_ in (Any, object), lambda value, _: value)
+    made.register_structure_hook_func(lambda type_: type_ is type(None), _nothing)
+    made.register_structure_hook_func(lambda type_: origin_of(type_) is Literal, _literal)
+    made.register_structure_hook_factory(lambda type_: (origin_of(type_) or type_) in LISTS, _list_hook)
+    made.register_structure_hook_factory(lambda type_: (origin_of(type_) or type_) in MAPPINGS, _mapping_hook)
+    made.register_structure_hook_factory(lambda type_: origin_of(type_) in (Union, types.UnionType), _union_hook)
+    made.register_structure_hook_factory(
+        lambda type_: origin_of(type_) is Annotated, lambda type_: hook_of(get_args(type_)[0])
+    )
+    made.register_structure_hook_factory(
+        lambda type_: isinstance(type_, type) and attrs.has(type_), lambda cls: class_hook(cls, hook_of)
+    )
+    return made
 
-    Raises
-    ------
-    TypeError
-        For a type that cannot come from a file.
-    """
-    origin = origin_of(type_)
-    plain = origin or type_
-    if origin is None and isinstance(type_, type):
-        if attrs.has(type_):
-            return class_hook(type_, hook_of)
-        if issubclass(type_, _SCALARS):
-            return lambda value, _: _scalar(value, type_)
-    if origin is Annotated:
-        return hook_of(get_args(type_)[0])
-    if origin in (Union, types.UnionType):
-        return _union_hook(type_)
-    if plain in MAPPINGS:
-        return _mapping_hook(type_)
-    if plain in LISTS:
-        return _list_hook(type_)
-    if origin is Literal:
-        return lambda value, _: _literal(value, type_)
-    if type_ is type(None):
-        return lambda value, _: _nothing(value, type_)
-    if type_ in (Any, object):
-        return lambda value, _: value
-    raise TypeError(f"a field of type {type_} cannot come from a file")
+
+def hook_of(type_: Any) -> Hook:
+    hook: Hook = converter().get_structure_hook(type_)
+    return lambda value, _: hook(value, type_)
 
 
 def origin_of(type_: Any) -> Any:
     """``typing.get_origin`` for any type, whatever its stub says."""
     return get_origin(type_)
+
+
+def _is_unknown(type_: Any) -> bool:
+    return True
+
+
+def _refuse_type(type_: Any) -> Hook:
+    raise TypeError(f"a field of type {type_} cannot come from a file")
 
 
 def _nothing(value: Any, type_: Any) -> None:

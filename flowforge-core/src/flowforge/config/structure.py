@@ -1,8 +1,8 @@
 """Plain data into attrs classes: strict, with every flaw at its place.
 
 The only converter of FlowForge: project files, profiles, check parameters and the keywords of decorators all pass
-through here. The functions for single types are our own, because each of them has to say *where* and *what instead*, and
-to go on after the first flaw. Knows attrs classes and plain data, and nothing of any file.
+through here. cattrs finds the function for a type; the functions are ours, because each of them has to say *where* and
+*what instead*, and to go on after the first flaw. Knows attrs classes and plain data, and nothing of any file.
 
 The fields' metadata that it understands stands in :mod:`flowforge.config.attrs_classes`.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flowforge.config.converters import hook_of
+from flowforge.config.converters import converter
 from flowforge.config.flaws import StructureError, nearest
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems
 from flowforge.values import Location
@@ -83,6 +83,5 @@ def read(data: Any, type_: type[T]) -> T:
     TypeError
         When a class has a field of a type that cannot come from a file: a mistake in the class.
     """
-    wanted: Any = type_
-    result: T = hook_of(wanted)(data, wanted)
+    result: T = converter().get_structure_hook(type_)(data, type_)
     return result
