@@ -18,6 +18,8 @@ SMALL = [
     "5",
     "--seed",
     "50",
+    "--frame",
+    "50",
     "--postgres",
     "--shapes",
     "layered",
@@ -40,6 +42,7 @@ def test_the_page_has_every_measurement(tmp_path: Path) -> None:
         "checks",
         "second run",
         "CSV seed",
+        "Python model of 50 rows",
     ):
         assert f"| {what}" in text or what in text, what
     assert not [line for line in text.splitlines() if "missed" in line and "flowforge --" not in line]  # all too small

@@ -13,7 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import csv_seeds
+import frames
 from csv_seeds import SEED
+from frames import FRAME
 from page import Row, Size, text
 from processes import FLOWFORGE, Cost, Side, baseline, compared
 from shapes import SHAPES, write_project
@@ -190,6 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     numbers.add_argument("--chain", type=int, default=5000, help="length of the shorter chain; 0: none")
     numbers.add_argument("--seed", type=int, default=1_000_000, help="rows of the CSV seed; 0: none")
+    numbers.add_argument("--frame", type=int, default=FRAME, help="rows of the Python model; 0: none")
     numbers.add_argument(
         "--long-seeds", action="store_true", help="CSV seeds of 10,000,000 rows too; they take minutes"
     )
@@ -218,6 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rows += csv_seeds.on_duckdb(bench.compare, bench.folder, count)
             if given.postgres:
                 rows += csv_seeds.on_postgres(bench.compare, bench.folder, count)
+        if given.frame:
+            rows += frames.on_duckdb(bench.compare, bench.folder, given.frame)
     machine = (
         f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
     )

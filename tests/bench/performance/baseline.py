@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shapes import raw_tables
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def main(what: str, root: Path, *more: str) -> None:
@@ -28,10 +32,22 @@ def main(what: str, root: Path, *more: str) -> None:
                 connection.execute(sql)
         elif what == "seed":
             connection.execute(f"create table main.big as from read_csv('{root / more[1]}')")
+        elif what == "frame":
+            frame(connection)
         else:
             for sql in json.loads((root / "bare.json").read_text())[what]:
                 connection.execute(sql).fetchall()
         connection.close()
+
+
+def frame(connection: duckdb.DuckDBPyConnection) -> None:
+    """Change a column of a table in pandas."""
+    import pyarrow as pa
+
+    big = connection.execute("select * from main.big").to_arrow_table().to_pandas()
+    scored = pa.Table.from_pandas(big.assign(amount=big["amount"] * 2), preserve_index=False)
+    connection.register("scored_rows", scored)
+    connection.execute("create table main.scored as from scored_rows")
 
 
 def copy(root: Path, dsn: str, path: str) -> None:
