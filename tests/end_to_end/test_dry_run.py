@@ -10,10 +10,11 @@ from flowforge import Project
 
 
 def contents(root: Path) -> dict[str, str]:
+    """Digests of all files, but of those that keep what was parsed: every command may make these."""
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name not in ("parsed.jsonl", ".gitignore")
     }
 
 

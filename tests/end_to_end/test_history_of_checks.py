@@ -86,7 +86,7 @@ def test_each_profile_has_a_history_of_its_own(checked: Any) -> None:
 
 def test_looking_needs_no_database_and_makes_no_file(shop: Any) -> None:
     shop("test", "--history")
-    assert not (shop.root / ".flowforge").exists()
+    assert not (shop.root / ".flowforge" / "state.db").exists()
     assert not (shop.root / "demo.duckdb").exists()
 
 

@@ -44,7 +44,7 @@ def words(shop: Any, *args: str) -> dict[str, str]:
 
 def test_a_life(shop: Any) -> None:
     assert words(shop) == dict.fromkeys(("raw", "lone", "a", "b", "c"), "never built")
-    assert not (shop.root / ".flowforge").exists()
+    assert not (shop.root / ".flowforge" / "state.db").exists()
     assert not (shop.root / "demo.duckdb").exists()
     shop("build")
     found = data(shop)

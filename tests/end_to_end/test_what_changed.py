@@ -327,7 +327,7 @@ def test_without_history_it_says_so(shop) -> None:
     assert ended.code == 5
     assert "error[FF5003]" in ended.err
     assert "--state FILE" in ended.err
-    assert not (shop.root / ".flowforge").exists()
+    assert not (shop.root / ".flowforge" / "state.db").exists()
 
 
 @pytest.mark.parametrize("word", ["modifed", "newer", "state.x:new"])

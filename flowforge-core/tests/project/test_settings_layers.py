@@ -70,6 +70,16 @@ def test_folders_inherit_and_the_nearest_wins(load: Load) -> None:
     }
 
 
+@pytest.mark.parametrize("tags", ["{'py'}", "5", "[['a'], {'b': 'c'}]", "{'a': 'b'}"])
+def test_what_is_no_tag_is_refused_below_a_folder_with_tags_too(load: Load, tags: str) -> None:
+    text = f"from flowforge import model\n\n@model(tags={tags})\ndef p():\n    return None\n"
+    with pytest.raises((FlowForgeError, ProjectErrors)) as caught:
+        load({"project.yml": "models:\n  +tags: all\n", "models/marts/p.ff.py": text})
+    errors = caught.value.errors if isinstance(caught.value, ProjectErrors) else [caught.value]
+    assert {one.code for one in errors} == {"FF1101"}
+    assert {one.location.path for one in errors if one.location is not None} == {"models/marts/p.ff.py"}
+
+
 def test_tags_and_meta_are_joined(load: Load) -> None:
     manifest = load(
         {

@@ -258,7 +258,7 @@ def run_options(function: F) -> F:
             envvar=["FLOWFORGE_DRY_RUN"],
             show_envvar=True,
             help="Only say what would be done and why; -v shows what changed, -q leaves out what is up to date. "
-            "Writes nothing.",
+            "Writes nothing but what it parsed.",
         ),
     )
 

@@ -208,12 +208,19 @@ def _lay_over(values: dict[str, Any], more: Mapping[str, Any]) -> None:
     for spelling, value in more.items():
         key = SPELLINGS.get(spelling, spelling)
         below = values.get(key)
-        if key == "tags" and key in values:
-            value = tuple(dict.fromkeys((*_words(below), *_words(value))))
+        if key == "tags" and isinstance(below, _WORDS) and isinstance(value, _WORDS):  # what is neither, is told later
+            words = list(_words(below))
+            for word in _words(value):
+                if word not in words:
+                    words.append(word)
+            value = tuple(words)
         elif key in ("meta", "column_types") and isinstance(below, Mapping) and isinstance(value, Mapping):
             value = {**below, **value}
         values[key] = value
 
 
+_WORDS = (str, list, tuple)
+
+
 def _words(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    return (value,) if isinstance(value, str) else tuple(value)

@@ -23,7 +23,7 @@ from flowforge.values import Relation
 
 PROBE = """
 import json, sys
-import flowforge.contract, flowforge.hookspecs
+import attrs, flowforge.contract, flowforge.hookspecs
 before = set(sys.modules)
 import {module}
 new = {{name.partition(".")[0] for name in set(sys.modules) - before}}
