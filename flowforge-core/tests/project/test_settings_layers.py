@@ -80,6 +80,11 @@ def test_what_is_no_tag_is_refused_below_a_folder_with_tags_too(load: Load, tags
     assert {one.location.path for one in errors if one.location is not None} == {"models/marts/p.ff.py"}
 
 
+def test_tags_that_say_nothing_leave_those_of_the_folder(load: Load) -> None:
+    files = {"project.yml": "models:\n  +tags: all\n", "models/more.yml": "models: [{name: top, config: {tags: }}]\n"}
+    assert of(load(files), "tags")["top"] == ("all",)
+
+
 def test_tags_and_meta_are_joined(load: Load) -> None:
     manifest = load(
         {

@@ -208,7 +208,9 @@ def _lay_over(values: dict[str, Any], more: Mapping[str, Any]) -> None:
     for spelling, value in more.items():
         key = SPELLINGS.get(spelling, spelling)
         below = values.get(key)
-        if key == "tags" and isinstance(below, _WORDS) and isinstance(value, _WORDS):  # what is neither, is told later
+        if key == "tags" and key in values and value is None:  # says nothing
+            value = below
+        elif key == "tags" and isinstance(below, _WORDS) and isinstance(value, _WORDS):  # others are told later
             words = list(_words(below))
             for word in _words(value):
                 if word not in words:

@@ -133,7 +133,7 @@ def ensure_meta(session: Session, dialect: Dialect, namespace: Namespace) -> Rel
 
 
 def _is_as_ever(session: Session, dialect: Dialect, table: Relation) -> bool:
-    """Whether the table has all columns and only rows of this version, found out without Arrow; in doubt it has not."""
+    """Whether the table has all columns and its newest row is of this version, found out without Arrow; in doubt not."""
     version = dialect.quote("version")
     # With the table's name in front: there are engines for which a quoted name that they do not know is a text.
     listed = ", ".join(f"ff__meta.{dialect.quote(name)}" for name in (*_FIELDS, "version"))
