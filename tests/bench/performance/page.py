@@ -117,7 +117,7 @@ def text(rows: Sequence[Row], sizes: Sequence[Size], *, times: int, machine: str
 def misses(rows: Sequence[Row]) -> str:
     """Why targets are missed, where some are."""
     missed = [row.what for row in rows if row.target is not None and row.ratio > row.target]
-    told = [f"- **{word}**: {why}.\n" for word, why in WHY.items() if any(word in what for what in missed)]
+    told = [f"- **{word.rstrip(', ')}**: {why}.\n" for word, why in WHY.items() if any(word in what for what in missed)]
     return "\nWhere the time goes in what misses its target:\n\n" + "".join(told) if told else ""
 
 
