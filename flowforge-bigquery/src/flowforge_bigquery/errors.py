@@ -19,6 +19,7 @@ from google.auth import exceptions as auth
 
 from flowforge.errors import Committed, EngineError, ErrorKind
 
+_LIMIT = re.compile(r"timeout=([\d.]+)")
 _PLACE = re.compile(r"\s*\bat \[(\d+):(\d+)\]")
 _TAIL = re.compile(r"; reason: .*", re.DOTALL)
 _CALL = re.compile(r"^(?:\d{3} )?(?:GET|POST|PUT|PATCH|DELETE) https?://\S+: ")
@@ -171,6 +172,9 @@ def _text(exc: BaseException) -> str:
     if isinstance(exc, api.GoogleAPICallError):
         text = _CALL.sub("", str(exc.message or exc))
         return _TAIL.sub("", text).strip() or type(exc).__name__
+    if isinstance(exc, requests.exceptions.Timeout):
+        limit = _LIMIT.search(str(exc))
+        return f"the service does not answer{f' within {float(limit[1]):g} seconds' if limit else ''}"
     if isinstance(exc, requests.exceptions.ConnectionError):
         return f"the service cannot be reached: {_innermost(exc)}"
     if isinstance(exc, auth.GoogleAuthError) and exc.args:

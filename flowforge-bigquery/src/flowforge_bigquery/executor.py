@@ -38,7 +38,7 @@ class BigQueryExecutor(Executor):
         place = Relation("", settings.dataset, settings.project)
         self.dialect.render(place.renamed("x"))
         try:
-            found = self._service.has_dataset(place)
+            found = self._service.has_dataset(place, first=True)
         except Exception as exc:
             self.close()
             error = self.error(exc)

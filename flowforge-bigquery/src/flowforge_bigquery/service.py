@@ -200,10 +200,14 @@ class Service:
 
     # datasets
 
-    def has_dataset(self, place: Relation) -> bool:
-        """Whether a dataset stands."""
+    def has_dataset(self, place: Relation, *, first: bool = False) -> bool:
+        """Whether a dataset stands. A run's *first* request finds out whether anybody answers, so it is given up soon."""
+        calling = self._calling
+        if first:
+            patience = self.settings.connect_timeout
+            calling = {"retry": self.retry.with_timeout(patience / 2), "timeout": (patience, patience)}
         try:
-            self.client.get_dataset(self._dataset(place), **self._calling)
+            self.client.get_dataset(self._dataset(place), **calling)
         except api.NotFound:
             return False
         return True

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import requests
+from flowforge_test_servers.mute import mute_server
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 
@@ -81,6 +82,17 @@ def test_what_passes_may_be_tried_again() -> None:
     assert {str(exc)[:40] for exc, kind in SAID if kind is ErrorKind.SYNTAX}.isdisjoint(again)
     assert any("serialize" in text for text in again)
     assert any("rate limits" in text for text in again)
+
+
+def test_somebody_is_there_and_says_nothing() -> None:
+    with mute_server() as port, pytest.raises(EngineError, match=r"does not answer within 0\.5 seconds") as caught:
+        BigQueryExecutor(
+            BigQuerySettings(
+                project="p", dataset="d", api_endpoint=f"http://127.0.0.1:{port}", location="EU", connect_timeout=0.5
+            )
+        )
+    assert caught.value.kind is ErrorKind.CONNECTION
+    assert "api_endpoint" in (caught.value.help or "")
 
 
 def test_a_lost_answer_leaves_open_what_was_done() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import re
 import socket
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +128,7 @@ def _key(settings: SnowflakeSettings) -> bytes:
 
 
 def reach(settings: SnowflakeSettings) -> None:
-    """See that somebody listens where the account is, because the connector would try for minutes.
+    """See that somebody answers where the account is, because the connector would try for minutes.
 
     Raises
     ------
@@ -138,7 +140,9 @@ def reach(settings: SnowflakeSettings) -> None:
     host = settings.host or construct_hostname(None, settings.account)
     port = settings.port or (80 if settings.protocol == "http" else 443)
     try:
-        socket.create_connection((host, port), timeout=settings.connect_timeout).close()
+        _greet(host, port, settings)
+    except ssl.SSLError:
+        return  # somebody is there; what is wrong with the certificate is told by the connector
     except (OSError, UnicodeError) as exc:
         if isinstance(exc, socket.gaierror | UnicodeError):
             reason, setting = (
@@ -158,6 +162,19 @@ def reach(settings: SnowflakeSettings) -> None:
             retryable=True,
             help=f"check {setting} in the profile, and the network, then run again",
         ) from None
+
+
+def _greet(host: str, port: int, settings: SnowflakeSettings) -> None:
+    """Ask for anything and wait for any answer: a firewall or a balancer takes connections too, and then says nothing."""
+    kind = http.client.HTTPConnection if settings.protocol == "http" else http.client.HTTPSConnection
+    caller = kind(host, port, timeout=settings.connect_timeout)
+    try:
+        caller.request("HEAD", "/")
+        caller.getresponse()
+    except http.client.HTTPException:
+        return  # an answer too
+    finally:
+        caller.close()
 
 
 def connect(settings: SnowflakeSettings) -> SnowflakeConnection:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flowforge_test_servers.mute import mute_server
 
 from flowforge.errors import EngineError, ErrorKind
 from flowforge_snowflake.connect import arguments, connect, reach
@@ -132,6 +133,36 @@ def test_nobody_is_there(monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any
         reach(SnowflakeSettings(**{**LEAST, "port": free_port(), **changes}))
     assert caught.value.kind is ErrorKind.CONNECTION
     assert setting in (caught.value.help or "")
+
+
+@pytest.mark.parametrize("protocol", ["http", "https"])
+def test_somebody_is_there_and_says_nothing(monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    more = {"host": "127.0.0.1", "protocol": protocol, "connect_timeout": 0.5}
+    with mute_server() as port, pytest.raises(EngineError, match=r"no answer within 0\.5 seconds") as caught:
+        reach(SnowflakeSettings(**{**LEAST, **more, "port": port}))
+    assert caught.value.kind is ErrorKind.CONNECTION
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", b"what?\r\n\r\n"])
+@pytest.mark.parametrize("protocol", ["http", "https"])
+def test_whatever_is_answered_somebody_is_there(monkeypatch: pytest.MonkeyPatch, protocol: str, answer: bytes) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def say() -> None:
+            caller, _ = server.accept()
+            with caller:
+                caller.recv(1000)
+                caller.sendall(answer)
+
+        speaker = threading.Thread(target=say)
+        speaker.start()
+        more = {"host": "127.0.0.1", "protocol": protocol, "port": server.getsockname()[1]}
+        reach(SnowflakeSettings(**{**LEAST, **more}))
+        speaker.join()
 
 
 def test_nothing_says_how_to_log_in() -> None:

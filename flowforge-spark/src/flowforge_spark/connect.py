@@ -158,13 +158,32 @@ def reach(address: str, settings: SparkSettings) -> None:
     host, port = parts.hostname or "", parts.port or _PORT
     try:
         socket.create_connection((host, port), timeout=settings.connect_timeout).close()
+        reason = None if _is_secure(address, settings) or _greets(host, port, settings) else "it takes connections only"
     except OSError as exc:
+        reason = str(exc.strerror or exc)
+    if reason is not None:
         raise EngineError(
-            f"no Spark Connect server answers at {host}:{port} ({exc.strerror or exc})",
+            f"no Spark Connect server answers at {host}:{port} ({reason})",
             kind=ErrorKind.CONNECTION,
             retryable=False,
             help="start the server, or correct master in the profile",
-        ) from exc
+        )
+
+
+def _is_secure(address: str, settings: SparkSettings) -> bool:
+    return settings.token is not None or "use_ssl=true" in address.lower()
+
+
+def _greets(host: str, port: int, settings: SparkSettings) -> bool:
+    """Whether what listens there speaks gRPC: whoever is silent would be waited for three times as long."""
+    import grpc
+
+    with grpc.insecure_channel(f"[{host}]:{port}" if ":" in host else f"{host}:{port}") as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=settings.connect_timeout)
+        except grpc.FutureTimeoutError:
+            return False
+    return True
 
 
 def _be_impatient(spark: Any) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import attrs
 import pyarrow as pa
 import pytest
+from flowforge_test_servers.mute import mute_server
 
 from flowforge.contract import CreateKind, LoadMode, TableOptions
 from flowforge.errors import EngineError, ErrorKind, UnsupportedError
@@ -27,6 +28,12 @@ def session(executor: SparkExecutor) -> Iterator[SparkSession]:
     with executor.session(label="flowforge/r1/test") as session:
         session.ensure_schema(relation(executor, "any"))
         yield session  # type: ignore[misc]
+
+
+def test_somebody_is_there_and_says_nothing() -> None:
+    with mute_server() as port, pytest.raises(EngineError, match="it takes connections only") as caught:
+        SparkExecutor(SparkSettings(master=f"sc://127.0.0.1:{port}", connect_timeout=0.5))
+    assert caught.value.kind is ErrorKind.CONNECTION
 
 
 def relation(executor: SparkExecutor, name: str) -> Relation:
