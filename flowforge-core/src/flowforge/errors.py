@@ -10,8 +10,7 @@ import enum
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
-import attrs
-
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 OK, FAILED, CHECKS_FAILED, NOTHING_SELECTED, USAGE, INTERNAL = 0, 1, 2, 5, 64, 99
@@ -374,7 +373,7 @@ class InternalError(FlowForgeError):
     default_code = "FF9901"
 
 
-@attrs.frozen
+@frozen
 class Note:
     """A warning that does not stop anything."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from flowforge.frozen import frozen
 from flowforge.values import Relation
 
 
@@ -28,7 +29,7 @@ class Status(enum.Enum):
     CANCELLED = "cancelled"
 
 
-@attrs.frozen
+@frozen
 class Event:
     """Base of all events. *at* is UTC."""
 
@@ -36,7 +37,7 @@ class Event:
     at: dt.datetime
 
 
-@attrs.frozen
+@frozen
 class RunStarted(Event):
     """A run begins. *nodes* are the names of what will run, in plan order; *command* is ``run``, ``build`` ..."""
 
@@ -50,7 +51,7 @@ class RunStarted(Event):
     parent: Mapping[str, Any] = attrs.field(factory=dict)
 
 
-@attrs.frozen
+@frozen
 class NodeStarted(Event):
     """A worker begins a node. *node_run_id* is unique over all runs; *index* counts what began, from 1."""
 
@@ -63,7 +64,7 @@ class NodeStarted(Event):
     inputs: tuple[Relation, ...] = ()
 
 
-@attrs.frozen
+@frozen
 class NodeFinished(Event):
     """A node ended. *duration* is in seconds of wall time; *sql* is compiled and holds no secret; *index* counts what
     ended, from 1. *windows_done* and *windows_failed* are starts and ends in UTC, of a node that is built in windows. *quarantined* is the number of new rows
@@ -91,7 +92,7 @@ class NodeFinished(Event):
     same_data: bool = False
 
 
-@attrs.frozen
+@frozen
 class CheckFinished(Event):
     """A check ended. *failures* is the number of failing rows (or groups), where it is counted; *stored* is the table
     in which they are, when somebody asked for that. *measure* is the number that it judged, where there is one, *remark*
@@ -111,7 +112,7 @@ class CheckFinished(Event):
     remark: str | None = None
 
 
-@attrs.frozen
+@frozen
 class UnitTestFinished(Event):
     """A unit test of a model ended, as a part of a build. *lines* say what differs, or why it could not run.
 
@@ -127,7 +128,7 @@ class UnitTestFinished(Event):
     line: int | None = None
 
 
-@attrs.frozen
+@frozen
 class RunFinished(Event):
     """A run ended. *counts* maps each status to a number of nodes; *checks* likewise."""
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import enum
 
-import attrs
+from flowforge.frozen import frozen
 
 
-@attrs.frozen
+@frozen
 class Location:
     """A place in a file of the project.
 
@@ -38,7 +38,7 @@ class Location:
         return ":".join(parts)
 
 
-@attrs.frozen
+@frozen
 class Namespace:
     """Where a profile puts relations that name no place of their own."""
 
@@ -46,7 +46,7 @@ class Namespace:
     database: str | None = None
 
 
-@attrs.frozen
+@frozen
 class Relation:
     """The logical name of a table or view; a :class:`~flowforge.contract.Dialect` folds, quotes and renders it."""
 
@@ -76,7 +76,7 @@ class RelationKind(enum.Enum):
     MATERIALIZED_VIEW = "materialized_view"
 
 
-@attrs.frozen
+@frozen
 class RelationInfo:
     """One entry of an engine's catalogue."""
 

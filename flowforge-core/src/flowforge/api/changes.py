@@ -8,13 +8,14 @@ from pathlib import Path
 import attrs
 
 from flowforge.api.described import NodeState, ProjectState
+from flowforge.frozen import frozen
 from flowforge.graph.dag import Dag
 from flowforge.run.line_diff import changed_lines
 
 _SHOWN = 12  # lines of one node
 
 
-@attrs.frozen
+@frozen
 class Line:
     """A changed line: of a file, or (with an empty path) of the compiled SQL. *sign* is ``-`` or ``+``."""
 
@@ -27,7 +28,7 @@ class Line:
         return f"{self.path or 'compiled SQL'}:{self.number}: {self.sign} {self.text}"
 
 
-@attrs.frozen
+@frozen
 class Change:
     """One modified node.
 
@@ -46,7 +47,7 @@ class Change:
     more: int = 0
 
 
-@attrs.frozen
+@frozen
 class Changes:
     """The difference between two states; all names are full names of nodes, in the order of the DAG.
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import attrs
-
 from flowforge.errors import Note
 from flowforge.events import Status
+from flowforge.frozen import frozen
 from flowforge.project.manifest import CheckDecl
 from flowforge.state.check_results import PastResult
 from flowforge.state.store import StateStore
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from flowforge.api.project import Project
 
 
-@attrs.frozen
+@frozen
 class PastOfCheck:
     """The history of one check.
 
@@ -42,7 +41,7 @@ class PastOfCheck:
         return self.results[-1].status if self.results else None
 
 
-@attrs.frozen
+@frozen
 class CheckHistories:
     """The histories of several checks, in their order; *notes* are warnings about the memory that they come from."""
 

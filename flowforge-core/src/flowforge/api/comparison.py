@@ -7,20 +7,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
-
 from flowforge.api.changes import Changes, compare
 from flowforge.api.described import ProjectState, describe
 from flowforge.api.git import Repository
 from flowforge.api.manifest_file import read_manifest
 from flowforge.errors import FlowForgeError, ProjectErrors, StateError
+from flowforge.frozen import frozen
 from flowforge.project.contract_changes import ContractChange, compare_contracts
 
 if TYPE_CHECKING:
     from flowforge.api.project import Project
 
 
-@attrs.frozen
+@frozen
 class Comparison:
     """Two states of a project, and what leads from one to the other."""
 

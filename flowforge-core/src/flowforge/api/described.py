@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from flowforge.frozen import frozen
 from flowforge.project.contract_changes import state_of
 from flowforge.rendering.engines import find_among
 from flowforge.run.definition import Definition, definitions
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from flowforge.api.project import Project
 
 
-@attrs.frozen
+@frozen
 class NodeState:
     """What one node says.
 
@@ -41,7 +42,7 @@ class NodeState:
     files: Mapping[str, str] = attrs.field(factory=dict)
 
 
-@attrs.frozen
+@frozen
 class ProjectState:
     """All nodes of a project by name, as they are for one engine.
 

@@ -8,11 +8,10 @@ import enum
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from flowforge.config.freshness import FreshnessRule
 from flowforge.contract import Session
 from flowforge.errors import EngineError, FlowForgeError, Note, NothingSelectedError
+from flowforge.frozen import frozen
 from flowforge.project.manifest import Source
 from flowforge.run.runner import RunOptions, effective_jobs
 from flowforge.run.source_files import newest
@@ -34,7 +33,7 @@ class Freshness(enum.Enum):
     """It could not be looked at."""
 
 
-@attrs.frozen
+@frozen
 class SourceAge:
     """How old one source is.
 

@@ -12,9 +12,8 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-import attrs
-
 from flowforge.errors import StateError, UsageError
+from flowforge.frozen import frozen
 
 _TIMEOUT = 300.0  # seconds; more than git needs, less than a job in CI is given
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -40,7 +39,7 @@ _LOCAL = (
 )
 
 
-@attrs.frozen
+@frozen
 class _Entry:
     """One file of a commit."""
 

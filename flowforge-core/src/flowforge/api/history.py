@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import attrs
-
 from flowforge.errors import Note, SelectionError, UsageError
 from flowforge.events import Status
+from flowforge.frozen import frozen
 from flowforge.graph.methods import METHODS, Method
 from flowforge.project.manifest import Manifest
 from flowforge.state.process import is_gone
@@ -42,7 +41,7 @@ def methods_of(project: Project, manifest_file: Path | None) -> Mapping[str, Met
     return {**METHODS, **_History(project, manifest_file).methods}
 
 
-@attrs.frozen
+@frozen
 class LastRun:
     """The latest run of a profile that built something, if any is known.
 

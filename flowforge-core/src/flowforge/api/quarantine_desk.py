@@ -11,12 +11,11 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import attrs
-
 from flowforge.api.preparation import leases_of
 from flowforge.config.flaws import nearest
 from flowforge.contract import Capability, Dialect, Session
 from flowforge.errors import NothingSelectedError, UsageError
+from flowforge.frozen import frozen
 from flowforge.materialize.quarantine import HASH, REASONS, parse_reasons, quarantine_relation
 from flowforge.project.manifest import Node
 from flowforge.run.plan import place
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 _HASH = re.compile(r"[0-9A-Za-z]{4,64}")
 
 
-@attrs.frozen
+@frozen
 class Held:
     """The quarantine of one model.
 
@@ -51,7 +50,7 @@ class Held:
     reasons: Mapping[str, int]
 
 
-@attrs.frozen
+@frozen
 class Choice:
     """Which rows of a quarantine are meant.
 
@@ -70,7 +69,7 @@ class Choice:
     everything: bool = False
 
 
-@attrs.frozen
+@frozen
 class Desk:
     """One model's quarantine, and what is asked of it. One thread."""
 

@@ -13,6 +13,7 @@ from flowforge.api.history import last_run
 from flowforge.config.secrets import is_secret_name
 from flowforge.errors import Note, StateError
 from flowforge.events import Status
+from flowforge.frozen import frozen
 from flowforge.project.windows import Window, parse_moment
 from flowforge.run.runner import RunOptions
 from flowforge.run.scheduler import FailPolicy
@@ -26,7 +27,7 @@ _LONG = 1e9  # seconds; what is longer was not written by FlowForge
 _OPEN = (Status.ERROR, Status.FAIL, Status.SKIPPED, Status.CANCELLED)
 
 
-@attrs.frozen
+@frozen
 class Retry:
     """What is left of a run that did not end well.
 

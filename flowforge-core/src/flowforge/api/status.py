@@ -11,10 +11,9 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import attrs
-
 from flowforge.errors import Note, NothingSelectedError
 from flowforge.events import Status
+from flowforge.frozen import frozen
 from flowforge.graph.methods import Method
 from flowforge.graph.sources import select_both, source_key
 from flowforge.project.manifest import CheckDecl, Node, NodeKind, Source
@@ -40,7 +39,7 @@ class Verdict(enum.Enum):
     FAILING = "failing"
 
 
-@attrs.frozen
+@frozen
 class CheckState:
     """The last results of an asset's checks: how many ended so, and when the newest one did (UTC).
 
@@ -54,7 +53,7 @@ class CheckState:
     at: dt.datetime | None = None
 
 
-@attrs.frozen
+@frozen
 class AssetStatus:
     """How one asset stands.
 
@@ -81,7 +80,7 @@ class AssetStatus:
     checks: CheckState = CheckState()
 
 
-@attrs.frozen
+@frozen
 class ProjectStatus:
     """How a project stands; *notes* are warnings about the memory."""
 

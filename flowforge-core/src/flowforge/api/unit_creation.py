@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
-
 from flowforge.api.unit_stand import UnitTester
 from flowforge.config.files import inside
 from flowforge.config.flaws import nearest
 from flowforge.contract import Session
 from flowforge.errors import EngineError, ErrorKind, FlowForgeError, Problems, ProjectError
+from flowforge.frozen import frozen
 from flowforge.project.manifest import Manifest, Node, NodeKind
 from flowforge.run.batches import event_time_of
 from flowforge.run.sessions import Sessions
@@ -33,7 +32,7 @@ ROWS = 5
 CASE = "live rows"
 
 
-@attrs.frozen
+@frozen
 class Created:
     """A test that was written.
 

@@ -19,6 +19,7 @@ from flowforge.checks.parameters import above_zero, finite
 from flowforge.checks.usual import usual
 from flowforge.contract import CheckContext, CheckSpec, Past, Weighed
 from flowforge.errors import CheckConfigError
+from flowforge.frozen import frozen
 
 LONGEST = 365
 """The longest window: not many more results of a check are kept."""
@@ -36,7 +37,7 @@ _NAMES = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AnomalyParams:
     """How far from the usual is too far. *where*: only these rows; a condition in the engine's own SQL.
 
@@ -67,7 +68,7 @@ class AnomalyParams:
             raise ValueError(f"it is below min_history, which is {self.min_history}, so the check would learn for ever")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DistributionParams(AnomalyParams):
     """*measure* is the number of the *column* that is watched; the rest as in ``volume_anomaly``."""
 

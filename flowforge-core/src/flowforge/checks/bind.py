@@ -22,6 +22,7 @@ from flowforge.config.flaws import MISSING_KEY, nearest
 from flowforge.config.structure import structure_plain
 from flowforge.contract import CheckSpec
 from flowforge.errors import CheckConfigError, ConfigFileError, Problems
+from flowforge.frozen import frozen
 from flowforge.project.manifest import CheckDecl, CheckTable, Limit
 from flowforge.project.own_checks import CheckFunction, OwnCheck
 from flowforge.values import Location
@@ -181,7 +182,7 @@ def _place_of_engine(raw: RawCheck, parameter: str, engine: str) -> Location:
     return raw.locate((parameter, engine), True)
 
 
-@attrs.frozen
+@frozen
 class _Shape:
     """What the parameters of a check look like; *defaults* are those of all but the column."""
 

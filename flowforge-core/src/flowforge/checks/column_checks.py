@@ -13,6 +13,7 @@ import attrs
 from flowforge.config.flaws import nearest
 from flowforge.config.type_words import is_type_text, normal_word, same_word
 from flowforge.contract import CheckSpec, Columns
+from flowforge.frozen import frozen
 
 if TYPE_CHECKING:
     pass
@@ -22,21 +23,21 @@ def _word(value: str) -> str:
     return normal_word(value)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ColumnParams:
     """A check of one column."""
 
     column: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PhysicalTypeParams(ColumnParams):
     """*physical* is a type in the engine's own words, or a mapping from engines (and ``default``) to such types."""
 
     physical: str = attrs.field(validator=is_type_text, metadata={"by_engine": True})
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TypeParams(ColumnParams):
     """*type* is one of the words that mean the same on every engine."""
 

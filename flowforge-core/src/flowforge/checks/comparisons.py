@@ -17,9 +17,10 @@ from flowforge.checks.parameters import WhereParams, at_least_zero, finite, some
 from flowforge.checks.row_checks import number
 from flowforge.config.check_entries import as_tuple
 from flowforge.contract import CheckContext, CheckSpec
+from flowforge.frozen import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RelationshipsParams(WhereParams):
     """Every value of the column stands in *to_field* of the table *to*, among the rows that *to_where* allows."""
 
@@ -29,7 +30,7 @@ class RelationshipsParams(WhereParams):
     to_where: str | None = attrs.field(default=None, validator=one_expression)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RowCountOfParams(WhereParams):
     """*to* is the table that has to have as many rows."""
 
@@ -37,7 +38,7 @@ class RowCountOfParams(WhereParams):
     to_where: str | None = attrs.field(default=None, validator=one_expression)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Side:
     """One number: the aggregate *expr* over the rows of *table*."""
 
@@ -46,7 +47,7 @@ class Side:
     where: str | None = attrs.field(default=None, validator=one_expression)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Keys:
     """The values of *key*, one column or several, in the rows of *table*."""
 
@@ -59,7 +60,7 @@ class Keys:
     where: str | None = attrs.field(default=None, validator=one_expression)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Rows:
     """Rows of *table*."""
 
@@ -71,7 +72,7 @@ def _tolerance() -> Any:
     return attrs.field(default=0, validator=[finite, at_least_zero])
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class EqualParams:
     """Two numbers may differ by *abs_tolerance*, or by *rel_tolerance_pct* percent of the greater one."""
 
@@ -81,7 +82,7 @@ class EqualParams:
     rel_tolerance_pct: int | float = _tolerance()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RatioParams:
     """The left number divided by the right one has to lie between *min_ratio* and *max_ratio*."""
 
@@ -96,7 +97,7 @@ class RatioParams:
             raise ValueError(f"it is below min_ratio, which is {self.min_ratio}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DifferenceParams:
     """Two numbers may differ by *max_abs_diff*."""
 
@@ -105,7 +106,7 @@ class DifferenceParams:
     max_abs_diff: int | float = attrs.field(validator=[finite, at_least_zero])
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CoverageParams:
     """Every key of *source* stands in *target*."""
 
@@ -118,7 +119,7 @@ class CoverageParams:
             raise ValueError(f"its key has {len(value.key)} columns, and that of source {len(self.source.key)}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SameRowsParams:
     """Both sides hold the same rows, counted as often, as far as *columns* go."""
 

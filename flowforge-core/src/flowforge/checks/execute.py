@@ -30,6 +30,7 @@ from flowforge.checks.plan import (
 )
 from flowforge.contract import Dialect, Session
 from flowforge.errors import EngineError, ErrorKind, FlowForgeError
+from flowforge.frozen import frozen
 from flowforge.materialize.column_types import ColumnTypes
 from flowforge.project.manifest import CheckDecl, Limit
 from flowforge.values import Location
@@ -46,7 +47,7 @@ _HOPELESS = (ErrorKind.CONNECTION, ErrorKind.AUTH)
 """Trouble that no other statement on this session escapes."""
 
 
-@attrs.frozen
+@frozen
 class CheckOutcome:
     """How a check ended.
 
@@ -98,7 +99,7 @@ class CheckOutcome:
     remark: str | None = None
 
 
-@attrs.frozen
+@frozen
 class _Answer:
     """What the engine said to one check.
 
@@ -127,7 +128,7 @@ class _Answer:
     position: int | None = None
 
 
-@attrs.frozen
+@frozen
 class _Row:
     """The first row that a statement gave, or the engine's error; *duration* is in seconds."""
 

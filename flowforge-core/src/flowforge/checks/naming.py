@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
-
 from flowforge.contract import WHOLE_ROWS, Dialect, Session
 from flowforge.errors import CheckConfigError
+from flowforge.frozen import frozen
 from flowforge.materialize.columns import Shape
 from flowforge.values import Location
 
 
-@attrs.frozen
+@frozen
 class Answer:
     """What a check says of the rows that fail.
 

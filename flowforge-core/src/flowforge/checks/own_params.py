@@ -13,12 +13,13 @@ import attrs
 from flowforge.checks.expressions import one_expression
 from flowforge.checks.parameters import finite
 from flowforge.contract import CheckContext, CheckSpec
+from flowforge.frozen import frozen
 from flowforge.project.own_checks import SINGULAR
 
 WHERE, COLUMN = "where", "column"
 
 
-@attrs.frozen
+@frozen
 class Parameter:
     """One parameter: what may stand there, and what it is when nothing does (``attrs.NOTHING``: it is needed)."""
 
@@ -39,7 +40,7 @@ def _sound_where(_instance: Any, _attribute: Any, value: Mapping[str, Any]) -> N
         one_expression(None, None, value[WHERE])
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FreeParams:
     """Parameters of a check that nobody but its code knows."""
 
@@ -128,7 +129,7 @@ def own_spec(
     )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class NoParams:
     """A singular test has none."""
 

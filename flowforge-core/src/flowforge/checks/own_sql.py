@@ -25,6 +25,7 @@ from flowforge.config.names import is_name
 from flowforge.config.structure import nearest, structure_plain
 from flowforge.contract import WHOLE_ROWS
 from flowforge.errors import CheckConfigError, FlowForgeError, Problems, ProjectError
+from flowforge.frozen import frozen
 from flowforge.project.asked import Answers
 from flowforge.project.lexer import Kind, lex
 from flowforge.project.macros import MacroLibrary
@@ -41,7 +42,7 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 _CODE = "FF3040"
 
 
-@attrs.frozen
+@frozen
 class _Typed:
     """The header of a check that YAML uses."""
 
@@ -59,7 +60,7 @@ def _limit(_instance: Any, _attribute: Any, value: str | None) -> None:
         Limit.parse(value)
 
 
-@attrs.frozen
+@frozen
 class _Single:
     """The header of a singular test."""
 

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from flowforge.checks.expressions import one_expression
+from flowforge.frozen import frozen
 
 Value = str | int | float | bool
 Bound = int | float | str | dt.date | dt.datetime
@@ -61,21 +62,21 @@ def _pattern(_instance: Any, _attribute: Any, value: str) -> None:
         raise ValueError(f"it is no regular expression: {error}") from None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class WhereParams:
     """A check of the rows for which *where* is true; a condition in the engine's own SQL."""
 
     where: str | None = attrs.field(default=None, validator=one_expression)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FilteredParams(WhereParams):
     """A check of one column, on the rows for which *where* is true."""
 
     column: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UniqueParams(WhereParams):
     """One column, or several *columns* that are unique together."""
 
@@ -99,21 +100,21 @@ class UniqueParams(WhereParams):
         return self.columns or ((self.column,) if self.column is not None else ())
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ValuesParams(FilteredParams):
     """*values* are those that are good, or those that are not."""
 
     values: tuple[Value, ...] = attrs.field(validator=_some_values)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GreaterEqualParams(FilteredParams):
     """*threshold* is the smallest value that is good."""
 
     threshold: int | float = attrs.field(default=0, validator=finite)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RangeParams(FilteredParams):
     """The smallest and the greatest good value, at least one of them; *inclusive*: these two are good themselves."""
 
@@ -135,28 +136,28 @@ class RangeParams(FilteredParams):
             raise ValueError(f"it is below min, which is {self.min}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RegexParams(FilteredParams):
     """*pattern* has to match from the first character of a value on; it need not reach the last one."""
 
     pattern: str = attrs.field(validator=_pattern, metadata={"aliases": ("regex",)})
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ExpressionParams(WhereParams):
     """*expression* is a condition in the engine's own SQL that no row may make false; NULL is good."""
 
     expression: str = attrs.field(validator=one_expression)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GapParams(FilteredParams):
     """*step* is the greatest good distance between a value and the next one."""
 
     step: int | float = attrs.field(default=1, validator=[finite, above_zero])
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RowCountParams(WhereParams):
     """The least and the greatest good number of rows; without *max_rows* there is no upper limit."""
 
@@ -169,7 +170,7 @@ class RowCountParams(WhereParams):
             raise ValueError(f"it is below min_rows, which is {self.min_rows}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FreshnessParams(FilteredParams):
     """*max_delay_minutes* is the greatest good age of the newest value, in minutes."""
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 
 from flowforge.contract import CheckContext, CheckSpec, Dialect, Past, Session
+from flowforge.frozen import frozen
 from flowforge.project.manifest import CheckDecl
 from flowforge.values import Location
 
@@ -29,7 +30,7 @@ COUNT_HEAD, SAMPLE_HEAD = "SELECT COUNT(*) AS ff__0 FROM (\n", "SELECT * FROM (\
 """What stands in front of a query whose rows are counted, or shown."""
 
 
-@attrs.frozen
+@frozen
 class OwnQuery:
     """The query of a check that the project brings itself.
 
@@ -54,7 +55,7 @@ class OwnQuery:
     is_condition: bool = False
 
 
-@attrs.frozen
+@frozen
 class Verdict:
     """What a check in Python says: whether all is well, if not why, and a statement that shows it."""
 
@@ -63,7 +64,7 @@ class Verdict:
     sql: str | None = None
 
 
-@attrs.frozen
+@frozen
 class BoundCheck:
     """A declared check together with what its type means.
 
@@ -98,7 +99,7 @@ class BoundCheck:
         return any(limit is not None and limit.percent for limit in (self.check.error_if, self.check.warn_if))
 
 
-@attrs.frozen
+@frozen
 class CheckSql:
     """What one check wants to know of a relation.
 
@@ -137,7 +138,7 @@ class CheckSql:
     in_percent: bool = False
 
 
-@attrs.frozen
+@frozen
 class CheckPlan:
     """One statement that answers several checks.
 

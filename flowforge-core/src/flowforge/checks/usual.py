@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import attrs
+from flowforge.frozen import frozen
 
 _OF_MAD = 0.6744897501960817  # MAD of a normal distribution with standard deviation 1
 _OF_MEAN_DEVIATION = math.sqrt(2 / math.pi)  # its mean absolute deviation
@@ -20,7 +20,7 @@ LEAST = 0.01
 """Share of the median that is the spread at least, where more than half of the numbers are equal."""
 
 
-@attrs.frozen
+@frozen
 class Usual:
     """What is usual.
 

@@ -15,6 +15,7 @@ from typing import Literal
 import attrs
 
 from flowforge.cli.report_file import prepare_report, write_report
+from flowforge.frozen import frozen
 
 _OPTION = "--junit"
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -24,7 +25,7 @@ _IN_TEXT = str.maketrans({mark: _MARKS[mark] for mark in "&<>\r"})
 _IN_ATTRIBUTE = str.maketrans(_MARKS)
 
 
-@attrs.frozen
+@frozen
 class JUnitCase:
     """One test.
 
@@ -55,7 +56,7 @@ class JUnitCase:
     line: int | None = None
 
 
-@attrs.frozen
+@frozen
 class JUnitSuite:
     """Tests that ran together. *seconds* is wall time; *properties* are facts about all of them."""
 

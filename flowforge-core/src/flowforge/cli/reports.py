@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import attrs
-
 from flowforge.cli.console import short_name
 from flowforge.cli.diagnostics import shown_place
 from flowforge.cli.junit import JUnitCase, JUnitSuite, prepare_junit, write_junit
 from flowforge.cli.output import Output
 from flowforge.errors import FlowForgeError
 from flowforge.events import Status
+from flowforge.frozen import frozen
 from flowforge.run.result import CheckResult, NodeResult, RunResult
 from flowforge.values import Location
 
@@ -34,7 +33,7 @@ _NODE_STATUS = {
 }
 
 
-@attrs.frozen
+@frozen
 class Reports:
     """The files that a command was asked for."""
 

@@ -35,12 +35,13 @@ from flowforge.config.flaws import (
     nearest,
     wrong,
 )
+from flowforge.frozen import frozen
 
 Hook = Callable[[Any, Any], Any]
 """Called with a value; the second argument says nothing."""
 
 
-@attrs.frozen
+@frozen
 class _Field:
     """One field; *key* is its first spelling in YAML and its name in the constructor."""
 

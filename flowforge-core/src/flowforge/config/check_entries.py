@@ -17,6 +17,7 @@ from flowforge.config.names import is_name
 from flowforge.config.structure import structure_plain
 from flowforge.config.yaml import KeyPath, YamlDocument
 from flowforge.errors import ConfigFileError, Problems
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 Severity = Literal["error", "warn", "info"]
@@ -25,7 +26,7 @@ MEANT: Mapping[str, Severity] = {"stop": "error", "warn": "warn", "quarantine": 
 """The severity that each way to treat failing rows comes to, where they stand in a table."""
 
 
-@attrs.frozen
+@frozen
 class RawCheck:
     """One declared check whose parameters nobody has looked at yet.
 
@@ -108,7 +109,7 @@ def as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-@attrs.frozen
+@frozen
 class _Common:
     """Keys that every check has, wherever it is declared."""
 

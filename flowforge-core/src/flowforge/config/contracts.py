@@ -21,6 +21,7 @@ from flowforge.config.structure import structure
 from flowforge.config.type_words import is_type_text, normal_word
 from flowforge.config.yaml import KeyPath, YamlDocument
 from flowforge.errors import FlowForgeError, Problems
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 CONTRACTS_FILE = "contracts.yml"
@@ -56,7 +57,7 @@ def _pattern(_instance: Any, _attribute: Any, value: Any) -> None:
         raise ValueError(f"it is no regular expression: {error}") from None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ColumnRules:
     """What a contract, or a rule of ``defaults``, says of a column; ``None``: nothing."""
 
@@ -79,13 +80,13 @@ RULES = tuple(field.name for field in attrs.fields(ColumnRules))
 """The keys of a column."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Enforce:
     mode: Mode | None = None
     allow_extra_columns: bool | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Contract:
     """The contract of one table."""
 
@@ -99,13 +100,13 @@ FILE = _Contract
 """What a file that ends in ``.contracts.yml`` is read into."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Match:
     name: str = attrs.field(validator=_pattern)
     table: str | None = attrs.field(default=None, validator=_pattern)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Default(ColumnRules):
     match: _Match
 
@@ -115,19 +116,19 @@ class _Default(ColumnRules):
         return any(getattr(self, name) is not None for name in RULES)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Defaults:
     columns: tuple[_Default, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Enforcement:
     default_mode: Mode = "off"
     allow_extra_columns: bool = True
     tables: Mapping[str, _Enforce | None] = attrs.field(factory=dict)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Shared:
     """What holds for all contracts."""
 
@@ -140,7 +141,7 @@ SHARED_FILE = _Shared
 """What ``contracts.yml`` is read into."""
 
 
-@attrs.frozen
+@frozen
 class ContractFile:
     """One file about one table.
 
@@ -164,7 +165,7 @@ class ContractFile:
         return self.doc.locate(("table",))
 
 
-@attrs.frozen
+@frozen
 class DefaultRule:
     """One rule of ``defaults``: *says* holds for columns in whose names *name* is found, in tables likewise."""
 
@@ -178,7 +179,7 @@ class DefaultRule:
         return bool(self.name.search(column)) and (self.table is None or bool(self.table.search(table)))
 
 
-@attrs.frozen
+@frozen
 class SharedRules:
     """What ``contracts.yml`` says.
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 
 import attrs
 
+from flowforge.frozen import frozen
+
 if TYPE_CHECKING:
     from flowforge.config.yaml import KeyPath
 
@@ -25,7 +27,7 @@ LISTS = (list, tuple, set, frozenset, Sequence, Collection, Iterable, AbstractSe
 MAPPINGS = (dict, Mapping)
 
 
-@attrs.frozen
+@frozen
 class Flaw:
     """One thing that is wrong with some data.
 

@@ -7,11 +7,12 @@ from typing import Any, ClassVar, Literal
 import attrs
 
 from flowforge.config.names import is_name
+from flowforge.frozen import frozen
 
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 
 
-@attrs.frozen
+@frozen
 class FreshnessRule:
     """Seconds after which the newest row of a source is too old.
 
@@ -33,7 +34,7 @@ def _positive(instance: object, attribute: attrs.Attribute[Any], value: int | No
         raise ValueError("has to be 1 or more")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Span:
     """``{count: 12, period: hour}``."""
 
@@ -45,7 +46,7 @@ class _Span:
         return float(self.count * _SECONDS[self.period])
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FreshnessBlock:
     """The block ``freshness:`` of a group or table."""
 

@@ -14,10 +14,11 @@ import attrs
 from flowforge.config.flaws import UNKNOWN_KEY, WRONG_VALUE, found, nearest
 from flowforge.config.yaml import KeyPath, YamlDocument
 from flowforge.errors import ConfigFileError, Problems
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 
-@attrs.frozen
+@frozen
 class Passage:
     """A part of a document that is read later, when more is known. *at* leads to it."""
 
@@ -30,7 +31,7 @@ class Passage:
         return self.doc.at(self.at)
 
 
-@attrs.frozen
+@frozen
 class Layer:
     """Some settings, for everything in a folder or for one model.
 
@@ -64,7 +65,7 @@ class Layer:
         return self._passage.doc.locate((*self._passage.at, *steps), key=on_key)
 
 
-@attrs.frozen
+@frozen
 class Layers:
     """All layers of the models, or of the seeds.
 

@@ -19,6 +19,7 @@ import attrs
 from flowforge.config.yaml import KeyPath, YamlDocument, parse_yaml
 from flowforge.config.yaml_places import LINE_BREAK
 from flowforge.errors import ProfileError
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 _MARKS = ("{{", "{%", "{#")
@@ -41,12 +42,12 @@ class Rendered(str):
     __slots__ = ()
 
 
-@attrs.frozen
+@frozen
 class _MissingVariable:
     name: str
 
 
-@attrs.frozen
+@frozen
 class ProfileFile:
     """``profiles.yml`` after its templates, with the values still apart."""
 

@@ -16,6 +16,7 @@ from flowforge.config.settings import read_settings
 from flowforge.config.yaml import KeyPath, decode
 from flowforge.contract import EngineSpec
 from flowforge.errors import ConfigFileError, FlowForgeError, PluginError, Problems, ProfileError
+from flowforge.frozen import frozen
 from flowforge.plugins.firstparty import FirstParty
 from flowforge.values import Location
 
@@ -27,7 +28,7 @@ _LATER = ("artifacts", "vars", "custom_schemas")
 Engines = Callable[[str], EngineSpec]
 
 
-@attrs.frozen
+@frozen
 class Profile:
     """A profile in use.
 

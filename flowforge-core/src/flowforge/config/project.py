@@ -17,12 +17,13 @@ from flowforge.config.parsed import Parsed
 from flowforge.config.sql_dialects import is_dialect
 from flowforge.config.structure import structure
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems, ProjectError
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 PROJECT_FILE = "project.yml"
 
 
-@attrs.frozen
+@frozen
 class ProjectConfig:
     """What ``project.yml`` says.
 
@@ -52,7 +53,7 @@ class ProjectConfig:
     dialect: str | None = None
 
 
-@attrs.frozen
+@frozen
 class _ProjectFile:
     later_keys: ClassVar[Mapping[str, str]] = dict.fromkeys(("docs", "hooks", "dependencies"), "")
 

@@ -16,12 +16,13 @@ from flowforge.config.parsed import Parsed
 from flowforge.config.structure import structure
 from flowforge.config.yaml import KeyPath, YamlDocument
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 _CHECK_KEYS = ("checks", "tests", "data_tests")
 
 
-@attrs.frozen
+@frozen
 class ColumnProps:
     """What the project says about a column."""
 
@@ -30,7 +31,7 @@ class ColumnProps:
     checks: tuple[RawCheck, ...]
 
 
-@attrs.frozen
+@frozen
 class ModelProps:
     """What one entry says about a model or a seed.
 
@@ -65,7 +66,7 @@ class ModelProps:
         return self._doc.locate((*self._at, "name"))
 
 
-@attrs.frozen
+@frozen
 class Properties:
     """One file."""
 
@@ -88,7 +89,7 @@ _IN_A_CONTRACT = (
 )
 
 
-@attrs.frozen
+@frozen
 class _Column:
     later_keys: ClassVar[Mapping[str, str]] = {
         **_later("meta", "tags", "quote", "config"),
@@ -101,7 +102,7 @@ class _Column:
     checks: tuple[Any, ...] = attrs.field(default=(), metadata={"aliases": _CHECK_KEYS[1:]})
 
 
-@attrs.frozen
+@frozen
 class _Entry:
     later_keys: ClassVar[Mapping[str, str]] = {
         **_later("docs", "access", "group", "versions", "latest_version"),
@@ -120,7 +121,7 @@ class _Entry:
     checks: tuple[Any, ...] = attrs.field(default=(), metadata={"aliases": _CHECK_KEYS[1:]})
 
 
-@attrs.frozen
+@frozen
 class _File:
     later_keys: ClassVar[Mapping[str, str]] = {
         "sources": "declare sources in sources.yml, in the project folder",

@@ -15,6 +15,7 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 import attrs
 
 from flowforge.errors import FlowForgeError, ProjectErrors
+from flowforge.frozen import frozen
 
 if TYPE_CHECKING:
     from flowforge.config.profiles import Profile
@@ -51,7 +52,7 @@ def _frozen(values: Iterable[str]) -> frozenset[str]:
     return frozenset(values)
 
 
-@attrs.frozen
+@frozen
 class Redactor:
     """Masks secret values in texts; its own ``repr`` shows none of them. Safe from any thread.
 

@@ -16,6 +16,7 @@ from flowforge.config.structure import read
 from flowforge.config.yaml import KeyPath
 from flowforge.contract import EngineSpec
 from flowforge.errors import ConfigFileError, Problems, ProfileError
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -24,7 +25,7 @@ _FALSE = frozenset({"0", "false", "no", "off"})
 Locate = Callable[[KeyPath, bool], Location | None]
 
 
-@attrs.frozen
+@frozen
 class _Given:
     """Values for a settings class, and which of them came from a variable."""
 

@@ -17,6 +17,7 @@ import attrs
 from flowforge.config.names import is_name
 from flowforge.config.yaml import KeyPath, YamlDocument
 from flowforge.errors import ConfigFileError
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 WILDCARDS = ("*", "default", "any")
@@ -54,7 +55,7 @@ def _local(location: str) -> str:
     return unquote(location[len("file://") :]) if location.lower().startswith("file://") else location
 
 
-@attrs.frozen
+@frozen
 class PlaceKeys:
     """The keys that say where rows are; ``None``: left to what stands further away."""
 
@@ -65,14 +66,14 @@ class PlaceKeys:
     options: Mapping[str, Any] = attrs.field(factory=dict)
 
 
-@attrs.frozen
+@frozen
 class TablePlaceKeys(PlaceKeys):
     """The same of one table, which may have another name in the database."""
 
     identifier: str | None = attrs.field(default=None, validator=is_name)
 
 
-@attrs.frozen
+@frozen
 class Place:
     """Where the rows of a source are on one engine: in a table, or (with a *location*) in files."""
 
@@ -86,7 +87,7 @@ class Place:
     """Where the location stands."""
 
 
-@attrs.frozen
+@frozen
 class Layer:
     """What one mapping of the file says, and where it stands in *doc*."""
 
@@ -130,7 +131,7 @@ Overrides = Mapping[str, Layer]
 """By engine (any of its names), or by a wildcard."""
 
 
-@attrs.frozen
+@frozen
 class Declared:
     """All that a file says about the place of one source.
 

@@ -21,6 +21,7 @@ from flowforge.config.source_places import Declared, Layer, Overrides, PlaceKeys
 from flowforge.config.structure import structure
 from flowforge.config.yaml import KeyPath, YamlDocument
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 SOURCES_FILE = "sources.yml"
@@ -39,7 +40,7 @@ _REFUSED: Mapping[str, str] = {
 }
 
 
-@attrs.frozen
+@frozen
 class SourceDecl:
     """One declared table.
 
@@ -92,7 +93,7 @@ class SourceDecl:
         return _name_place(self._doc, self._at)
 
 
-@attrs.frozen
+@frozen
 class _Column:
     later_keys: ClassVar[Mapping[str, str]] = dict.fromkeys(("data_type", "meta", "tags", "quote", "config"), "")
 
@@ -101,7 +102,7 @@ class _Column:
     checks: tuple[Any, ...] = attrs.field(default=(), metadata=_CHECKS)
 
 
-@attrs.frozen
+@frozen
 class _Said(PlaceKeys):
     """What a table says, or the group for all of its tables."""
 
@@ -117,7 +118,7 @@ class _Said(PlaceKeys):
     event_time: str | None = attrs.field(default=None, validator=is_name)
 
 
-@attrs.frozen
+@frozen
 class _BareTable(_Said):
     identifier: str | None = attrs.field(default=None, validator=is_name)
     columns: tuple[_Column, ...] = ()
@@ -125,19 +126,19 @@ class _BareTable(_Said):
     overrides: Mapping[str, TablePlaceKeys] = attrs.field(factory=dict)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Table(_BareTable):
     name: str = attrs.field(validator=is_name)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Group(_Said):
     name: str = attrs.field(validator=is_name)
     tables: tuple[_Table, ...]
     overrides: Mapping[str, PlaceKeys] = attrs.field(factory=dict)
 
 
-@attrs.frozen
+@frozen
 class _Versioned:
     version: Literal[1, 2] = 1
     sources: tuple[_Group, ...] = ()

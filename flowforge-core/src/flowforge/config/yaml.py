@@ -14,6 +14,7 @@ import attrs
 
 from flowforge.config.yaml_places import KeyPath, Places
 from flowforge.errors import ConfigFileError
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _EXACT_LIMIT = 200_000
 """Characters that the slow parser is given at most; it reads some 100,000 in a second."""
 
 
-@attrs.frozen
+@frozen
 class YamlDocument:
     """A file's data and where everything in it stands.
 

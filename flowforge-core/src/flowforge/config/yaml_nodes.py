@@ -25,6 +25,7 @@ from ruamel.yaml.events import (
 from flowforge.config.yaml_places import LINE_BREAK, Places
 from flowforge.config.yaml_scalars import CORE_TAG, SUSPECT, plain_scalar, tagged_scalar, unknown_tag
 from flowforge.errors import ConfigFileError
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 MAX_DEPTH = 100
@@ -53,7 +54,7 @@ class _Frame:
     merge_node: int | None = None
 
 
-@attrs.frozen
+@frozen
 class _Anchored:
     """What an alias repeats: *nodes* of it in all, *height* levels of mappings and lists."""
 

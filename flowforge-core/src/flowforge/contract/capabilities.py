@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-import attrs
+from flowforge.frozen import frozen
 
 
 class Capability(enum.Enum):
@@ -68,7 +68,7 @@ class SupportLevel(enum.Enum):
     UNSUPPORTED = "unsupported"
 
 
-@attrs.frozen
+@frozen
 class Support:
     """How far an engine has a capability; anything but full support says why."""
 

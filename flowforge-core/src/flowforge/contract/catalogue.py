@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from flowforge.frozen import frozen
 from flowforge.values import Relation
 
 
@@ -18,7 +19,7 @@ def _frozen(value: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(dict(value))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CatalogueColumn:
     """One column, as far as the project says something about it.
 
@@ -36,7 +37,7 @@ class CatalogueColumn:
     description: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CatalogueCheck:
     """One check.
 
@@ -59,7 +60,7 @@ class CatalogueCheck:
     description: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CatalogueEntry:
     """One model, seed or source.
 
@@ -104,7 +105,7 @@ class CatalogueEntry:
     meta: Mapping[str, Any] = attrs.field(factory=dict, converter=_frozen)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Catalogue:
     """A whole project. *entries* are sorted by id. It holds no time and no secret, so that equal projects have equal ones.
 

@@ -10,6 +10,7 @@ import attrs
 
 from flowforge.contract.dialect import Dialect
 from flowforge.contract.version import API_VERSION
+from flowforge.frozen import frozen
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +24,7 @@ def _no_table(name: str) -> str:
     raise LookupError(f"the check did not say that it reads {name!r}")
 
 
-@attrs.frozen
+@frozen
 class CheckContext:
     """What a check sees when it writes its SQL.
 
@@ -97,7 +98,7 @@ class Past(Protocol):
         """
 
 
-@attrs.frozen
+@frozen
 class Weighed:
     """What a check says that knows earlier numbers.
 
@@ -113,7 +114,7 @@ class Weighed:
     remark: str | None = None
 
 
-@attrs.frozen
+@frozen
 class CheckSpec:
     """The declaration of a check: one of *violation*, *measure* (with *judge* or *weigh*), *query* or *inspect*.
 

@@ -14,6 +14,7 @@ from flowforge.contract.dialect import Dialect
 from flowforge.contract.session import Session
 from flowforge.contract.version import API_VERSION
 from flowforge.errors import EngineError
+from flowforge.frozen import frozen
 from flowforge.values import Namespace
 
 
@@ -49,7 +50,7 @@ class Executor(ABC):
         return 0
 
 
-@attrs.frozen
+@frozen
 class EngineSpec:
     """The declaration of an engine; made without importing its driver.
 

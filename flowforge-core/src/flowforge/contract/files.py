@@ -8,10 +8,12 @@ from typing import Any
 
 import attrs
 
+from flowforge.frozen import frozen
+
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
-@attrs.frozen
+@frozen
 class FileSource:
     """Files that a project declares as a source.
 

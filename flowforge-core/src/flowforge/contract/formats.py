@@ -6,16 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from flowforge.contract.catalogue import Catalogue
 from flowforge.contract.version import API_VERSION
+from flowforge.frozen import frozen
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@attrs.frozen
+@frozen
 class SeedFormat:
     """A file type that ``seeds/`` may hold.
 
@@ -40,7 +39,7 @@ class SeedFormat:
     options: type | None = None
 
 
-@attrs.frozen
+@frozen
 class DocRenderer:
     """A way to write a project's catalogue to files. No command of this version calls one; that for documentation will.
 
@@ -68,7 +67,7 @@ class DocRenderer:
     api: int = API_VERSION
 
 
-@attrs.frozen
+@frozen
 class Macro:
     """A function that templates may call; pure, called at render time."""
 

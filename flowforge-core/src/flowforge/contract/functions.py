@@ -15,10 +15,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-import attrs
-
 from flowforge.contract.capabilities import Support
 from flowforge.errors import UnsupportedError
+from flowforge.frozen import frozen
 
 PARTS = ("second", "minute", "hour", "day", "week", "month", "quarter", "year")
 """Parts of a moment, from the shortest to the longest. A week begins on Monday."""
@@ -29,7 +28,7 @@ FunctionText = str | Support
 """How an engine writes a function, or why it cannot."""
 
 
-@attrs.frozen
+@frozen
 class PortableFunction:
     """What an engine is asked for.
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import attrs
 
+from flowforge.frozen import frozen
+
 _OTHER = re.compile(r"[^0-9a-z_]+")
 _OURS = re.compile(r"ff_ix__.*__[0-9a-f]{10}", re.DOTALL | re.IGNORECASE)
 
 
-@attrs.frozen
+@frozen
 class Index:
     """An index over columns.
 
@@ -46,7 +48,7 @@ def is_our_index(name: str) -> bool:
     return _OURS.fullmatch(name) is not None
 
 
-@attrs.frozen
+@frozen
 class TableOptions:
     """How a relation should be laid out; an engine refuses what it cannot do, it never ignores it.
 

@@ -8,19 +8,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import attrs
-
 from flowforge.contract.dialect import Dialect
 from flowforge.contract.files import FileSource
 from flowforge.contract.options import TableOptions
 from flowforge.errors import UnsupportedError
+from flowforge.frozen import frozen
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@attrs.frozen
+@frozen
 class Stats:
     """What a statement did, as far as the engine tells. *rows* is a count, *bytes_scanned* is in bytes."""
 

@@ -12,15 +12,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from flowforge.contract.version import API_VERSION
+from flowforge.frozen import frozen
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@attrs.frozen
+@frozen
 class StreamBatch:
     """Rows of one poll and the offsets that follow them, by partition.
 
@@ -93,7 +92,7 @@ class StreamReader(ABC):
         """Give the connection back; may be called twice. No method may be called behind it, and those that are raise."""
 
 
-@attrs.frozen
+@frozen
 class StreamSourceSpec:
     """The declaration of a kind of stream.
 

@@ -9,15 +9,14 @@ from functools import cached_property
 from itertools import pairwise
 from types import MappingProxyType
 
-import attrs
-
 from flowforge.errors import ModelCycleError
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 _SHOWN = 8
 
 
-@attrs.frozen(slots=False)
+@frozen(slots=False)
 class Dag:
     """A directed graph of names; an edge leads from a parent (read) to a child (built from it).
 

@@ -13,9 +13,8 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-import attrs
-
 from flowforge.errors import FlowForgeError, SelectionError, UsageError
+from flowforge.frozen import frozen
 from flowforge.graph.dag import Dag
 from flowforge.graph.methods import METHODS, Method
 from flowforge.project.manifest import Manifest
@@ -33,7 +32,7 @@ _REFUSED = {"exposure": "FlowForge has no exposures: select by name what the exp
 """Methods that others have."""
 
 
-@attrs.frozen
+@frozen
 class Part:
     """One part of a selector.
 

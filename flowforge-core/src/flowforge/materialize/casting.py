@@ -11,11 +11,10 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from flowforge.config.type_words import arrow_type, same_word
 from flowforge.contract import CreateKind, Dialect, Session, TableOptions
 from flowforge.errors import EngineError, ErrorKind, ModelExecutionError, UnsupportedError
+from flowforge.frozen import frozen
 from flowforge.materialize.column_types import ColumnTypes
 from flowforge.materialize.staging import staging_name
 from flowforge.materialize.widening import widens
@@ -28,7 +27,7 @@ Write = Callable[[Session, Relation], int | None]
 _SHOWN = 40
 
 
-@attrs.frozen
+@frozen
 class Target:
     """The type that a column should have: *physical* in the engine's words, else *word* for all engines."""
 
@@ -38,7 +37,7 @@ class Target:
     location: Location
 
 
-@attrs.frozen
+@frozen
 class _Cast:
     """One column that has another type. *exact*: no value can change."""
 
@@ -48,7 +47,7 @@ class _Cast:
     target: Target
 
 
-@attrs.frozen
+@frozen
 class Casting:
     """The casts of one node's rows. Any thread, with a session of its own.
 

@@ -6,10 +6,9 @@ import enum
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import attrs
-
 from flowforge.contract import Dialect, Session
 from flowforge.errors import ModelExecutionError
+from flowforge.frozen import frozen
 from flowforge.values import Relation
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ class OnChange(enum.Enum):
     SYNC = "sync_all_columns"
 
 
-@attrs.frozen
+@frozen
 class Shape:
     """The columns of a table, in order, as the engine calls them."""
 
@@ -39,7 +38,7 @@ class Shape:
         return found[0] if len(found) == 1 else None
 
 
-@attrs.frozen
+@frozen
 class Fit:
     """How new rows fit a table.
 

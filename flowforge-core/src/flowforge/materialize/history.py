@@ -12,10 +12,9 @@ import enum
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import attrs
-
 from flowforge.contract import Dialect, Session
 from flowforge.errors import ModelExecutionError
+from flowforge.frozen import frozen
 from flowforge.materialize.columns import Fit, OnChange, Shape, fit, shape_of
 from flowforge.materialize.increments import Increment, Strategy, key_words, refuse_bad_keys
 from flowforge.materialize.widening import widens
@@ -39,7 +38,7 @@ class Deletes(enum.Enum):
     NEW_RECORD = "new_record"
 
 
-@attrs.frozen
+@frozen
 class History:
     """The rules of one history.
 
@@ -65,7 +64,7 @@ class History:
     keep_last: int | None = None
 
 
-@attrs.frozen
+@frozen
 class Past:
     """A history that stands: the columns of the query, and its own, as the engine calls them.
 

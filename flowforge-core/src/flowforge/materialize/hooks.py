@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import attrs
-
 from flowforge.contract import Session
+from flowforge.frozen import frozen
 
 
 def _nothing() -> None:
     """Nobody is told."""
 
 
-@attrs.frozen
+@frozen
 class Statement:
     """One statement.
 
@@ -31,7 +30,7 @@ class Statement:
     over: Callable[[], None] = _nothing
 
 
-@attrs.frozen
+@frozen
 class Hooks:
     """What is run before a relation's rows are computed, and after it stands under its name."""
 

@@ -10,10 +10,9 @@ import enum
 import functools
 from collections.abc import Callable, Iterable, Sequence
 
-import attrs
-
 from flowforge.contract import Capability, CreateKind, Dialect, EngineSpec, Session, TableOptions
 from flowforge.errors import ModelExecutionError
+from flowforge.frozen import frozen
 from flowforge.materialize.casting import Casting
 from flowforge.materialize.columns import Fit, OnChange, Shape, fit, shape_of
 from flowforge.materialize.moments import TimeKind, outside, time_kind, within
@@ -34,7 +33,7 @@ class Strategy(enum.Enum):
     MICROBATCH = "microbatch"
 
 
-@attrs.frozen
+@frozen
 class Increment:
     """How the rows of one model are added to those it has.
 
@@ -85,7 +84,7 @@ def is_new(dialect: Dialect, target: Relation, watermark: Sequence[str], *, stri
     return " OR ".join(conditions)
 
 
-@attrs.frozen
+@frozen
 class Growth:
     """New rows that are staged, and the table that they belong to. One thread."""
 

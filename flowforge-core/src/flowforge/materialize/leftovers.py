@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-import attrs
-
 from flowforge.contract import Capability, EngineSpec, Session
 from flowforge.crash import crash_point
+from flowforge.frozen import frozen
 from flowforge.materialize.staging import STAGED, run_word
 from flowforge.state.lease import Leases
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
@@ -16,7 +15,7 @@ from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 logger = logging.getLogger("flowforge.run")
 
 
-@attrs.frozen
+@frozen
 class Leftover:
     """A staging relation that nobody will ever publish. *run_id* is as far as the name tells it."""
 

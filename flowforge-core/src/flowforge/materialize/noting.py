@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import attrs
-
 from flowforge.contract import Dialect, Session
+from flowforge.frozen import frozen
 from flowforge.state.meta import MetaRow
 from flowforge.state.windows import WindowNote, generation_of, note_windows
 from flowforge.values import Relation
@@ -16,7 +15,7 @@ class MovedError(Exception):
     """Another run has built the table anew since somebody looked which windows it lacks; look again."""
 
 
-@attrs.frozen
+@frozen
 class Noting:
     """Notes windows together with the publication of their rows.
 

@@ -16,6 +16,7 @@ import attrs
 from flowforge.contract import Capability, Dialect, EngineSpec, Session
 from flowforge.crash import crash_point
 from flowforge.errors import Committed, EngineError, ErrorKind, FlowForgeError, InternalError
+from flowforge.frozen import frozen
 from flowforge.materialize.history import Past
 from flowforge.materialize.hooks import Hooks, run_statements
 from flowforge.materialize.steps import Audit, Publication, Published, Steps, Writer
@@ -56,7 +57,7 @@ def _is_taken(session: Session, target: Relation, problem: Exception) -> bool:
         return False
 
 
-@attrs.frozen
+@frozen
 class Publisher:
     """Publishes relations of one run.
 

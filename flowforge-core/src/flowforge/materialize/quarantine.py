@@ -19,6 +19,7 @@ import attrs
 
 from flowforge.contract import CreateKind, Dialect, Session, TableOptions
 from flowforge.errors import ModelExecutionError
+from flowforge.frozen import frozen
 from flowforge.materialize.columns import Shape, shape_of
 from flowforge.materialize.increments import Increment, Strategy
 from flowforge.state.decisions import DROP, LEFT, RELEASE, Decision, decided, hashes_of, write_decision
@@ -30,7 +31,7 @@ OWN = (RUN, NODE, REASONS, HASH, AT)
 _FLAG, _MARK = "ff__q", "ff__hash"
 
 
-@attrs.frozen
+@frozen
 class Judged:
     """What a rule is applied to: a relation as *sql*, with its *columns*, and the *session* that may ask it."""
 
@@ -39,7 +40,7 @@ class Judged:
     columns: Shape
 
 
-@attrs.frozen
+@frozen
 class Rule:
     """One check that puts rows aside.
 
@@ -55,7 +56,7 @@ class Rule:
     condition: Callable[[Judged], str]
 
 
-@attrs.frozen
+@frozen
 class Quarantine:
     """Where the failing rows of one model go.
 
@@ -84,7 +85,7 @@ class Quarantine:
     broken: Callable[[Exception], Exception | None] = lambda problem: None
 
 
-@attrs.frozen
+@frozen
 class Kept:
     """How many new rows were put aside, by reason and in all; and how many a decision left out for good."""
 
@@ -124,7 +125,7 @@ class Hold:
     now: dt.datetime
     spare: Callable[[str], Relation]
     at_once: bool
-    kept: Kept = Kept()
+    kept: Kept = attrs.field(factory=Kept)
     _columns: Shape | None = None
     _marked: bool = False
     _hashed: bool = False

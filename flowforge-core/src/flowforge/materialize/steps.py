@@ -14,6 +14,7 @@ import attrs
 
 from flowforge.contract import Capability, CreateKind, Dialect, EngineSpec, Session, TableOptions
 from flowforge.errors import ModelExecutionError
+from flowforge.frozen import frozen
 from flowforge.materialize.casting import Casting
 from flowforge.materialize.history import NOTED, History, Past, refuse_what_is_no_history
 from flowforge.materialize.hooks import Hooks
@@ -35,7 +36,7 @@ Writer = Callable[[Session, Relation], int | None]
 """Creates the given staging table and returns its number of rows, if known."""
 
 
-@attrs.frozen
+@frozen
 class Publication:
     """One relation that is to be written.
 
@@ -144,7 +145,7 @@ class Publication:
         return self.backing or self.target
 
 
-@attrs.frozen
+@frozen
 class Published:
     """What came of a publication.
 
@@ -166,7 +167,7 @@ class Published:
     aside: Kept | None = None
 
 
-@attrs.frozen
+@frozen
 class Staged:
     """New rows that nobody reads yet."""
 
@@ -175,7 +176,7 @@ class Staged:
     content: str = ""
 
 
-@attrs.frozen
+@frozen
 class Steps:
     """What it takes to publish one relation.
 

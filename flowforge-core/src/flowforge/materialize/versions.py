@@ -13,6 +13,7 @@ import attrs
 
 from flowforge.contract import CreateKind, Dialect, LoadMode, Session, TableOptions
 from flowforge.errors import ModelExecutionError
+from flowforge.frozen import frozen
 from flowforge.materialize.columns import Fit, Shape, shape_of
 from flowforge.materialize.history import (
     HASH,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 _FROM, _LAST, _HERE, _OPEN = "ff__from", "ff__last", "ff__here", "ff__open"
 
 
-@attrs.frozen
+@frozen
 class Spares:
     """Names of relations of one run's own: the query's rows, those of them that are new, and what becomes of them."""
 
@@ -52,7 +53,7 @@ class Spares:
             session.drop(relation, RelationKind.TABLE)
 
 
-@attrs.frozen
+@frozen
 class Words:
     """The SQL words of one history. Pure.
 
@@ -217,7 +218,7 @@ def first_versions(
     return written
 
 
-@attrs.frozen
+@frozen
 class Versions:
     """The versions that a history ends and gets, staged, and the history itself. One thread.
 

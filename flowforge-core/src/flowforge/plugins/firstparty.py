@@ -5,10 +5,10 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 
-import attrs
+from flowforge.frozen import frozen
 
 
-@attrs.frozen
+@frozen
 class EnginePackage:
     """A distribution that brings an engine; *drivers* are Python modules that open connections to it."""
 
@@ -19,7 +19,7 @@ class EnginePackage:
     drivers: tuple[str, ...] = ()
 
 
-@attrs.frozen
+@frozen
 class FirstParty:
     """The contents of ``engine_packages.toml``."""
 

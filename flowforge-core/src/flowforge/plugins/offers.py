@@ -23,6 +23,7 @@ from flowforge.contract import (
     StreamSourceSpec,
     Support,
 )
+from flowforge.frozen import frozen
 from flowforge.plugins.reason import one_line
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -33,7 +34,7 @@ class OfferError(ValueError):
     """An offer that cannot be used; the text says why."""
 
 
-@attrs.frozen
+@frozen
 class OfferKind:
     """One kind of offer.
 

@@ -14,6 +14,7 @@ import pluggy
 from flowforge.contract import CheckSpec, DocRenderer, EngineSpec, Macro, SeedFormat, StreamSourceSpec
 from flowforge.errors import Note, PluginError, ProfileError
 from flowforge.events import CheckFinished, Event, NodeFinished, NodeStarted, RunFinished, RunStarted, UnitTestFinished
+from flowforge.frozen import frozen
 from flowforge.plugins.firstparty import FirstParty
 from flowforge.plugins.reason import reason
 from flowforge.values import Location
@@ -30,7 +31,7 @@ _NOTICE_OF: Mapping[type[Event], str] = MappingProxyType(
 )
 
 
-@attrs.frozen
+@frozen
 class PluginInfo:
     """One row of ``flowforge plugins``.
 
@@ -60,7 +61,7 @@ class PluginInfo:
         return f"{self.name} ({owner})" if owner else self.name
 
 
-@attrs.frozen
+@frozen
 class Listener:
     """An active plugin's notices."""
 
@@ -70,7 +71,7 @@ class Listener:
     notices: frozenset[str]
 
 
-@attrs.frozen
+@frozen
 class Offers:
     """Everything that active plugins offer and that nobody else claims. Engines by name and alias, seed formats by
     suffix, the rest by name."""

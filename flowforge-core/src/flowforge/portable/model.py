@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import attrs
-
 from flowforge.contract import Dialect
 from flowforge.errors import Note, Problems, RenderError
+from flowforge.frozen import frozen
 from flowforge.portable.names import Placeholders
 from flowforge.portable.translate import Remark, Translation, Untranslatable, translate
 from flowforge.rendering.render import Rendered
@@ -13,7 +12,7 @@ from flowforge.rendering.source_map import Locates
 from flowforge.values import Location
 
 
-@attrs.frozen
+@frozen
 class TranslatedMap:
     """Maps offsets in translated SQL to places in the model's file."""
 

@@ -12,7 +12,7 @@ import bisect
 import re
 from collections.abc import Sequence
 
-import attrs
+from flowforge.frozen import frozen
 
 _OPEN, _CLOSE = "\U000ffb00", "\U000ffb01"
 _MARK = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
@@ -24,7 +24,7 @@ def mark(offset: int) -> str:
     return f"{_OPEN}{offset}{_CLOSE}"
 
 
-@attrs.frozen
+@frozen
 class Origin:
     """A place in the query that was translated; *exact*, or only somewhere in its line."""
 
@@ -32,7 +32,7 @@ class Origin:
     exact: bool
 
 
-@attrs.frozen
+@frozen
 class Positions:
     """Where the parts of one translated query come from.
 

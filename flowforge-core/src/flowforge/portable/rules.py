@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
+from flowforge.frozen import frozen
 from flowforge.portable import numbers, queries, texts, times
 from flowforge.portable.refusal import Refused
 from flowforge.portable.traits import Pair
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 
-@attrs.frozen
+@frozen
 class Doubt:
     """A part of a query that may mean something else, depending on what nobody knows here."""
 

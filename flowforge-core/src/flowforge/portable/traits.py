@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-import attrs
+from flowforge.frozen import frozen
 
 _NOTHING: Mapping[str, Any] = {}
 
 
-@attrs.frozen
+@frozen
 class Pair:
     """Two dialects: what a query is written in, and what it becomes. Names are the translator's."""
 

@@ -10,9 +10,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from flowforge.contract import Dialect
+from flowforge.frozen import frozen
 from flowforge.portable.names import Names, Placeholders, clashes, is_placeholder
 from flowforge.portable.positions import Origin, Positions, mark, positions
 from flowforge.portable.promises import constructs, promised
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 SYNTAX, REFUSED, UNSUPPORTED, BEYOND, DOUBT, NAMES = "FF1143", "FF1144", "FF1145", "FF1146", "FF1147", "FF1148"
 
 
-@attrs.frozen
+@frozen
 class Remark:
     """Something to say about a query: an error, or a warning, and its offset in the query when it has one."""
 
@@ -44,7 +43,7 @@ class Untranslatable(Exception):
         self.remarks = tuple(remarks)
 
 
-@attrs.frozen
+@frozen
 class Translation:
     """A translated query.
 

@@ -14,12 +14,13 @@ import attrs
 from flowforge.config.flaws import nearest
 from flowforge.config.secrets import is_secret_name
 from flowforge.errors import ModelConfigError
+from flowforge.frozen import frozen
 
 _CALL = re.compile(r"\{\{\s*(var|env)\s*\(")
 _END = re.compile(r"\s*\}\}\s*")
 
 
-@attrs.frozen
+@frozen
 class Asked:
     """A value that ``var`` or ``env`` gives. *args* are the call's positional ones, *default* is in there."""
 
@@ -32,7 +33,7 @@ _TEMPLATES = ("delta_sql", "sql")
 """Parts of settings that are templates of their own."""
 
 
-@attrs.frozen
+@frozen
 class Answers:
     """What can be asked for while a project is loaded."""
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from flowforge.frozen import frozen
 from flowforge.project.windows import SIZES, parse_moment
 
 BATCH_KEYS = ("begin", "batch_size", "lookback")
@@ -30,7 +31,7 @@ def not_negative(instance: object, attribute: attrs.Attribute[Any], value: int |
         raise ValueError("has to be 0 or more")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeltaBlock:
     """The block ``delta: {...}``."""
 

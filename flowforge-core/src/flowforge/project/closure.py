@@ -17,8 +17,7 @@ from collections.abc import Iterable, Iterator
 from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES
 from pathlib import Path
 
-import attrs
-
+from flowforge.frozen import frozen
 from flowforge.project.distributions import Distributions, find_spec
 from flowforge.project.python_imports import UNREADABLE, FileReads, Import, read_imports
 
@@ -26,7 +25,7 @@ _SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "dist-pack
 _BINARY = (*EXTENSION_SUFFIXES, *BYTECODE_SUFFIXES)
 
 
-@attrs.frozen
+@frozen
 class Closure:
     """What the code of a Python model is made of.
 
@@ -54,13 +53,13 @@ class Closure:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-@attrs.frozen
+@frozen
 class _File:
     digest: str
     reads: FileReads
 
 
-@attrs.frozen
+@frozen
 class _Folder:
     files: frozenset[str]
     folders: frozenset[str]

@@ -12,9 +12,8 @@ import enum
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import attrs
-
 from flowforge.config.type_words import normal_word, same_word
+from flowforge.frozen import frozen
 from flowforge.project.contracts import Contract
 
 State = Mapping[str, Any]
@@ -46,7 +45,7 @@ Compare = Callable[[Any, Any], Direction]
 """Called with two values that differ; ``None`` is no promise."""
 
 
-@attrs.frozen
+@frozen
 class Rule:
     """How one key of a column is compared.
 
@@ -127,7 +126,7 @@ OF_TABLES: Mapping[str, Rule] = {"allow_extra_columns": Rule(_allowed)}
 """By the key of a whole contract."""
 
 
-@attrs.frozen
+@frozen
 class ContractChange:
     """One promise that changed.
 

@@ -18,6 +18,7 @@ from flowforge.config.flaws import nearest
 from flowforge.config.parsed import Parsed
 from flowforge.config.yaml import KeyPath, YamlDocument
 from flowforge.errors import ConfigFileError, Note, Problems
+from flowforge.frozen import frozen
 from flowforge.project.contracts import Contract, ContractColumn
 from flowforge.project.manifest import ColumnInfo, Manifest, Node
 from flowforge.values import Location
@@ -31,7 +32,7 @@ Resolve = Callable[[str], str | None]
 """The node that a table's name means."""
 
 
-@attrs.frozen
+@frozen
 class Contracted:
     """What became of the contracts.
 
@@ -48,7 +49,7 @@ class Contracted:
     notes: tuple[Note, ...] = ()
 
 
-@attrs.frozen
+@frozen
 class _Said:
     """One key of a column, and where it stands."""
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import attrs
 
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 
-@attrs.frozen
+@frozen
 class ContractColumn:
     """What one column is like, after the rules that hold for all contracts have filled it in.
 
@@ -49,7 +50,7 @@ class ContractColumn:
         return self.physical or self.type
 
 
-@attrs.frozen
+@frozen
 class Contract:
     """The contract of one table.
 

@@ -15,6 +15,7 @@ import attrs
 
 from flowforge.config.flaws import nearest
 from flowforge.errors import FlowForgeError, ModelConfigError, Problems
+from flowforge.frozen import frozen
 from flowforge.project.files import read_text
 from flowforge.project.macros import MacroLibrary
 from flowforge.project.manifest import Delta, Incremental, PythonBody, SqlBody
@@ -28,7 +29,7 @@ _REFERENCE = re.compile(r"\s*(?P<module>[^:\s]+)\s*:\s*(?P<function>[A-Za-z_]\w*
 _NOT_BLANK = re.compile(r"[^\n]")
 
 
-@attrs.frozen
+@frozen
 class DeltaReader:
     """Reads the deltas of one project. *used* collects the files that deltas stand in; one thread."""
 

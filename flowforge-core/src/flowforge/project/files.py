@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import attrs
-
 from flowforge.config.files import CONTRACT_SUFFIXES as CONTRACTS
 from flowforge.config.parsed import Parsed
 from flowforge.errors import ModelConfigError, Note, Problems, ProjectError
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 _SKIPPED_FOLDERS = {"__pycache__", ".git", ".flowforge", ".venv", "node_modules"}
@@ -18,7 +17,7 @@ _PYTHON_MACROS = "macros_py"
 _MACRO_SUFFIXES = (".sql", ".sql.j2", ".sql.jinja", ".jinja", ".j2")
 
 
-@attrs.frozen
+@frozen
 class ModelFiles:
     """Paths relative to the project, sorted, by what they are."""
 

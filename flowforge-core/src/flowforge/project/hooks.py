@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from flowforge.errors import ModelConfigError, Problems
+from flowforge.frozen import frozen
 from flowforge.project.macros import MacroLibrary
 from flowforge.project.manifest import RefCall, SourceCall
 from flowforge.project.table_settings import not_blank
@@ -25,7 +26,7 @@ SPELLINGS: Mapping[str, str] = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class WrittenHook:
     """A hook in its long form."""
 
@@ -42,7 +43,7 @@ def read_written(value: WrittenHooks) -> tuple[WrittenHook, ...]:
     return tuple(WrittenHook(sql=entry) if isinstance(entry, str) else entry for entry in entries)
 
 
-@attrs.frozen
+@frozen
 class Hook:
     """One statement.
 

@@ -6,15 +6,14 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import attrs
-
 from flowforge.errors import ProjectError
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 _SKIPPED = frozenset({".git", ".flowforge", "__pycache__"})
 
 
-@attrs.frozen
+@frozen
 class InputFiles:
     """Paths relative to the project, sorted, and the patterns that fit no file: mistakes, or files yet to come."""
 

@@ -17,6 +17,7 @@ from flowforge.config.layers import Layer, Layers, read_layers
 from flowforge.config.project import ProjectConfig
 from flowforge.config.properties import ModelProps
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems
+from flowforge.frozen import frozen
 from flowforge.project.asked import Answers
 from flowforge.project.hooks import SPELLINGS, Said, entries
 from flowforge.project.manifest import ModelConfig
@@ -38,7 +39,7 @@ class Named(Protocol):
         """Its name without ``.ff``."""
 
 
-@attrs.frozen
+@frozen
 class Settings:
     """What stands beside the models of a project: in ``project.yml``, and by name in YAML files below the models.
 

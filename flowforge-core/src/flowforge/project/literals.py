@@ -9,14 +9,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
+from flowforge.frozen import frozen
 
 
 class NotLiteral(ValueError):
     """The text is no literal that this module reads; it may still be valid Jinja."""
 
 
-@attrs.frozen
+@frozen
 class Argument:
     """One argument: its value, where it stands, and where the name of a keyword argument stands.
 
@@ -29,7 +29,7 @@ class Argument:
     items: tuple[int, ...] = ()
 
 
-@attrs.frozen
+@frozen
 class Arguments:
     """The arguments of one call. *end* is the offset behind the closing parenthesis."""
 

@@ -14,6 +14,7 @@ import attrs
 
 from flowforge.config.parsed import Parsed
 from flowforge.errors import FlowForgeError, ModuleLoadError, Problems, ProjectError
+from flowforge.frozen import frozen
 from flowforge.project.calls import RESERVED, reserved_name
 from flowforge.project.files import read_text
 from flowforge.project.manifest import RefCall, SourceCall
@@ -21,7 +22,7 @@ from flowforge.project.scanned import numbers
 from flowforge.values import Location
 
 
-@attrs.frozen
+@frozen
 class Macro:
     """One macro (or one value that is set at the top of a macro file).
 
@@ -41,7 +42,7 @@ class Macro:
     computed: tuple[Location, ...] = ()
 
 
-@attrs.frozen
+@frozen
 class MacroFile:
     """One file; *text* has ``\\n`` for every line break."""
 
@@ -50,7 +51,7 @@ class MacroFile:
     macros: tuple[Macro, ...]
 
 
-@attrs.frozen
+@frozen
 class PythonMacro:
     """A public function of a file below ``macros_py``; the file is imported when a template calls it."""
 
@@ -59,7 +60,7 @@ class PythonMacro:
     location: Location
 
 
-@attrs.frozen
+@frozen
 class MacroLibrary:
     """All macros of a project, by name, and the files that those in Jinja stand in, by path."""
 

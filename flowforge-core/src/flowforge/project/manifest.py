@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from flowforge.errors import Note
+from flowforge.frozen import frozen
 from flowforge.project.contracts import Contract
 from flowforge.values import Location, Relation
 
@@ -40,7 +41,7 @@ class NodeKind(enum.Enum):
     SEED = "seed"
 
 
-@attrs.frozen
+@frozen
 class RefCall:
     """One ``ref('name')`` (or one entry of ``deps``), as it stands in a file."""
 
@@ -48,7 +49,7 @@ class RefCall:
     location: Location
 
 
-@attrs.frozen
+@frozen
 class SourceCall:
     """One ``source('group', 'table')``, as it stands in a file."""
 
@@ -57,7 +58,7 @@ class SourceCall:
     location: Location
 
 
-@attrs.frozen
+@frozen
 class ColumnInfo:
     """What the project says about a column."""
 
@@ -65,7 +66,7 @@ class ColumnInfo:
     description: str | None = None
 
 
-@attrs.frozen
+@frozen
 class Incremental:
     """How a model's table grows.
 
@@ -107,7 +108,7 @@ class Incremental:
         return self.strategy == "microbatch"
 
 
-@attrs.frozen
+@frozen
 class Snapshot:
     """How a model's history is kept.
 
@@ -132,7 +133,7 @@ class Snapshot:
     hard_deletes: str = "ignore"
 
 
-@attrs.frozen
+@frozen
 class ModelConfig:
     """The settings of one model, after all layers were merged.
 
@@ -220,7 +221,7 @@ class ModelConfig:
         )
 
 
-@attrs.frozen
+@frozen
 class SqlBody:
     """A SQL model's template.
 
@@ -232,7 +233,7 @@ class SqlBody:
     simple: bool = False
 
 
-@attrs.frozen
+@frozen
 class PythonBody:
     """A Python model's function, as read from the syntax tree; the module is imported only to run.
 
@@ -257,7 +258,7 @@ class PythonBody:
     line: int
 
 
-@attrs.frozen
+@frozen
 class Delta:
     """What gives the new rows of an incremental model, in place of the model itself.
 
@@ -278,7 +279,7 @@ class Delta:
         return self.body if isinstance(self.body, SqlBody) else None
 
 
-@attrs.frozen
+@frozen
 class SeedBody:
     """What a seed's table is made from.
 
@@ -304,7 +305,7 @@ class SeedBody:
     query: SqlBody | None = None
 
 
-@attrs.frozen
+@frozen
 class Node:
     """One thing that becomes a relation: a model or a seed.
 
@@ -378,7 +379,7 @@ def complete(node: Node, **fields: Any) -> None:
         object.__setattr__(node, name, value)
 
 
-@attrs.frozen
+@frozen
 class SourceFiles:
     """Files that an engine reads as if they were a table.
 
@@ -398,7 +399,7 @@ class SourceFiles:
     written: Location
 
 
-@attrs.frozen
+@frozen
 class Source:
     """A table, or files, that the project reads and does not build.
 
@@ -453,7 +454,7 @@ _SIGNS: Mapping[str, Callable[[float, float], bool]] = {
 }
 
 
-@attrs.frozen
+@frozen
 class Limit:
     """How many failures make a finding: ``> 10``, ``!= 0``, ``>= 5%`` of the rows."""
 
@@ -488,7 +489,7 @@ class Limit:
         return f"{self.sign} {self.number:g}{'%' if self.percent else ''}"
 
 
-@attrs.frozen
+@frozen
 class CheckTable:
     """A further table that a check reads: as it is *written*, its plain *name*, and the *node* behind it, if any."""
 
@@ -497,7 +498,7 @@ class CheckTable:
     node: str | None = None
 
 
-@attrs.frozen
+@frozen
 class CheckDecl:
     """One declared check.
 
@@ -558,7 +559,7 @@ class CheckDecl:
         return (self.node,) if self.node is not None else ()
 
 
-@attrs.frozen
+@frozen
 class Manifest:
     """A whole project. *nodes* is sorted by name."""
 

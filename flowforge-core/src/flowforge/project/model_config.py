@@ -15,6 +15,7 @@ from flowforge.config.names import is_name
 from flowforge.config.sql_dialects import is_dialect
 from flowforge.config.structure import structure_plain
 from flowforge.errors import ModelConfigError, Problems
+from flowforge.frozen import frozen
 from flowforge.project.batching import (
     BATCH_KEYS,
     DELTA_KEYS,
@@ -97,7 +98,7 @@ OnSchemaChange = Literal["ignore", "none", "fail", "append_new_columns", "sync_a
 _WATERMARKS = ("updated_at_column", "updated_at_columns", "timestamp_columns", "delta_columns")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Growing:
     """The block ``incremental: {...}``."""
 
@@ -116,7 +117,7 @@ class _Growing:
     delta: DeltaBlock | None = attrs.field(default=None, metadata={"aliases": ("delta_config",)})
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Written:
     """What a model may say of itself in this version."""
 

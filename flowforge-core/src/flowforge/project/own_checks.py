@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 from flowforge.errors import Note
+from flowforge.frozen import frozen
 from flowforge.project.manifest import Limit, RefCall, SourceCall, SqlBody
 from flowforge.values import Location
 
@@ -22,7 +23,7 @@ SINGULAR = "singular"
 """The type of tests that stand for themselves."""
 
 
-@attrs.frozen
+@frozen
 class CheckFunction:
     """A check in Python: the name of its function and, if the decorator names one, of its class of parameters."""
 
@@ -30,7 +31,7 @@ class CheckFunction:
     params_model: str | None = None
 
 
-@attrs.frozen
+@frozen
 class Tuning:
     """What a singular test says of itself in the words that YAML has for other checks."""
 
@@ -93,7 +94,7 @@ class OwnCheck:
         return self.location.path
 
 
-@attrs.frozen
+@frozen
 class OwnChecks:
     """All of them: those with a type by their types, and the singular ones in the order of their files."""
 

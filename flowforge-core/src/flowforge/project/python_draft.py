@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
-
 from flowforge.config.parsed import Parsed
+from flowforge.frozen import frozen
 from flowforge.project.manifest import PythonBody, RefCall
 from flowforge.project.scanned import numbers, packed, unpacked
 from flowforge.values import Location
 
 
-@attrs.frozen
+@frozen
 class PythonDraft:
     """A decorated function before its configuration is checked.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-import attrs
+from flowforge.frozen import frozen
 
 _OPAQUE_MODULES = frozenset({"code", "codeop", "imp", "pkgutil", "runpy", "site", "zipimport"})
 """Every use of these may import anything."""
@@ -20,7 +20,7 @@ _BUILTINS = frozenset({"exec", "eval", "compile", "__import__"})
 _NAMES = frozenset({"exec", "eval", "__import__", "__builtins__", "__loader__", "__path__"})
 
 
-@attrs.frozen
+@frozen
 class Import:
     """One import, absolute or relative.
 
@@ -39,7 +39,7 @@ class Import:
     names: tuple[str, ...] = ()
 
 
-@attrs.frozen
+@frozen
 class FileReads:
     """The imports of one file, wherever in it they stand.
 

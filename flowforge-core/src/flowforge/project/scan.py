@@ -10,9 +10,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import attrs
-
 from flowforge.errors import FlowForgeError, ModelConfigError, ProjectError
+from flowforge.frozen import frozen
 from flowforge.project.calls import FUNCTIONS, USAGE, bind_ref, bind_source
 from flowforge.project.lexer import (
     Create,
@@ -249,7 +248,7 @@ _FLAT, _LAST = 200_000, "\U000ff7ff"
 """Longer templates, and those with characters that FlowForge keeps for itself, are left to Jinja's parser."""
 
 
-@attrs.frozen
+@frozen
 class SimpleCall:
     """A Jinja expression that is one literal call: *function* is its name (maybe a macro's), or ``this``.
 

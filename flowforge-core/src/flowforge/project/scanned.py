@@ -10,12 +10,13 @@ import attrs
 
 from flowforge.config.parsed import Parsed
 from flowforge.errors import FlowForgeError
+from flowforge.frozen import frozen
 from flowforge.project.asked import Asked
 from flowforge.project.manifest import RefCall, SourceCall
 from flowforge.values import Location
 
 
-@attrs.frozen
+@frozen
 class Scan:
     """What one template says.
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
-import attrs
-
 from flowforge.errors import ModelConfigError, Problems
+from flowforge.frozen import frozen
 from flowforge.project.manifest import Snapshot
 from flowforge.project.setting_fields import columns
 from flowforge.values import Location
@@ -17,7 +16,7 @@ HardDeletes = Literal["ignore", "invalidate", "new_record"]
 ALL = ("all",)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SnapshotBlock:
     """The block ``snapshot: {...}``."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from flowforge.contract import Index
+from flowforge.frozen import frozen
 from flowforge.project.setting_fields import names, words
 
 
@@ -23,7 +24,7 @@ def _some(instance: object, attribute: attrs.Attribute[Any], value: tuple[str, .
     names(instance, attribute, value)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class WrittenIndex:
     """An entry of ``indexes`` in its long form."""
 
@@ -50,7 +51,7 @@ def read_indexes(value: WrittenIndexes) -> tuple[Index, ...]:
     return tuple(found)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Storage:
     """The block ``storage: {...}``: where the files of a table are, and how they are written."""
 

@@ -11,8 +11,7 @@ import ast
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import attrs
-
+from flowforge.frozen import frozen
 from flowforge.plugins.firstparty import FirstParty
 from flowforge.project.python_imports import aliases
 from flowforge.project.volatile_names import (
@@ -36,7 +35,7 @@ _PREFIXES = sorted(PREFIXES, key=len, reverse=True)
 _NOW = frozenset({"now", "today"})
 
 
-@attrs.frozen
+@frozen
 class Reason:
     """Why the same code over the same inputs may give another result.
 

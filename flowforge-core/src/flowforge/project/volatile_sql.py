@@ -11,8 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
-import attrs
-
+from flowforge.frozen import frozen
 from flowforge.project.sql_functions import (
     is_call,
     is_moment,
@@ -50,7 +49,7 @@ _BEHIND_A_RELATION = NO_ALIAS - {"select", "from", "with", "values", "table"}
 _BEFORE_A_BODY = frozenset({"as", "not", "materialized", "using", "key"})
 
 
-@attrs.frozen
+@frozen
 class Found:
     """A finding: how to call it, its offset in the SQL, counted from 0, and whether it is files that are read."""
 
@@ -59,7 +58,7 @@ class Found:
     files: bool = False
 
 
-@attrs.frozen
+@frozen
 class SqlReads:
     """What a query depends on besides its known inputs, each in the order of the text."""
 

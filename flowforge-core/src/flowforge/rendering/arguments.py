@@ -11,12 +11,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import attrs
-
 from flowforge.config.flaws import nearest
 from flowforge.contract import Dialect
 from flowforge.contract.functions import PARTS, TYPES
 from flowforge.errors import RenderError, UnsupportedError
+from flowforge.frozen import frozen
 from flowforge.project.lexer import Kind, code_spans, lex
 from flowforge.rendering.limits import MAX_TEXT, size
 from flowforge.rendering.secret import holds_secret
@@ -39,7 +38,7 @@ class WrongArgument(Exception):
         self.hint = hint
 
 
-@attrs.frozen
+@frozen
 class SqlType:
     """A type: one of the portable words, or one of the engine's own, which has no *word*.
 

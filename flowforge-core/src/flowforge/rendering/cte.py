@@ -6,8 +6,7 @@ import bisect
 import re
 from collections.abc import Callable, Sequence
 
-import attrs
-
+from flowforge.frozen import frozen
 from flowforge.project.lexer import Kind, Token, code_spans, lex, skip_leading
 
 _WITH = re.compile(r"with(?![\w$])", re.I)
@@ -15,7 +14,7 @@ _RECURSIVE = re.compile(r"recursive(?![\w$])", re.I)
 _COMMENT = frozenset({Kind.COMMENT})
 
 
-@attrs.frozen
+@frozen
 class WithCtes:
     """A query with others in front of it.
 

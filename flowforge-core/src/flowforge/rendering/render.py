@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from flowforge.errors import FlowForgeError, RenderError
+from flowforge.frozen import frozen
 from flowforge.project.lexer import JINJA, code_spans, leading_keyword, lex, position, statements
 from flowforge.project.macros import MacroLibrary
 from flowforge.project.scan import SimpleCall, normalize
@@ -25,7 +26,7 @@ from flowforge.rendering.source_map import Locates, Pieces
 from flowforge.values import Location
 
 
-@attrs.frozen
+@frozen
 class RenderContext:
     """What a template may see.
 
@@ -67,7 +68,7 @@ class RenderContext:
     run_query: Callable[[str], Any] | None = None
 
 
-@attrs.frozen
+@frozen
 class Rendered:
     """SQL, without space around it and without a semicolon at its end, and where it comes from."""
 

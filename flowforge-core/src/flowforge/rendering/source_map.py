@@ -7,8 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-import attrs
-
+from flowforge.frozen import frozen
 from flowforge.project.lexer import position
 from flowforge.values import Location
 
@@ -31,7 +30,7 @@ class Locates(Protocol):
         ...
 
 
-@attrs.frozen
+@frozen
 class SourceMap:
     """Maps offsets in rendered SQL to places in one file.
 

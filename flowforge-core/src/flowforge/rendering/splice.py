@@ -8,8 +8,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Sequence
 
-import attrs
-
+from flowforge.frozen import frozen
 from flowforge.project.lexer import JINJA, Token, lex
 from flowforge.project.macros import MacroFile
 from flowforge.project.scan import Findings
@@ -18,7 +17,7 @@ from flowforge.values import Location
 _JOINT = "{##}"  # a comment: text before it and text behind it are separate pieces for the parser
 
 
-@attrs.frozen
+@frozen
 class Splice:
     """One text made of several files; the template's own comes last.
 

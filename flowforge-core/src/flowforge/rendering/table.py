@@ -8,9 +8,10 @@ from typing import Any
 import attrs
 
 from flowforge.errors import RenderError
+from flowforge.frozen import frozen
 
 
-@attrs.frozen
+@frozen
 class Column:
     """One column; written out, it is its name."""
 

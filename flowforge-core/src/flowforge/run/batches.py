@@ -7,12 +7,13 @@ from collections.abc import Mapping
 import attrs
 
 from flowforge.contract import Dialect
+from flowforge.frozen import frozen
 from flowforge.materialize.moments import TimeKind, within
 from flowforge.project.manifest import Manifest, Source
 from flowforge.project.windows import Window
 
 
-@attrs.frozen
+@frozen
 class Batch:
     """The window for which a model is rendered.
 
@@ -31,7 +32,7 @@ class Batch:
         return within(dialect, dialect.quote(column), self.window, self.kinds.get(input_, TimeKind.PLAIN))
 
 
-@attrs.frozen
+@frozen
 class BatchBounds:
     """What ``batch`` is in a template: the bounds as texts in UTC, or ``None`` when no window is built."""
 

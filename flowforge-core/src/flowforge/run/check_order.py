@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterable, Mapping
 
 import attrs
 
+from flowforge.frozen import frozen
 from flowforge.graph.dag import Dag
 from flowforge.project.manifest import CheckDecl
 from flowforge.run.plan import Plan
 
 
-@attrs.frozen
+@frozen
 class CheckOrder:
     """Where each check belongs.
 

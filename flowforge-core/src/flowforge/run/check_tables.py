@@ -7,12 +7,13 @@ from collections.abc import Mapping
 import attrs
 
 from flowforge.contract import Dialect
+from flowforge.frozen import frozen
 from flowforge.project.manifest import CheckDecl, Manifest
 from flowforge.run.compile import Compiler
 from flowforge.values import Namespace, Relation
 
 
-@attrs.frozen
+@frozen
 class CheckTables:
     """Finds tables under one profile. Safe from any thread."""
 

@@ -16,6 +16,7 @@ from flowforge.config.flaws import nearest
 from flowforge.config.secrets import is_secret_name
 from flowforge.contract import Dialect, EngineSpec
 from flowforge.errors import Note, RenderError
+from flowforge.frozen import frozen
 from flowforge.graph.dag import Dag
 from flowforge.portable.calls import translating_functions
 from flowforge.portable.model import is_foreign, translated
@@ -42,7 +43,7 @@ from flowforge.values import Location, Namespace, Relation
 _MISSING: Any = object()
 
 
-@attrs.frozen
+@frozen
 class This:
     """What ``this`` is in a template: the relation that the model becomes."""
 
@@ -56,7 +57,7 @@ class This:
         return self.relation
 
 
-@attrs.frozen
+@frozen
 class Compiled:
     """A compiled model.
 
@@ -95,7 +96,7 @@ class Compiled:
         )
 
 
-@attrs.frozen
+@frozen
 class _Piece:
     """A rendered model before the ephemeral models that it reads are put in front."""
 
@@ -108,7 +109,7 @@ class _Piece:
     """Names and queries of inputs of which only the rows of a window are read."""
 
 
-@attrs.frozen
+@frozen
 class _Tested:
     """What a check's template sees: the node under test, or else what stands behind FROM, and further names."""
 

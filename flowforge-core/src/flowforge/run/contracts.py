@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import attrs
-
 from flowforge.config.flaws import nearest
 from flowforge.config.type_words import same_word
 from flowforge.contract import Capability, Dialect, EngineSpec, Session
 from flowforge.errors import EngineError, ModelExecutionError
+from flowforge.frozen import frozen
 from flowforge.materialize.casting import Casting, Target, aligned, known_word
 from flowforge.materialize.column_types import ColumnTypes
 from flowforge.materialize.steps import Audit
@@ -26,7 +25,7 @@ OWN = "_ff_"
 Translate = Callable[[BaseException], EngineError | None]
 
 
-@attrs.frozen
+@frozen
 class _Difference:
     """One line of what is told."""
 

@@ -18,6 +18,7 @@ import attrs
 
 from flowforge.contract import Dialect, EngineSpec
 from flowforge.errors import FlowForgeError, Note
+from flowforge.frozen import frozen
 from flowforge.graph.dag import Dag
 from flowforge.project.closure import ClosureReader
 from flowforge.project.inputs import input_files
@@ -36,7 +37,7 @@ from flowforge.state.fingerprint import digest
 from flowforge.values import Location, Namespace
 
 
-@attrs.frozen
+@frozen
 class Definition:
     """What a node says.
 

@@ -10,11 +10,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-import attrs
-
 from flowforge.checks.execute import CheckOutcome
 from flowforge.contract import CreateKind, Dialect, LoadMode, Session
 from flowforge.errors import EngineError, Note
+from flowforge.frozen import frozen
 from flowforge.materialize.quarantine import quarantine_relation
 from flowforge.materialize.staging import staging_name
 from flowforge.project.manifest import CheckDecl
@@ -153,7 +152,7 @@ class FailureStore:
             return False
 
 
-@attrs.frozen
+@frozen
 class Storing:
     """Decides for an auditor what is stored of an outcome; ``None`` as *store*: nothing is."""
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-import attrs
-
 from flowforge.errors import FlowForgeError, RenderError
+from flowforge.frozen import frozen
 from flowforge.materialize.hooks import Hooks, Statement
 from flowforge.project.hooks import HOOKS, Hook
 from flowforge.project.lexer import leading_keyword, statements
@@ -20,7 +19,7 @@ _CONTROL = frozenset(["abort", "begin", "commit", "end", "release", "rollback", 
 _PREPARE = re.compile(r"prepare\s+transaction\b", re.IGNORECASE)
 
 
-@attrs.frozen
+@frozen
 class Draft:
     """A rendered hook, and what it refers to that is no relation: ephemeral models, and sources that are files."""
 
@@ -32,7 +31,7 @@ class Draft:
 RenderHook = Callable[[Hook], Draft]
 
 
-@attrs.frozen
+@frozen
 class CompiledHook:
     """A rendered hook.
 

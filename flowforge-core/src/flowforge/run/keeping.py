@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import attrs
-
 from flowforge.contract import Session
 from flowforge.errors import AuditFailedError, EngineError, ErrorKind, FlowForgeError, ModelExecutionError
+from flowforge.frozen import frozen
 from flowforge.materialize.quarantine import Judged, Quarantine, Rule, quarantine_relation
 from flowforge.project.manifest import CheckDecl, Node
 from flowforge.project.quarantining import QUARANTINE, cannot_keep_back, quarantine_checks
@@ -26,7 +25,7 @@ Found = Callable[[Sequence[CheckDecl], Mapping[str, int]], None]
 _NOT_OF_CHECKS = (ErrorKind.CONNECTION, ErrorKind.AUTH, ErrorKind.CANCELLED, ErrorKind.TIMEOUT)
 
 
-@attrs.frozen
+@frozen
 class Keeper:
     """Makes the quarantines of a run's nodes. Safe from any thread.
 

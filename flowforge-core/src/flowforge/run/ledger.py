@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 import attrs
 
 from flowforge.contract import Dialect
+from flowforge.frozen import frozen
 from flowforge.project.manifest import Manifest, Node, NodeKind, Source
 from flowforge.run.asking import asks
 from flowforge.run.definition import Definer, Definition
@@ -62,7 +63,7 @@ class Because(enum.Enum):
     ASKS = "its template asks the database"
 
 
-@attrs.frozen
+@frozen
 class Decision:
     """What to do with a node, and what to note when it is built.
 
@@ -86,7 +87,7 @@ class Decision:
     pending: bool = False
 
 
-@attrs.frozen
+@frozen
 class Standing:
     """What the catalogue says about one name."""
 
@@ -94,7 +95,7 @@ class Standing:
     layout: str | None
 
 
-@attrs.frozen
+@frozen
 class Snapshot:
     """The database as it was when the run began: rows of ``_ff_meta`` and the catalogue, by relation key.
 
@@ -108,7 +109,7 @@ class Snapshot:
     released: Mapping[str, Released] = attrs.field(factory=dict)
 
 
-@attrs.frozen
+@frozen
 class Policy:
     """What the user asked for. *forced* are names of nodes; *from_scratch*: no table only grows; *span*: which windows."""
 

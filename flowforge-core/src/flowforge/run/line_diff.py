@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 
-import attrs
+from flowforge.frozen import frozen
 
 _TOO_MUCH = 4_000  # lines of both texts between the first and the last difference
 
 
-@attrs.frozen
+@frozen
 class ChangedLine:
     """A line that differs: *sign* is ``-`` or ``+``, *number* its line in the new text, or where it would stand."""
 

@@ -22,6 +22,7 @@ from flowforge.errors import (
     TestFailureError,
 )
 from flowforge.events import Status
+from flowforge.frozen import frozen
 from flowforge.materialize.casting import Casting
 from flowforge.materialize.frames import write_frame
 from flowforge.materialize.publish import Audit, Publication, Published, Publisher, Writer
@@ -54,7 +55,7 @@ Retry = Callable[[Callable[[], Published], Node], Published]
 """Calls a step again when it failed for a reason that may pass."""
 
 
-@attrs.frozen
+@frozen
 class Bench:
     """Everything that the workers of one run share."""
 

@@ -17,6 +17,7 @@ from flowforge.checks.shape import is_count
 from flowforge.config.structure import structure_plain
 from flowforge.contract import Session
 from flowforge.errors import CheckConfigError, EngineError, ErrorKind, FlowForgeError, Problems
+from flowforge.frozen import frozen
 from flowforge.project.decorators import PARAMS_MODEL
 from flowforge.project.manifest import CheckDecl
 from flowforge.project.own_checks import CheckFunction, OwnCheck
@@ -57,7 +58,7 @@ class CheckParams:
         return f"params({self.__dict__!r})"
 
 
-@attrs.frozen
+@frozen
 class OwnCheckRunner:
     """Binds checks to what asks them. Safe from any thread.
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection, Iterable, Mapping
 
-import attrs
-
 from flowforge.contract import Dialect, EngineSpec
 from flowforge.errors import Problems
+from flowforge.frozen import frozen
 from flowforge.graph.dag import Dag
 from flowforge.project.manifest import Manifest, Node
 from flowforge.project.names import check_lengths
@@ -27,7 +26,7 @@ class Action(enum.Enum):
     """Decided when what it reads has been built: equal rows need no new build."""
 
 
-@attrs.frozen
+@frozen
 class PlanNode:
     """One step. *relation* is complete; *reason* says why it runs, *details* shows what changed, line by line.
 
@@ -45,7 +44,7 @@ class PlanNode:
     windows: tuple[Window, ...] = ()
 
 
-@attrs.frozen
+@frozen
 class Plan:
     """The steps of a run in an order that works, and the parents that each has to wait for."""
 

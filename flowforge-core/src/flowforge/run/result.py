@@ -11,6 +11,7 @@ import attrs
 
 from flowforge.errors import CHECKS_FAILED, FAILED, OK, FlowForgeError, Note
 from flowforge.events import Status
+from flowforge.frozen import frozen
 from flowforge.project.windows import Window
 from flowforge.values import Location, Relation
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from flowforge.run.ledger import Decision
 
 
-@attrs.frozen
+@frozen
 class WindowResult:
     """Which windows of a node were built, and which a retry has to build."""
 
@@ -31,7 +32,7 @@ class WindowResult:
         return f"{len(self.done)} window{'' if len(self.done) == 1 else 's'}"
 
 
-@attrs.frozen
+@frozen
 class NodeResult:
     """How one node ended.
 
@@ -78,7 +79,7 @@ class NodeResult:
     same_data: bool = False
 
 
-@attrs.frozen
+@frozen
 class CheckResult:
     """How one check ended. *failures* counts rows (or groups), where it is counted; *location* is its declaration,
     *stored* the table that holds its failing rows.
@@ -111,7 +112,7 @@ class CheckResult:
     remark: str | None = None
 
 
-@attrs.frozen
+@frozen
 class UnitTestResult:
     """How one unit test ended in a build. *lines* say what differs, or why it could not run; *error* only the latter.
 
@@ -127,7 +128,7 @@ class UnitTestResult:
     error: FlowForgeError | None = None
 
 
-@attrs.frozen
+@frozen
 class RunResult:
     """A whole run.
 

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
-
 from flowforge.checks.naming import Answer
 from flowforge.contract import CheckContext, CheckSpec, Session
+from flowforge.frozen import frozen
 from flowforge.materialize.columns import Shape
 from flowforge.project.manifest import CheckDecl
 from flowforge.run.check_tables import CheckTables
 from flowforge.run.own_checks import OwnCheckRunner, own_query
 
 
-@attrs.frozen
+@frozen
 class RowConditions:
     """Writes the conditions of one run's checks. Safe from any thread.
 

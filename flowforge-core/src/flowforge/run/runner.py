@@ -14,6 +14,7 @@ import attrs
 from flowforge.contract import Capability, EngineSpec
 from flowforge.errors import InterruptedRunError
 from flowforge.events import NodeFinished, NodeStarted, RunFinished, RunStarted, Status
+from flowforge.frozen import frozen
 from flowforge.project.windows import Window
 from flowforge.run.bus import EventBus
 from flowforge.run.node import Bench, execute
@@ -26,7 +27,7 @@ from flowforge.state.policy import CacheMode
 from flowforge.values import Namespace
 
 
-@attrs.frozen
+@frozen
 class RunOptions:
     """How to run.
 

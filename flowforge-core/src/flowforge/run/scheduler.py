@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import attrs
+from flowforge.frozen import frozen
 
 logger = logging.getLogger("flowforge.run")
 
@@ -31,7 +31,7 @@ class FailPolicy(enum.Enum):
     """Nothing new starts, running nodes are cancelled."""
 
 
-@attrs.frozen
+@frozen
 class Finished:
     """A node's work is done. *ok* says whether its children may run."""
 
@@ -39,7 +39,7 @@ class Finished:
     ok: bool
 
 
-@attrs.frozen
+@frozen
 class NotRun:
     """A node was never started, or left behind by a stop.
 

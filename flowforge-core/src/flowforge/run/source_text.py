@@ -17,11 +17,12 @@ import attrs
 
 from flowforge.contract import Capability, Dialect, EngineSpec, FileSource
 from flowforge.errors import ConfigFileError, UnsupportedError
+from flowforge.frozen import frozen
 from flowforge.project.manifest import Source
 from flowforge.values import Namespace, Relation
 
 
-@attrs.frozen
+@frozen
 class StandIn:
     """A name that stands for files.
 

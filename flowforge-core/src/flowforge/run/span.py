@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 import attrs
 
 from flowforge.errors import ModelExecutionError
+from flowforge.frozen import frozen
 from flowforge.project.manifest import Incremental, Node
 from flowforge.project.windows import Window, parse_moment, window_of, windows_between
 from flowforge.state.windows import WindowNote
@@ -21,7 +22,7 @@ from flowforge.values import Location
 _SHOWN = 5
 
 
-@attrs.frozen
+@frozen
 class Span:
     """What is known of time when a run begins, in UTC.
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
-
 from flowforge.contract import Dialect, Session
 from flowforge.errors import ModelExecutionError
+from flowforge.frozen import frozen
 from flowforge.project.manifest import Node
 from flowforge.project.windows import Window
 from flowforge.run.ledger import Policy
@@ -17,7 +16,7 @@ from flowforge.state.windows import WindowNote, generation_of, read_windows, win
 from flowforge.values import Location, Namespace, Relation, RelationKind
 
 
-@attrs.frozen
+@frozen
 class Survey:
     """What stands in the database, as one look before the first window found it.
 
@@ -38,7 +37,7 @@ class Survey:
     altered: bool = False
 
 
-@attrs.frozen
+@frozen
 class Due:
     """What to do: *windows*, ascending; *anew*: stage all of them, and replace what stands there."""
 

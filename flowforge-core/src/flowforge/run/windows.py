@@ -13,6 +13,7 @@ import attrs
 
 from flowforge.contract import CreateKind, Session
 from flowforge.errors import AuditFailedError, EngineError, ErrorKind, FlowForgeError, ModelExecutionError
+from flowforge.frozen import frozen
 from flowforge.materialize.columns import OnChange, shape_of
 from flowforge.materialize.increments import Growth, Increment, Strategy, refuse_outside
 from flowforge.materialize.moments import TimeKind, time_kind
@@ -39,7 +40,7 @@ _FOR_ALL = (ErrorKind.SYNTAX, ErrorKind.MISSING, ErrorKind.PERMISSION, ErrorKind
 _SHOWN = 5
 
 
-@attrs.frozen
+@frozen
 class Built:
     """What came of a node's windows.
 
@@ -59,7 +60,7 @@ class Built:
     error: FlowForgeError | None = None
 
 
-@attrs.frozen
+@frozen
 class Workshop:
     """What it takes to build one node's windows.
 

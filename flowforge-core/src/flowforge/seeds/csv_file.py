@@ -13,9 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
-
 from flowforge.errors import SeedError
+from flowforge.frozen import frozen
 from flowforge.seeds import csv_places
 from flowforge.seeds.csv_grammar import grammar
 from flowforge.seeds.csv_options import PLAIN, CsvOptions
@@ -38,7 +37,7 @@ _LONE_RETURN = re.compile(rb"\r(?!\n)")
 _BLANK_LINE = re.compile(rb"(?:\r\n|\r|\n)[\r\n]")
 
 
-@attrs.frozen
+@frozen
 class CsvFile:
     """A CSV file whose quoting and header are known to be right.
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 import re
 
-import attrs
+from flowforge.frozen import frozen
 
 
-@attrs.frozen
+@frozen
 class Grammar:
     """The marks of one way to write CSV, and the patterns that follow from them. Use :func:`grammar`.
 

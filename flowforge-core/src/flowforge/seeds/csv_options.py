@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from flowforge.frozen import frozen
 from flowforge.seeds.encodings import normal_encoding
 
 NO_QUOTES = ("", "none")
@@ -59,7 +60,7 @@ def _named(instance: CsvOptions, attribute: attrs.Attribute[Any], value: bool) -
         raise ValueError("a file without a header needs the 'names' of its columns")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CsvOptions:
     """The options of a CSV file.
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import attrs
 
 from flowforge.errors import SeedError
+from flowforge.frozen import frozen
 from flowforge.seeds.csv_grammar import Grammar, grammar
 from flowforge.values import Location
 
@@ -21,7 +22,7 @@ _PIECE = 1024 * 1024
 _DELIMITERS = (";", "\t", "|", ",")
 
 
-@attrs.frozen
+@frozen
 class Source:
     """A file's bytes.
 
@@ -43,7 +44,7 @@ class Source:
     grammar: Grammar = attrs.field(factory=grammar, repr=False)
 
 
-@attrs.frozen
+@frozen
 class Header:
     """The names of the columns, and the offset of what follows them."""
 

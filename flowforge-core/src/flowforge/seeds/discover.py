@@ -17,6 +17,7 @@ from flowforge.config.layers import Passage
 from flowforge.config.properties import ModelProps, Properties, load_properties
 from flowforge.contract import SeedFormat
 from flowforge.errors import Note, Problems, SeedError
+from flowforge.frozen import frozen
 from flowforge.project.asked import Answers
 from flowforge.project.manifest import Node, NodeKind, SeedBody
 from flowforge.seeds import schema_file
@@ -35,7 +36,7 @@ _DATA_SUFFIXES = frozenset(
 )
 
 
-@attrs.frozen
+@frozen
 class SeedFiles:
     """The seeds of a project.
 
@@ -57,7 +58,7 @@ class SeedFiles:
     has_others: bool = False
 
 
-@attrs.frozen
+@frozen
 class Surrounding:
     """What the rest of the project says about its seeds.
 
@@ -154,7 +155,7 @@ def find_seeds(
     return SeedFiles(tuple(nodes), tuple(notes), tuple(properties), has_others)
 
 
-@attrs.frozen
+@frozen
 class _Named:
     """What is known of a seed before its settings are."""
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
-import attrs
-
 from flowforge.config.flaws import nearest
 from flowforge.errors import Problems, SeedError
+from flowforge.frozen import frozen
 from flowforge.values import Location
 
 T = TypeVar("T")
@@ -21,7 +20,7 @@ def _none() -> Collection[str]:
     return ()
 
 
-@attrs.frozen
+@frozen
 class EngineWords:
     """The names of engines.
 

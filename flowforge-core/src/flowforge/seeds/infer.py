@@ -15,8 +15,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import attrs
-
+from flowforge.frozen import frozen
 from flowforge.seeds import patterns, proofs
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class Kind(enum.Enum):
     TEXT = "text"
 
 
-@attrs.frozen
+@frozen
 class Shape:
     """What is known of a column so far.
 

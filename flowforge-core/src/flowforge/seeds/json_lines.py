@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from flowforge.errors import SeedError
+from flowforge.frozen import frozen
 from flowforge.seeds.csv_file import read_whole
 from flowforge.values import Location
 
@@ -49,7 +50,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=decimal.Decim
 _SCAN: Callable[[str, int], tuple[Any, int]] = vars(_DECODER)["scan_once"]
 
 
-@attrs.frozen
+@frozen
 class JsonLines:
     """The bytes of one file."""
 

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
+from flowforge.frozen import frozen
 from flowforge.seeds.infer import Kind, Shape, join, type_for
 
 if TYPE_CHECKING:
@@ -26,14 +25,14 @@ class ClashError(Exception):
     """Two values have no type in common."""
 
 
-@attrs.frozen
+@frozen
 class ListOf:
     """A list; ``None`` inside: nothing is known of its items."""
 
     item: Any = None
 
 
-@attrs.frozen
+@frozen
 class Fields:
     """An object."""
 

@@ -13,6 +13,7 @@ import attrs
 
 from flowforge.contract import Dialect
 from flowforge.errors import SeedError, UnsupportedError
+from flowforge.frozen import frozen
 from flowforge.project.manifest import Node, SeedBody
 from flowforge.values import Location
 
@@ -23,7 +24,7 @@ LOADED_AT, SEED_ID, SEED_FILE = NAMES = ("_ff_loaded_at", "_ff_seed_id", "_ff_se
 _INNER = "__ff_seed"
 
 
-@attrs.frozen
+@frozen
 class Origin:
     """Where the rows of one load come from.
 

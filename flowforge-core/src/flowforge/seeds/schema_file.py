@@ -18,26 +18,27 @@ from flowforge.config.structure import structure
 from flowforge.config.type_words import normal_word, word_of_dtype
 from flowforge.config.yaml import KeyPath, YamlDocument, parse_yaml
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems, SeedError
+from flowforge.frozen import frozen
 from flowforge.seeds.engine_words import EngineWords
 from flowforge.values import Location
 
 NAMES = ("schema.yml", "schema.yaml")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Target:
     schema: str | None = None
     table: str | None = None
     schema_by_engine: Mapping[str, str] = attrs.field(factory=dict)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Column:
     type: str | None = None
     engines: Mapping[str, str] = attrs.field(factory=dict)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Top:
     version: int = attrs.field(default=1, validator=attrs.validators.in_((1, 2)))
     targets: dict[str, _Target] = attrs.field(factory=dict)
@@ -50,7 +51,7 @@ FILE = _Top
 """What the file is read into."""
 
 
-@attrs.frozen
+@frozen
 class Declared:
     """What the file says.
 
@@ -133,7 +134,7 @@ def _known(folder: str, seeds: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     return known
 
 
-@attrs.frozen
+@frozen
 class _Reader:
     """Goes through one file. *known*: the paths that each id may mean."""
 

@@ -18,6 +18,7 @@ from flowforge.config.structure import structure_plain
 from flowforge.config.type_words import normal_word
 from flowforge.contract import SeedFormat
 from flowforge.errors import ConfigFileError, FlowForgeError, Problems, SeedError
+from flowforge.frozen import frozen
 from flowforge.project.asked import Answers
 from flowforge.project.layering import Place, Settings, sound_settings
 from flowforge.project.manifest import ModelConfig
@@ -31,7 +32,7 @@ SHARED = frozenset(
 """Settings that mean the same for models and seeds."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SeedOnly:
     """Settings that only seeds have."""
 
@@ -51,7 +52,7 @@ class SeedOnly:
 _ONLY = frozenset({*(field.name for field in attrs.fields(SeedOnly)), *SeedOnly.later_keys})
 
 
-@attrs.frozen
+@frozen
 class Told:
     """What all layers say about one seed."""
 

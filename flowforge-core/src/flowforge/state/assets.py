@@ -8,9 +8,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 
-import attrs
-
 from flowforge.events import Status
+from flowforge.frozen import frozen
 from flowforge.state.records import NodeRecord
 from flowforge.state.store_connection import Statement, StoreConnection, storable
 
@@ -27,7 +26,7 @@ _ENDED = """
 _AGE = "INSERT OR REPLACE INTO source_ages VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-@attrs.frozen
+@frozen
 class NodeNote:
     """How a node stands.
 
@@ -55,7 +54,7 @@ class NodeNote:
     changed_at: dt.datetime | None = None
 
 
-@attrs.frozen
+@frozen
 class AgeNote:
     """How old a source was when somebody looked: *newest* is its newest row's time, *age* is in seconds.
 

@@ -10,10 +10,9 @@ import datetime as dt
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-import attrs
-
 from flowforge.errors import StateError
 from flowforge.events import Status
+from flowforge.frozen import frozen
 from flowforge.state.store_connection import Statement, StoreConnection, storable
 
 KEPT = 400
@@ -49,7 +48,7 @@ _FORGET = (
 )
 
 
-@attrs.frozen
+@frozen
 class CheckRecord:
     """One result of one check.
 
@@ -86,7 +85,7 @@ class CheckRecord:
     measured: str = ""
 
 
-@attrs.frozen
+@frozen
 class PastResult:
     """A result as it is remembered; *run_id* and *command* are empty when the run is forgotten."""
 

@@ -15,6 +15,7 @@ import attrs
 
 from flowforge.contract import Dialect, Session
 from flowforge.crash import crash_point
+from flowforge.frozen import frozen
 from flowforge.state.fingerprint import digest
 from flowforge.state.making import make_once, see_that_ours
 from flowforge.state.meta import moment
@@ -30,7 +31,7 @@ _TEXTS = ("relation", "node", "decision", "check_name", "row_hash", "note", "dec
 _NAMES = (*_TEXTS, "rows", "decided_at", "version")
 
 
-@attrs.frozen
+@frozen
 class Decision:
     """One line of the log.
 
@@ -58,7 +59,7 @@ class Decision:
     rows: int | None = None
 
 
-@attrs.frozen
+@frozen
 class Released:
     """What was released of one relation, and taken back: *digest* tells one set of decisions from another; *newest* is in UTC."""
 
@@ -225,7 +226,7 @@ def read_decisions(session: Session, dialect: Dialect, table: Relation, key: str
     return sorted(lines, key=lambda one: one.decided_at)
 
 
-@attrs.frozen
+@frozen
 class Entry:
     """One decision, as the log shows it: what somebody did at once about one model's rows and one check.
 

@@ -12,9 +12,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
 from flowforge.errors import InternalError
+from flowforge.frozen import frozen
 
 FORMAT = "1"
 UNKNOWN = "-"
@@ -27,7 +26,7 @@ def digest(parts: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-@attrs.frozen
+@frozen
 class Identity:
     """What stands under a name, as far as it matters to those who read it.
 
@@ -43,7 +42,7 @@ class Identity:
     sources: str | None = ""
 
 
-@attrs.frozen
+@frozen
 class Fingerprint:
     """The three parts; *sources* is ``None`` when the state of a source is not known."""
 

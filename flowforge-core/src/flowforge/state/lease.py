@@ -25,6 +25,7 @@ import attrs
 from flowforge.contract import Dialect, Session
 from flowforge.crash import crash_point
 from flowforge.errors import EngineError, ErrorKind
+from flowforge.frozen import frozen
 from flowforge.state.making import make_once
 from flowforge.state.meta import moment
 from flowforge.state.process import birth_of, is_gone
@@ -39,7 +40,7 @@ _COLUMNS = (*_TEXTS, *_NUMBERS)
 logger = logging.getLogger("flowforge.locks")
 
 
-@attrs.frozen
+@frozen
 class Holder:
     """Who holds a lease, or held it last, when *holder* is empty.
 
@@ -76,7 +77,7 @@ class Holder:
         return bool(here) and self.birth.split()[:2] == here and is_gone(self.pid, self.birth)
 
 
-@attrs.frozen
+@frozen
 class Leases:
     """The leases of one run. Safe from any thread.
 

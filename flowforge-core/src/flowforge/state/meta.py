@@ -17,6 +17,7 @@ import attrs
 from flowforge.contract import Dialect, Session
 from flowforge.crash import crash_point
 from flowforge.errors import StateError
+from flowforge.frozen import frozen
 from flowforge.state.making import await_turn, make_once
 from flowforge.values import Namespace, Relation, RelationKind
 
@@ -25,7 +26,7 @@ META_VERSION = 2
 _PLAIN = re.compile(r'[^\s.",\x00-\x1f\x7f]+')
 
 
-@attrs.frozen
+@frozen
 class MetaRow:
     """What stands under a relation's name.
 

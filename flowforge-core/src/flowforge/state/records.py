@@ -12,9 +12,10 @@ from typing import Any
 import attrs
 
 from flowforge.events import Status
+from flowforge.frozen import frozen
 
 
-@attrs.frozen
+@frozen
 class NodeRecord:
     """How one node of a run ended. *node* is the node's full name; *duration* is in seconds of wall time.
 
@@ -33,7 +34,7 @@ class NodeRecord:
     same_data: bool = False
 
 
-@attrs.frozen
+@frozen
 class RunRecord:
     """One run.
 
@@ -78,7 +79,7 @@ class RunRecord:
         return tuple(name for name in self.planned if name not in self.nodes)
 
 
-@attrs.frozen
+@frozen
 class BuildRecord:
     """What the last successful build of a node was made from, to say later *why* it is out of date.
 

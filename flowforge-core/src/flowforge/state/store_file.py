@@ -14,6 +14,7 @@ import attrs
 from flowforge.config.own_folder import make_own_folder
 from flowforge.crash import crash_point
 from flowforge.errors import Note, shown
+from flowforge.frozen import frozen
 from flowforge.state.store_schema import (
     APPLICATION_ID,
     VERSION,
@@ -36,7 +37,7 @@ _ROOM = 64 * 1024  # bytes that SQLite needs for a log and its index
 _KEPT = 9  # damaged files that are kept; more would only fill the disk
 
 
-@attrs.frozen
+@frozen
 class Opened:
     """A connection with our tables, what the user should know, and the file (None: it is in memory)."""
 

@@ -12,10 +12,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
-
 from flowforge.contract import Dialect, Session
 from flowforge.crash import crash_point
+from flowforge.frozen import frozen
 from flowforge.project.windows import Window
 from flowforge.state.making import make_once, see_that_ours
 from flowforge.state.meta import moment
@@ -27,7 +26,7 @@ _DATA_ID = re.compile(r"(w[0-9a-f]{16})\.[0-9a-f]{32}")
 _AT_ONCE = 500  # rows of one INSERT
 
 
-@attrs.frozen
+@frozen
 class WindowNote:
     """A window that was built.
 

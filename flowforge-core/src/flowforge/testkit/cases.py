@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pyarrow as pa
 
 from flowforge.contract import Capability, EngineSpec, SupportLevel
+from flowforge.frozen import frozen
 
 _HEAD = re.compile(r"(\w+)\s*<(.*)>$", re.DOTALL)
 _ARGUMENTS = re.compile(r"(decimal128|decimal256|binary)\s*\((.*)\)$")
 
 
-@attrs.frozen
+@frozen
 class TypeCase:
     """Values of one type.
 
@@ -76,7 +76,7 @@ def read_cases(folder: Path) -> list[TypeCase]:
     return cases
 
 
-@attrs.frozen
+@frozen
 class RowPair:
     """The rows of two tables of one column, which are not the same."""
 

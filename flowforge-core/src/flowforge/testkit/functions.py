@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pyarrow as pa
 
 from flowforge.contract import Dialect
+from flowforge.frozen import frozen
 from flowforge.rendering.portable import portable_functions
 from flowforge.rendering.render import RenderContext, render
 from flowforge.testkit.cases import parse_type, parse_value
@@ -27,7 +27,7 @@ _ARROW = {
 }
 
 
-@attrs.frozen
+@frozen
 class FunctionCase:
     """One call.
 

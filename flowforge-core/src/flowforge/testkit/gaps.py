@@ -7,13 +7,13 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-import attrs
 import pytest
 
 from flowforge.contract import Capability
+from flowforge.frozen import frozen
 
 
-@attrs.frozen
+@frozen
 class Gap:
     """One entry of a file of known gaps.
 

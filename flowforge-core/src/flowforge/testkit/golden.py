@@ -8,17 +8,16 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-import attrs
-
 from flowforge.contract import Dialect
 from flowforge.contract.functions import FUNCTIONS, PARTS, TYPES
 from flowforge.errors import RenderError
+from flowforge.frozen import frozen
 from flowforge.testkit.functions import written
 
 _IN_PARTS = ("date_trunc", "date_add", "date_diff")
 
 
-@attrs.frozen
+@frozen
 class Golden:
     """What one call becomes.
 

@@ -11,6 +11,7 @@ import attrs
 
 from flowforge.contract import StreamBatch, StreamReader, StreamSourceSpec
 from flowforge.errors import StreamError
+from flowforge.frozen import frozen
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -119,7 +120,7 @@ class _Bench:
         _say(moved, "a batch came and no offset moved, so it would come for ever: give None")
 
 
-@attrs.frozen
+@frozen
 class _Step:
     """One batch: the offsets that it was asked with, its rows, and the offsets behind it."""
 

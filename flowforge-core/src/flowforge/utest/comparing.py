@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from flowforge.frozen import frozen
 from flowforge.utest.files import Expectation
 from flowforge.utest.fixtures import Rows
 
@@ -20,7 +21,7 @@ SHOWN = 20
 """How many differences are listed."""
 
 
-@attrs.frozen
+@frozen
 class Difference:
     """What is wrong with one row.
 

@@ -9,8 +9,6 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from flowforge.checks.bind import SpecLookup, bind
 from flowforge.checks.builtin import CHECKS
 from flowforge.checks.execute import BoundCheck, CheckOutcome, run_checks
@@ -18,6 +16,7 @@ from flowforge.config.check_entries import RawCheck, parse_checks
 from flowforge.config.yaml import KeyPath, YamlDocument
 from flowforge.contract import CheckSpec, Session
 from flowforge.errors import CheckConfigError, EngineError, FlowForgeError, Problems
+from flowforge.frozen import frozen
 from flowforge.project.manifest import CheckDecl, Manifest, Node
 from flowforge.run.check_tables import CheckTables
 from flowforge.run.own_checks import OwnCheckRunner, Translate
@@ -127,7 +126,7 @@ def is_steady(checks: Sequence[CheckDecl]) -> bool:
     )
 
 
-@attrs.frozen
+@frozen
 class Asked:
     """What the checks of one case are asked with.
 

@@ -21,6 +21,7 @@ from flowforge.config.type_words import normal_word
 from flowforge.config.yaml import KeyPath, YamlDocument
 from flowforge.contract import CheckSpec
 from flowforge.errors import CheckConfigError, FlowForgeError, Problems
+from flowforge.frozen import frozen
 from flowforge.project.manifest import CheckDecl, Manifest, Node, NodeKind
 from flowforge.project.windows import parse_moment
 from flowforge.utest.generated import Generated
@@ -38,7 +39,7 @@ def _types(_instance: Any, _attribute: Any, value: Mapping[str, str]) -> None:
         normal_word(word)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Fixture:
     """Rows of a table: as a list, as the text or the file of a CSV, or as a query.
 
@@ -59,14 +60,14 @@ def _distances(_instance: Any, _attribute: Any, value: bool | Mapping[str, float
         raise ValueError("a tolerance cannot be negative")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Given(Fixture):
     """Rows that are given, which may be made by rules too."""
 
     generate: Generated | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Expectation(Fixture):
     """The rows that are expected.
 
@@ -106,7 +107,7 @@ def _moment(_instance: Any, _attribute: Any, value: str | None) -> None:
         parse_moment(value)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Case:
     name: str
     inputs: Mapping[str, Given] = attrs.field(factory=dict)
@@ -116,7 +117,7 @@ class _Case:
     description: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Defaults:
     inputs: Mapping[str, Any] = attrs.field(factory=dict)
     expect: Mapping[str, Any] = attrs.field(factory=dict)
@@ -124,7 +125,7 @@ class _Defaults:
     now: str | None = attrs.field(default=None, validator=_moment)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _File:
     version: Literal[1, 2] = 1
     model: str
@@ -137,7 +138,7 @@ FILE, CASE = _File, _Case
 """What a file is read into, and one of its cases."""
 
 
-@attrs.frozen
+@frozen
 class UnitCase:
     """One case of one model.
 

@@ -15,12 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from flowforge.config.files import inside
 from flowforge.config.type_words import arrow_type, word_for
 from flowforge.contract import Dialect
 from flowforge.errors import CheckConfigError
+from flowforge.frozen import frozen
 from flowforge.utest.files import Fixture, Given
 from flowforge.values import Location
 
@@ -31,7 +30,7 @@ _INT64 = 2**63
 _TOGETHER = 100
 
 
-@attrs.frozen
+@frozen
 class Rows:
     """Named columns and rows of plain values; those of a CSV are texts."""
 

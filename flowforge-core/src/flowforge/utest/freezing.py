@@ -12,10 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
-
 from flowforge.contract import Dialect, Session
 from flowforge.errors import CheckConfigError
+from flowforge.frozen import frozen
 from flowforge.project.closure import ClosureReader
 from flowforge.project.manifest import Node
 from flowforge.project.sql_tokens import NUMBER, SIGN, SqlToken, sql_tokens
@@ -42,7 +41,7 @@ def moving(sql: str, known: Sequence[Relation], dialect: Dialect) -> Sequence[Fo
     return scan_rendered(sql, names, dialect.fold).volatile
 
 
-@attrs.frozen
+@frozen
 class Frozen:
     """A query in which the time stands still, and the way back from an offset in it to one in the query as it was."""
 

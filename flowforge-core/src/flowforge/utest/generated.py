@@ -13,6 +13,8 @@ from typing import Any
 
 import attrs
 
+from flowforge.frozen import frozen
+
 MOST = 10_000
 """Rows that one input may have."""
 
@@ -27,7 +29,7 @@ def _choices(_instance: Any, _attribute: Any, value: tuple[Any, ...] | None) -> 
         raise ValueError("there is nothing to choose from")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GeneratedColumn:
     """How the values of a column are made; exactly one of *sequence*, *between* and *choice* is given.
 
@@ -134,7 +136,7 @@ def _count(_instance: Any, _attribute: Any, value: int) -> None:
         raise ValueError(f"the number of rows is one from 0 to {MOST:,}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Generated:
     """Rows that are made.
 

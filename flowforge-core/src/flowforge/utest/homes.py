@@ -15,6 +15,7 @@ import attrs
 
 from flowforge.contract import Capability, Dialect, EngineSpec, Session
 from flowforge.errors import EngineError, ErrorKind, ProjectError
+from flowforge.frozen import frozen
 from flowforge.state.lease import Leases
 from flowforge.values import Namespace, Relation
 
@@ -22,7 +23,7 @@ NUMBERS = 32
 """Schemas that there may be at once, of all runs together."""
 
 
-@attrs.frozen
+@frozen
 class _Home:
     """A schema that is held, and the session that holds it."""
 

@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-import attrs
-
 from flowforge.contract import CheckSpec, Session
 from flowforge.errors import EngineError, FlowForgeError
+from flowforge.frozen import frozen
 from flowforge.run.compile import Compiled
 from flowforge.utest.comparing import Difference, compare
 from flowforge.utest.expected_checks import Asked
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@attrs.frozen
+@frozen
 class UnitResult:
     """How a case ended.
 
@@ -65,7 +64,7 @@ class UnitResult:
         return [*([self.message] if self.message else []), *found, *([f"# {about}"] if about else [])]
 
 
-@attrs.frozen
+@frozen
 class Stand:
     """Everything that the cases of one run share. Safe from any thread.
 
@@ -135,7 +134,7 @@ def _counted(came: int, expected: int | None) -> list[Difference]:
     return [Difference(0, said=f"the model makes {came:,} rows, expected {expected:,}")]
 
 
-@attrs.frozen
+@frozen
 class Made:
     """What the model of a case makes: *rows*; the *expected* ones, if a query says them; what checks found."""
 

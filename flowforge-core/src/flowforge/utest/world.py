@@ -12,6 +12,7 @@ import attrs
 
 from flowforge.contract import CreateKind, Dialect, EngineSpec, Session
 from flowforge.errors import CheckConfigError, UnsupportedError
+from flowforge.frozen import frozen
 from flowforge.graph.dag import Dag
 from flowforge.materialize.frames import as_table
 from flowforge.materialize.moments import time_kind
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@attrs.frozen
+@frozen
 class Surroundings:
     """What the worlds of all cases have in common. Safe from any thread."""
 

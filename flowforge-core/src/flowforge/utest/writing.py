@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from flowforge.config.type_words import WORDS, word_for
+from flowforge.frozen import frozen
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +26,7 @@ _WORDS = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n")
 _ODD = re.compile("[\x7f-\xa0\xad\u2028\u2029\ufeff\ufffe\uffff]|[\ud800-\udfff]")
 
 
-@attrs.frozen
+@frozen
 class Given:
     """Rows that are written.
 
