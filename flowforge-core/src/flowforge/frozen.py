@@ -52,8 +52,8 @@ def _values_of(fields: tuple[Any, ...]) -> Callable[[object], tuple[object, ...]
     return lambda value: tuple(getattr(value, name) for name in names)
 
 
-def _equal(values_of: Callable[[object], tuple[object, ...]]) -> Callable[[object, object], bool]:
-    def equal(self: object, other: object) -> bool:
+def _equal(values_of: Callable[[object], tuple[object, ...]]) -> Callable[[object, object], Any]:
+    def equal(self: object, other: object) -> Any:
         if other.__class__ is not self.__class__:
             return NotImplemented
         return values_of(self) == values_of(other)

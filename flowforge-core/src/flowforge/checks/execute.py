@@ -19,6 +19,7 @@ from flowforge.checks.plan import (
     COUNT_HEAD,
     SAMPLE_HEAD,
     BoundCheck,
+    CheckPlan,
     CheckSql,
     Tables,
     Verdict,
@@ -106,7 +107,7 @@ class _Answer:
     Parameters
     ----------
     value:
-        An Arrow scalar, as converting it to Python may fail too.
+        A count, or an Arrow scalar, as converting what was measured to Python may fail too.
     missing:
         True when *error* is that the whole relation is not there.
     shared:
@@ -117,7 +118,7 @@ class _Answer:
         Where in the check's own query the engine found *error*.
     """
 
-    value: pa.Scalar | None = None
+    value: int | pa.Scalar | None = None
     rows: int | None = None
     error: EngineError | None = None
     missing: bool = False
@@ -130,10 +131,13 @@ class _Answer:
 
 @frozen
 class _Row:
-    """The first row that a statement gave, or the engine's error; *duration* is in seconds."""
+    """The first row that a statement gave, or the engine's error; *duration* is in seconds.
+
+    *values* are counts as the engine gives them to Python, or Arrow scalars.
+    """
 
     duration: float
-    values: Sequence[pa.Scalar] = ()
+    values: Sequence[Any] = ()
     error: EngineError | None = None
     samples: tuple[Mapping[str, Any], ...] = ()
 
@@ -252,7 +256,7 @@ class _Asker:
 
     def look(self) -> None:
         """After an error, find out whether anything more can be asked."""
-        self.spoilt = self.spoilt or self._ask("SELECT 1 AS ff__0").error is not None
+        self.spoilt = self.spoilt or self._ask("SELECT 1 AS ff__0", counts=True).error is not None
 
     def ask_all(self, questions: Mapping[int, CheckSql]) -> dict[int, _Answer]:
         """An answer for every question; those that can share a scan do, unless it fails."""
@@ -273,8 +277,7 @@ class _Asker:
         return answers
 
     def _scan(self, questions: Mapping[int, CheckSql]) -> dict[int, _Answer]:
-        plan = plan_scan(self._dialect, self._relation_sql, list(questions.values()))
-        row = self._ask(plan.sql)
+        row, plan = self._ask_scan(list(questions.values()))
         if row.error is not None:
             failed = self._failed(row)
             alone = len(questions) > 1 and not _is_hopeless(failed) and not self.spoilt
@@ -293,8 +296,7 @@ class _Asker:
             if self.spoilt:
                 alone[index] = _Answer(unasked=True)
                 continue
-            plan = plan_scan(self._dialect, self._relation_sql, [sql])
-            row = self._ask(plan.sql)
+            row, plan = self._ask_scan([sql])
             if row.error is not None:
                 alone[index] = _Answer(error=row.error, duration=row.duration)
                 self.look()
@@ -305,7 +307,7 @@ class _Asker:
 
     def count(self, query: str, *, in_percent: bool = False) -> _Answer:
         """How many rows *query* gives, with some of them; and how many the relation has, for limits that are shares."""
-        row = self._ask(count_query(query))
+        row = self._ask(count_query(query), counts=True)
         if row.error is not None:
             return self._failed(row, len(COUNT_HEAD))
         if _count(row.values[0]) == 0:
@@ -315,7 +317,7 @@ class _Asker:
             return self._failed(sample, len(SAMPLE_HEAD))
         rows = None
         if in_percent:
-            whole = self._ask(plan_scan(self._dialect, self._relation_sql, []).sql)
+            whole, _ = self._ask_scan([])
             if whole.error is not None:
                 return self._failed(whole)
             rows = _count(whole.values[0])
@@ -334,7 +336,7 @@ class _Asker:
         if row.error is not None and row.error.kind not in _HOPELESS:
             self.look()
         if row.error is not None and row.error.kind is ErrorKind.MISSING and self._relation_sql and not self.spoilt:
-            probe = self._ask(plan_scan(self._dialect, self._relation_sql, []).sql)
+            probe, _ = self._ask_scan([])
             missing = probe.error is not None and probe.error.kind is ErrorKind.MISSING
         place = row.error.position - head if row.error is not None and row.error.position is not None else -1
         return _Answer(error=row.error, missing=missing, duration=row.duration, position=place if place >= 0 else None)
@@ -350,9 +352,18 @@ class _Asker:
         error = self._translated(exc)
         return self._failed(_Row(time.perf_counter() - began, error=error)) if error is not None else None
 
-    def _ask(self, sql: str, *, samples: bool = False) -> _Row:
+    def _ask_scan(self, questions: Sequence[CheckSql]) -> tuple[_Row, CheckPlan]:
+        """The answers to *questions* in one row, and where they stand in it."""
+        plan = plan_scan(self._dialect, self._relation_sql, questions)
+        return self._ask(plan.sql, counts=all(sql.aggregate is None for sql in questions)), plan
+
+    def _ask(self, sql: str, *, samples: bool = False, counts: bool = False) -> _Row:
+        """The first row of *sql*, or some as *samples*. Where all are *counts*, engines need no Arrow to tell them."""
         began = time.perf_counter()
         try:
+            if counts:
+                values = self._session.fetch(sql)[0]
+                return _Row(time.perf_counter() - began, values)
             with self._session.query(sql) as reader:
                 table = reader.read_all()
         except Exception as exc:  # drivers raise what they like; what is not theirs goes on
@@ -393,8 +404,8 @@ def _is_hopeless(answer: _Answer) -> bool:
     return answer.missing or (answer.error is not None and answer.error.kind in _HOPELESS)
 
 
-def _count(value: pa.Scalar) -> int:
-    return int(value.as_py())
+def _count(value: Any) -> int:
+    return int(_plain(value))
 
 
 def _samples(table: pa.Table) -> tuple[Mapping[str, Any], ...]:
@@ -412,7 +423,10 @@ def _shown(value: pa.Scalar) -> Any:
         return f"a {value.type} that Python cannot hold"
 
 
-def _plain(value: pa.Scalar) -> Any:
+def _plain(value: Any) -> Any:
+    """An Arrow scalar as a value of Python; counts are that already."""
+    if not hasattr(value, "as_py"):
+        return value
     import pyarrow as pa
 
     if pa.types.is_timestamp(value.type) and value.type.unit == "ns":
