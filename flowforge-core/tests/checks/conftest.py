@@ -42,6 +42,8 @@ class Lab:
         self.statements.append(sql)
         return self.ask(sql)
 
+    fetch = Session.fetch
+
     def ask(self, sql: str) -> pa.RecordBatchReader:
         raise AssertionError
 

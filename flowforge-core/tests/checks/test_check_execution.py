@@ -394,6 +394,8 @@ class FailingLab:
         self.asked += 1
         raise OSError("gone")
 
+    fetch = query
+
     def translate(self, exc: BaseException) -> EngineError | None:
         return EngineError(str(exc), kind=self._kind) if self._kind else None
 
