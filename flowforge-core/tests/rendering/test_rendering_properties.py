@@ -219,7 +219,7 @@ def test_every_word_is_found_in_its_line(new_recorder: Recorders, part: Part, pl
             assert (where.line, where.column) == (line, column)
 
 
-_CAPTURES = re.compile(r"\{%-? (set v|filter|macro|call).*\{% end(set|filter|macro|call) %\}|\{\{.*\}\}", re.S)
+_CAPTURES = re.compile(r"\{%-? (set v|filter|macro|call).*\{% end(set|filter|macro|call) %\}|\{\{.*?\}\}", re.S)
 
 
 _TOKENS = st.sampled_from(
