@@ -12,9 +12,9 @@ from flowforge.api.retry import remember
 from flowforge.errors import Note, NothingSelectedError, UsageError
 from flowforge.events import Event
 from flowforge.project.manifest import NodeKind
+from flowforge.run.options import RunOptions
 from flowforge.run.plan import Plan
 from flowforge.run.result import RunResult
-from flowforge.run.runner import RunOptions
 
 if TYPE_CHECKING:
     from flowforge.api.project import Project

@@ -3,58 +3,47 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import functools
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from flowforge.api.checking import STATE_FOLDER, Listener, asker, auditor_of, sessions_of
 from flowforge.api.failures import failure_store, flush
 from flowforge.api.histories import count_old
 from flowforge.api.preparation import forced, leases_of, make_ledger, tidy, windows_due
 from flowforge.api.seeding import write_seed
 from flowforge.api.source_files import refuse_missing_files
-from flowforge.api.unit_builds import Examiner
 from flowforge.contract import Session
 from flowforge.errors import (
     EngineError,
-    ErrorKind,
-    FlowForgeError,
-    InterruptedRunError,
     ModelExecutionError,
     Note,
 )
-from flowforge.events import Event, RunFinished, RunStarted, Status
+from flowforge.events import Event, Status
 from flowforge.materialize.publish import Publisher
 from flowforge.materialize.retries import retrying
 from flowforge.project.manifest import CheckDecl, Node
 from flowforge.project.windows import Window
-from flowforge.run.asking import Asker
 from flowforge.run.audit import Auditor
 from flowforge.run.bus import EventBus
 from flowforge.run.check_order import order_checks
-from flowforge.run.check_tables import CheckTables
-from flowforge.run.failures import FailureStore, Storing
 from flowforge.run.keeping import Keeper
 from flowforge.run.ledger import Ledger
 from flowforge.run.modules import ProjectModules
 from flowforge.run.node import Bench
-from flowforge.run.own_checks import OwnCheckRunner
+from flowforge.run.options import RunOptions, new_run_id
 from flowforge.run.plan import Action, Plan, make_plan
 from flowforge.run.reasons import reason
 from flowforge.run.recorder import Recorder
-from flowforge.run.remembering import past_of, remember_checks
+from flowforge.run.remembering import remember_checks
 from flowforge.run.result import NodeResult, RunResult
-from flowforge.run.row_conditions import RowConditions
-from flowforge.run.runner import RunOptions, effective_jobs, new_run_id, run_plan
-from flowforge.run.scheduler import FailPolicy, Stop, expected_cost, schedule
+from flowforge.run.runner import run_plan
+from flowforge.run.scheduler import Stop, expected_cost
 from flowforge.run.sessions import Sessions
-from flowforge.run.signals import stop_on_signals
 from flowforge.run.span import listed
-from flowforge.run.traced import traced
 from flowforge.state.meta import meta_table
 from flowforge.state.records import BuildRecord
 from flowforge.state.store import StateStore
@@ -63,29 +52,7 @@ if TYPE_CHECKING:
     from flowforge.api.project import Project
     from flowforge.run.compile import Compiler
 
-Listener = Callable[[Event], None]
-STATE_FOLDER = ".flowforge"
-
 logger = logging.getLogger("flowforge.run")
-
-
-def _auditor(
-    project: Project,
-    checks: Sequence[CheckDecl],
-    homes: Mapping[str, str],
-    bus: EventBus,
-    run_id: str,
-    compiler: Compiler,
-    modules: Callable[[], ProjectModules],
-    failures: FailureStore | None,
-    store: StateStore,
-) -> Auditor:
-    executor = project.executor
-    own = OwnCheckRunner(project.root, modules, executor.error)
-    tables = CheckTables(project.manifest, compiler, executor.dialect, executor.namespace)
-    conditions = RowConditions(project.plugins.checks, tables, own)
-    past, redact = past_of(store, project.profile.name, project.engine.name), project.redactor.redact
-    return Auditor(checks, homes, conditions, executor.error, bus, run_id, redact, Storing(failures), past)
 
 
 def run_nodes(
@@ -125,13 +92,15 @@ def run_nodes(
             checks = project.manifest.checks if command == "build" else ()
             order = order_checks(_asked(checks, names, project), plan, project.dag, _ephemeral(project))
             plan = order.plan
-            open_session = _sessions_of(project, options)
-            compiler = project.compiler.asking(_asker(project, open_session, sessions, f"flowforge/{run_id}"))
+            open_session = sessions_of(project, options)
+            compiler = project.compiler.asking(asker(project, open_session, sessions, f"flowforge/{run_id}"))
             modules = ProjectModules(project.root)
             failures = failure_store(project, compiler, run_id, options, notes.append)
-            auditor = _auditor(project, checks, order.homes, bus, run_id, compiler, lambda: modules, failures, store)
+            auditor = auditor_of(project, checks, order.homes, bus, run_id, compiler, lambda: modules, failures, store)
             examiner = None
             if command == "build" and options.unit_tests:
+                from flowforge.api.unit_builds import Examiner
+
                 examiner = ending.enter_context(
                     contextlib.closing(
                         Examiner(
@@ -198,7 +167,7 @@ def plan_nodes(project: Project, names: Sequence[str], options: RunOptions | Non
     """What building *names* would do, and why; nothing is written."""
     options = options or RunOptions()
     plan = _plan(project, names)
-    open_session = _sessions_of(project, options)
+    open_session = sessions_of(project, options)
     steps = {}
     with (
         StateStore.open(project.root / STATE_FOLDER, lambda note: None, write=False) as store,
@@ -206,7 +175,7 @@ def plan_nodes(project: Project, names: Sequence[str], options: RunOptions | Non
     ):
         refuse_missing_files(project, session, plan.steps)
         last = store.last_builds(project.profile.name)
-        compiler = project.compiler.asking(_asker(project, open_session, Sessions(), "flowforge/plan"))
+        compiler = project.compiler.asking(asker(project, open_session, Sessions(), "flowforge/plan"))
         ledger = make_ledger(
             project, session, plan, options, lambda label: open_session(f"flowforge/{label}", None), compiler
         )
@@ -241,27 +210,6 @@ def _plan(project: Project, names: Sequence[str]) -> Plan:
         profile=project.profile.name,
         databases=project.engine.databases(project.profile.settings),
     )
-
-
-def _sessions_of(project: Project, options: RunOptions) -> Callable[[str, float | None], Session]:
-    executor, redact = project.executor, project.redactor.redact
-
-    def open_session(label: str, timeout: float | None) -> Session:
-        session: Session = traced(executor.session(label=label, timeout=timeout or options.timeout), redact)
-        return session
-
-    return open_session
-
-
-def _asker(
-    project: Project, open_session: Callable[[str, float | None], Session], sessions: Sessions, prefix: str
-) -> Asker:
-    """Asks the database for templates."""
-
-    def opened(*, label: str, timeout: float | None) -> Session:
-        return open_session(label, timeout)
-
-    return Asker(opened, project.executor.error, project.redactor.redact, sessions, prefix)
 
 
 def _registered(
@@ -361,16 +309,6 @@ def _bench(
     )
 
 
-def _table_of(check: CheckDecl, tables: CheckTables) -> str:
-    """What checks are put together by; one that has no table, or none that can be found, stands alone."""
-    if check.is_singular and check.node is None:
-        return check.id
-    try:
-        return tables.main(check)
-    except FlowForgeError:  # the check says so itself when it is asked
-        return check.id
-
-
 def _asked(checks: Sequence[CheckDecl], names: Sequence[str], project: Project) -> Sequence[CheckDecl]:
     """The checks of what is built; those of tables that others build belong to a build of everything."""
     chosen = set(names)
@@ -380,92 +318,3 @@ def _asked(checks: Sequence[CheckDecl], names: Sequence[str], project: Project) 
 
 def _ephemeral(project: Project) -> frozenset[str]:
     return frozenset(node.name for node in project.manifest.nodes.values() if node.materialized == "ephemeral")
-
-
-def check_data(
-    project: Project, checks: Sequence[CheckDecl], listener: Listener | None, options: RunOptions | None
-) -> RunResult:
-    """Run *checks* on what stands in the database; relations in parallel, one scan each."""
-    options = options or RunOptions()
-    executor, run_id = project.executor, new_run_id()
-    started_at, start = dt.datetime.now(dt.UTC), time.perf_counter()
-    stop, sessions = Stop(), Sessions()
-    notes = list[Note]()
-    with (
-        StateStore.open(project.root / STATE_FOLDER, notes.append) as store,
-        EventBus(listener, project.plugins.notices) as bus,
-    ):
-        open_session = _sessions_of(project, options)
-        compiler = project.compiler.asking(_asker(project, open_session, sessions, f"flowforge/{run_id}"))
-        modules = functools.cache(lambda: ProjectModules(project.root))
-        failures = failure_store(project, compiler, run_id, options, notes.append)
-        auditor = _auditor(project, checks, {}, bus, run_id, compiler, modules, failures, store)
-        tables = CheckTables(project.manifest, compiler, executor.dialect, executor.namespace)
-        groups: dict[str, list[CheckDecl]] = {}
-        for check in checks:
-            groups.setdefault(_table_of(check, tables), []).append(check)
-        jobs = effective_jobs(options, project.engine)
-        namespace = executor.namespace
-        bus.emit(
-            RunStarted(
-                run_id,
-                started_at,
-                command="test",
-                project=project.manifest.project,
-                env=project.profile.name,
-                engine=project.engine.name,
-                namespace=".".join(part for part in (namespace.database, namespace.schema) if part),
-                nodes=tuple(groups),
-                jobs=jobs,
-            )
-        )
-        defects: list[Exception] = []
-
-        def work(relation_sql: str) -> bool:
-            try:
-                opened = traced(executor.session(label=f"flowforge/{run_id}/test"), project.redactor.redact)
-                with sessions.working(opened) as session:
-                    auditor.run(session, groups[relation_sql])
-            except Exception as problem:  # noqa: BLE001 - raised again in the main thread
-                error = problem if isinstance(problem, EngineError) else executor.error(problem)
-                if error is None or error.kind is ErrorKind.CANCELLED:
-                    defects.append(project.redactor.clean(error) if error is not None else problem)
-                else:
-                    auditor.broken(groups[relation_sql], project.redactor.clean(error))
-            return True
-
-        with stop_on_signals(stop, enabled=options.handle_signals):
-            for _ in schedule(
-                dict.fromkeys(groups, ()),
-                work,
-                jobs=jobs,
-                policy=FailPolicy.KEEP_GOING,
-                stop=stop,
-                cancel=sessions.cancel,
-            ):
-                pass
-        if defects and not stop.is_set():
-            raise defects[0]
-        order = {check.id: index for index, check in enumerate(checks)}
-        result = RunResult(
-            run_id=run_id,
-            command="test",
-            started_at=started_at,
-            duration=time.perf_counter() - start,
-            nodes=(),
-            checks=tuple(sorted(auditor.results, key=lambda one: order[one.check])),
-            error=InterruptedRunError("cancelled", signum=stop.signum or 2) if stop.is_set() else None,
-        )
-        remember_checks(store, project.profile.name, project.engine.name, result, project.manifest.nodes)
-        bus.emit(
-            RunFinished(
-                run_id,
-                dt.datetime.now(dt.UTC),
-                command="test",
-                duration=result.duration,
-                counts=result.counts,
-                checks=result.check_counts,
-                exit_code=result.exit_code,
-            )
-        )
-    return attrs.evolve(result, notes=tuple(dict.fromkeys(notes)))

@@ -13,7 +13,7 @@ from flowforge.run.failures import FailureStore
 if TYPE_CHECKING:
     from flowforge.api.project import Project
     from flowforge.run.compile import Compiler
-    from flowforge.run.runner import RunOptions
+    from flowforge.run.options import RunOptions
 
 
 def failure_store(

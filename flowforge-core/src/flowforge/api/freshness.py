@@ -13,7 +13,7 @@ from flowforge.contract import Session
 from flowforge.errors import EngineError, FlowForgeError, Note, NothingSelectedError
 from flowforge.frozen import frozen
 from flowforge.project.manifest import Source
-from flowforge.run.runner import RunOptions, effective_jobs
+from flowforge.run.options import RunOptions, effective_jobs
 from flowforge.run.source_files import newest
 from flowforge.run.source_text import files_of
 from flowforge.state.assets import AgeNote

@@ -15,8 +15,8 @@ from flowforge.run.plan import PlanNode
 
 if TYPE_CHECKING:
     from flowforge.api.project import Project
+    from flowforge.run.options import RunOptions
     from flowforge.run.result import RunResult
-    from flowforge.run.runner import RunOptions
 
 
 def run_snapshots(

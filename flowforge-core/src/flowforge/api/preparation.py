@@ -36,7 +36,7 @@ from flowforge.values import Namespace
 if TYPE_CHECKING:
     from flowforge.api.project import Project
     from flowforge.run.compile import Compiler
-    from flowforge.run.runner import RunOptions
+    from flowforge.run.options import RunOptions
 
 OpenSession = Callable[[str], contextlib.AbstractContextManager[Session]]
 

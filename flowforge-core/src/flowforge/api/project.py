@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from flowforge.graph.methods import Method
     from flowforge.plugins import PluginSet
     from flowforge.run.compile import Compiled, Compiler
+    from flowforge.run.options import RunOptions
     from flowforge.run.plan import Plan
     from flowforge.run.result import RunResult
-    from flowforge.run.runner import RunOptions
 
 Selectors = str | Sequence[str]
 
@@ -437,7 +437,7 @@ class Project(Connected):
         A bare selector that names no node but is the tag of checks takes the checks with that tag. What goes wrong with
         a check is in the result, not raised.
         """
-        from flowforge.api.execution import check_data
+        from flowforge.api.checking import check_data
 
         return check_data(self, self.select_checks(select, exclude, checks=checks), listener, options)
 

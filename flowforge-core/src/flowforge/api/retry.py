@@ -15,7 +15,7 @@ from flowforge.errors import Note, StateError
 from flowforge.events import Status
 from flowforge.frozen import frozen
 from flowforge.project.windows import Window, parse_moment
-from flowforge.run.runner import RunOptions
+from flowforge.run.options import RunOptions
 from flowforge.run.scheduler import FailPolicy
 from flowforge.state.policy import CacheMode
 from flowforge.state.records import RunRecord

@@ -16,8 +16,8 @@ from flowforge.errors import EngineError, ProfileError
 from flowforge.rendering.engines import find_among
 from flowforge.run.compile import Compiler
 from flowforge.run.modules import ProjectModules
+from flowforge.run.options import new_run_id
 from flowforge.run.python_macros import PythonMacros
-from flowforge.run.runner import new_run_id
 from flowforge.run.sessions import Sessions
 from flowforge.run.traced import traced
 from flowforge.utest.files import UnitCase

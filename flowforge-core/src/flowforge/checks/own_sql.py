@@ -30,13 +30,11 @@ from flowforge.project.asked import Answers
 from flowforge.project.lexer import Kind, lex
 from flowforge.project.macros import MacroLibrary
 from flowforge.project.manifest import Limit, SqlBody
-from flowforge.project.own_checks import OwnCheck, Tuning
+from flowforge.project.own_checks import COLUMN_WORDS, TABLE_WORDS, OwnCheck, Tuning
 from flowforge.project.scan import literal_call, scan_sql
 from flowforge.project.scanned import Scan
 from flowforge.values import Location
 
-TABLE_WORDS = ("table", "model")
-COLUMN_WORDS = ("column", "column_name")
 """Names of a template for the table and the column under test; the second ones are those of dbt."""
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _CODE = "FF3040"

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from flowforge.errors import UsageError
 
 if TYPE_CHECKING:
-    from flowforge.run.runner import RunOptions
+    from flowforge.run.options import RunOptions
 
 EVERYTHING = "*"
 _ON, _OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
@@ -34,7 +34,7 @@ def run_options_of(given: Mapping[str, Any], base: RunOptions | None = None) -> 
     UsageError
         When two flags contradict each other.
     """
-    from flowforge.run.runner import RunOptions
+    from flowforge.run.options import RunOptions
     from flowforge.run.scheduler import FailPolicy
     from flowforge.state.policy import CacheMode
 

@@ -69,7 +69,7 @@ def command(
 ) -> int:
     """Run the selected checks; exit code 2 when one of severity error fails, 1 when one could not run."""
     from flowforge.cli.console import Console
-    from flowforge.run.runner import RunOptions
+    from flowforge.run.options import RunOptions
 
     _refuse_together(
         history,

@@ -14,9 +14,10 @@ from flowforge.cli.console import duration
 from flowforge.cli.context import Context, with_context
 from flowforge.cli.diagnostics import shown_place
 from flowforge.cli.junit import JUnitSuite, write_junit
+from flowforge.cli.junit_cases import unit_test_case
 from flowforge.cli.options import project_argument, report_options, vars_option
 from flowforge.cli.output import Output, error_as_data
-from flowforge.cli.reports import Reports, facts_of, unit_test_case
+from flowforge.cli.reports import Reports, facts_of
 from flowforge.cli.shield import shielded_output
 from flowforge.errors import CHECKS_FAILED, FAILED, OK, UsageError
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flowforge.contract import Dialect
 from flowforge.errors import Note, Problems, RenderError
 from flowforge.frozen import frozen
 from flowforge.portable.names import Placeholders
-from flowforge.portable.translate import Remark, Translation, Untranslatable, translate
 from flowforge.rendering.render import Rendered
 from flowforge.rendering.source_map import Locates
 from flowforge.values import Location
+
+if TYPE_CHECKING:
+    from flowforge.portable.translate import Remark, Translation
 
 
 @frozen
@@ -51,6 +55,8 @@ def translated(
     RenderError, ProjectErrors
         With the lines of what cannot be translated.
     """
+    from flowforge.portable.translate import Untranslatable, translate
+
     if dialect.sqlglot is None:
         raise RenderError(
             f"the model is written in {written_in}, and nobody can translate it for the engine {dialect.name}",

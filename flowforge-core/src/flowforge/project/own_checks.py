@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SINGULAR = "singular"
 """The type of tests that stand for themselves."""
 
+TABLE_WORDS, COLUMN_WORDS = ("table", "model"), ("column", "column_name")
+"""What a check's template calls the table and the column under test."""
+
 
 @frozen
 class CheckFunction:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -13,17 +14,18 @@ from flowforge.checks.plan import what_is_measured
 from flowforge.contract import Past, Session
 from flowforge.errors import AuditFailedError, EngineError, FlowForgeError, ModelExecutionError
 from flowforge.events import CheckFinished, Status
-from flowforge.materialize.publish import Audit
 from flowforge.project.manifest import CheckDecl, Node
 from flowforge.project.quarantining import QUARANTINE
 from flowforge.run.bus import EventBus
 from flowforge.run.check_tables import CheckTables
-from flowforge.run.contracts import verification_of
 from flowforge.run.failures import Storing
-from flowforge.run.keeping import spared
 from flowforge.run.result import CheckResult
 from flowforge.run.row_conditions import RowConditions
+from flowforge.run.sparing import spared
 from flowforge.values import Location
+
+if TYPE_CHECKING:
+    from flowforge.materialize.publish import Audit
 
 _STATUS = {
     "pass": Status.SUCCESS,
@@ -96,6 +98,8 @@ class Auditor:
         standing:
             The rows are published already; else they are staged.
         """
+        from flowforge.run.contracts import verification_of  # not for who only checks
+
         checks = self._by_node.get(node.name, [])
         # What stands there was built under this contract, which is a part of its definition.
         verify = None if standing else verification_of(node, self._tables.dialect, self._error)

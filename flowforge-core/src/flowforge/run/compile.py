@@ -11,7 +11,6 @@ from typing import Any
 
 import attrs
 
-from flowforge.checks.own_sql import TABLE_WORDS
 from flowforge.config.flaws import nearest
 from flowforge.config.secrets import is_secret_name
 from flowforge.contract import Dialect, EngineSpec
@@ -24,7 +23,7 @@ from flowforge.portable.names import Placeholders
 from flowforge.project.hooks import Hook
 from flowforge.project.macros import PythonMacro
 from flowforge.project.manifest import CheckDecl, Manifest, ModelConfig, Node, NodeKind, Source, SqlBody
-from flowforge.project.own_checks import OwnCheck
+from flowforge.project.own_checks import TABLE_WORDS, OwnCheck
 from flowforge.rendering.cte import with_ctes
 from flowforge.rendering.engines import FindEngine, engine_functions, find_among
 from flowforge.rendering.portable import literal_filter, portable_functions

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -32,7 +31,7 @@ from flowforge.run.growing import compile_increment
 from flowforge.run.own_checks import compile_own_check
 from flowforge.run.python_macros import PythonMacros
 from flowforge.run.volatile import python_notes, sql_notes
-from flowforge.seeds.discover import content_hash
+from flowforge.seeds.content import content_hash
 from flowforge.state.fingerprint import digest
 from flowforge.values import Location, Namespace
 
@@ -311,6 +310,8 @@ def _hash(path: Path) -> str:
 @functools.cache
 def version_of_frames(frame: str) -> str:
     """The version of the library that makes the frames which a Python model gets."""
+    import importlib.metadata
+
     for distribution in (frame, "pyarrow"):
         try:
             return f"{distribution} {importlib.metadata.version(distribution)}"

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from flowforge.contract import Session
 from flowforge.errors import AuditFailedError, EngineError, ErrorKind, FlowForgeError, ModelExecutionError
 from flowforge.frozen import frozen
 from flowforge.materialize.quarantine import Judged, Quarantine, Rule, quarantine_relation
 from flowforge.project.manifest import CheckDecl, Node
-from flowforge.project.quarantining import QUARANTINE, cannot_keep_back, quarantine_checks
+from flowforge.project.quarantining import cannot_keep_back, quarantine_checks
 from flowforge.run.check_tables import CheckTables
 from flowforge.run.ledger import Ledger
 from flowforge.run.row_conditions import RowConditions
-from flowforge.state.decisions import RELEASE, decided, hashes_of, log_table
-from flowforge.state.meta import relation_key
+from flowforge.state.decisions import log_table
 from flowforge.values import RelationKind
 
 Found = Callable[[Sequence[CheckDecl], Mapping[str, int]], None]
@@ -117,20 +115,3 @@ class Keeper:
             notes=error.notes if error is not None else (),
             help="the rows were not published; correct the check or the model",
         )
-
-
-def spared(session: Session, tables: CheckTables, check: CheckDecl) -> str | None:
-    """The condition of standing rows that were released from a check; ``None``: no row was."""
-    if check.on_fail != QUARANTINE or check.node is None:
-        return None
-    dialect, log = tables.dialect, log_table(tables.namespace)
-    if session.kind_of(log) is None:
-        return None
-    relation = tables.compiler.relation(tables.manifest.nodes[check.node])
-    key = relation_key(dialect, relation, tables.namespace)
-    checks, _ = decided(session, dialect, log, key)
-    schema = session.schema_of(relation) if check.id in checks else None
-    if schema is None:
-        return None
-    hash_ = dialect.row_hash({field.name: field.type for field in schema})
-    return f"({hash_}) IN ({hashes_of(dialect, log, key, RELEASE, check.id)})"

@@ -9,9 +9,6 @@ from typing import Any
 
 import attrs
 
-from flowforge.checks.own_forms import condition_in
-from flowforge.checks.own_params import values_of
-from flowforge.checks.own_sql import COLUMN_WORDS
 from flowforge.checks.plan import BoundCheck, OwnQuery, Verdict
 from flowforge.checks.shape import is_count
 from flowforge.config.structure import structure_plain
@@ -20,7 +17,7 @@ from flowforge.errors import CheckConfigError, EngineError, ErrorKind, FlowForge
 from flowforge.frozen import frozen
 from flowforge.project.decorators import PARAMS_MODEL
 from flowforge.project.manifest import CheckDecl
-from flowforge.project.own_checks import CheckFunction, OwnCheck
+from flowforge.project.own_checks import COLUMN_WORDS, CheckFunction, OwnCheck
 from flowforge.run.blame import called_from, exception_text, project_frames
 from flowforge.run.check_executor import CheckExecutor, ColumnName, changes_something
 from flowforge.run.check_tables import CheckTables
@@ -145,7 +142,7 @@ class OwnCheckRunner:
 
 
 def _params(check: CheckDecl, own: OwnCheck, model: Any) -> Any:
-    values = values_of(check.params)
+    values = _values_of(check)
     if model is None:
         return CheckParams(values)
     if not (isinstance(model, type) and attrs.has(model)):
@@ -165,6 +162,12 @@ def _params(check: CheckDecl, own: OwnCheck, model: Any) -> Any:
     )
     problems.raise_if_any()
     return params
+
+
+def _values_of(check: CheckDecl) -> dict[str, Any]:
+    from flowforge.checks.own_params import values_of  # only a project with such checks needs that
+
+    return values_of(check.params)
 
 
 def _is(value: Any, default: Any) -> bool:
@@ -196,7 +199,7 @@ def compile_own_check(check: CheckDecl, own: OwnCheck, tables: CheckTables) -> C
     FlowForgeError
         When its template cannot be rendered, or is no query.
     """
-    values = values_of(check.params)
+    values = _values_of(check)
     column = tables.dialect.quote(check.column) if check.column is not None else None
     words = {
         **dict.fromkeys(COLUMN_WORDS, column),
@@ -224,7 +227,7 @@ def own_query(check: CheckDecl, own: OwnCheck, tables: CheckTables) -> OwnQuery:
     compiled = compile_own_check(check, own, tables)
     if own.returns == "condition":
         text, shown = (
-            _condition(own, sql, values_of(check.params).get("where")) for sql in (compiled.executable, compiled.sql)
+            _condition(own, sql, _values_of(check).get("where")) for sql in (compiled.executable, compiled.sql)
         )
         return OwnQuery(text, shown, False, lambda _offset: Location(own.path), is_condition=True)
     counts: bool | None = own.returns == "count"
@@ -241,6 +244,8 @@ def own_query(check: CheckDecl, own: OwnCheck, tables: CheckTables) -> OwnQuery:
 
 
 def _condition(own: OwnCheck, sql: str, where: str | None) -> str:
+    from flowforge.checks.own_forms import condition_in
+
     try:
         condition = condition_in(sql)
     except ValueError as why:

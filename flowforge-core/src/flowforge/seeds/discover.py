@@ -6,7 +6,6 @@ with each other or with a model are found where all nodes are compared, in :mod:
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -28,8 +27,6 @@ from flowforge.values import Location, Relation, relation_for
 
 FOLDER = "seeds"
 
-_HASH_BYTES = 20
-_READ_BYTES = 1024 * 1024
 _DATA_SUFFIXES = frozenset(
     {".psv", ".xls", ".xlsx", ".ods", ".json", ".xml"}
     | {".arrow", ".feather", ".orc", ".avro", ".gz", ".bz2", ".zst", ".zip"}
@@ -224,21 +221,6 @@ def _seeds_only(read: Properties, problems: Problems) -> Properties:
                 )
             )
     return attrs.evolve(read, models=tuple(entry for entry in read.models if entry.kind == "seeds"))
-
-
-def content_hash(path: Path) -> str:
-    """A digest of a file's bytes; the file is streamed.
-
-    Raises
-    ------
-    OSError
-        When it cannot be read.
-    """
-    digest = hashlib.blake2b(digest_size=_HASH_BYTES)
-    with path.open("rb") as file:
-        while block := file.read(_READ_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _suffix(path: str, suffixes: Sequence[str]) -> str | None:
