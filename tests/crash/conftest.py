@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable
 
 import pytest
-from flowforge_test_servers.board.arena import Arena, DuckArena, PlainArena, PostgresArena
+from flowforge_test_servers.board.arena import Arena, CloningArena, DuckArena, PlainArena, PostgresArena
 from flowforge_test_servers.board.board import Board
 
 ArenaOf = Callable[[str], Arena]
@@ -25,13 +25,14 @@ def arena_of(request: pytest.FixtureRequest) -> ArenaOf:
 
     def give(name: str) -> Arena:
         if name not in known:
-            for module in {"plain": ["flowforge_plain"], "postgres": ["flowforge_postgres", "psycopg"]}.get(name, []):
+            needed = {"postgres": ["flowforge_postgres", "psycopg"], "duckdb": []}
+            for module in needed.get(name, ["flowforge_plain"]):
                 if importlib.util.find_spec(module) is None:
                     pytest.skip(f"{module} is not installed")
             if name == "postgres":
                 known[name] = PostgresArena(request.getfixturevalue("postgres_server").dsn)
             else:
-                known[name] = {"duckdb": DuckArena, "plain": PlainArena}[name]()
+                known[name] = {"duckdb": DuckArena, "plain": PlainArena, "cloning": CloningArena}[name]()
         return known[name]
 
     return give

@@ -6,13 +6,13 @@ import itertools
 from collections.abc import Callable
 
 import pytest
-from flowforge_test_servers.board.arena import Arena, DuckArena, PlainArena
+from flowforge_test_servers.board.arena import Arena, CloningArena, DuckArena, PlainArena
 from flowforge_test_servers.board.board import Board
 from flowforge_test_servers.board.scenarios import CHANGE, SCENARIOS, Scenario
 from flowforge_test_servers.faults import provoked
 
 ArenaOf = Callable[[str], Arena]
-ENGINES = ("duckdb", "plain", "postgres")
+ENGINES = ("duckdb", "plain", "cloning", "postgres")
 BETWEEN = {"publish.replaced", "publish.noted", "publish.committed", "open.replaced", "open.noted", "state.node_noted"}
 """Between a publication and the note of it, in the database or in a file."""
 OUTCOME = "old or new; the next run repairs all"
@@ -22,9 +22,13 @@ def _plays(*, short: bool) -> list[tuple[str, Scenario, str]]:
     """Engine, scenario and point; the *short* ones are each point once, wherever it is met first."""
     found: list[tuple[str, Scenario, str]] = []
     met: set[str] = set()
+    arenas = {"plain": PlainArena(), "cloning": CloningArena()}
     for engine, scenario in itertools.product(ENGINES, SCENARIOS):
         # PostgreSQL takes the same branch of the protocol as DuckDB, and there may be no server here.
-        points = scenario.points(PlainArena() if engine == "plain" else DuckArena())
+        arena = arenas.get(engine, DuckArena())
+        points = scenario.points(arena)
+        if arena.clones and "open.cloned" not in points:
+            continue  # nothing is cloned in it, so it goes as on the engine that cannot
         deadly = scenario.special & points if scenario.like_another else points
         found.extend((engine, scenario, point) for point in sorted(deadly - met if short else deadly))
         met |= deadly

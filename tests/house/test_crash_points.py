@@ -48,8 +48,8 @@ def test_engines_have_no_points_of_their_own(repository: Path) -> None:
 
 def test_the_board_visits_every_point() -> None:
     """What a scenario promises to come to is checked by the board itself, in a run."""
-    from flowforge_test_servers.board.arena import DuckArena, PlainArena
+    from flowforge_test_servers.board.arena import CloningArena, DuckArena, PlainArena
 
-    arenas = (DuckArena(), PlainArena())  # one for each branch of the protocol
+    arenas = (DuckArena(), PlainArena(), CloningArena())  # one for each branch of the protocol
     visited = {point for arena in arenas for scenario in scenarios.SCENARIOS for point in scenario.points(arena)}
     assert visited == set(CRASH_POINTS)

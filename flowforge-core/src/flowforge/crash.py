@@ -30,6 +30,7 @@ CRASH_POINTS = (
     "publish.hooked",
     "publish.noted",
     "publish.committed",
+    "open.cloned",
     "open.staged",
     "open.versioned",
     "open.announced",

@@ -10,7 +10,7 @@ from flowforge.frozen import frozen
 class Capability(enum.Enum):
     """Something that an engine may or may not be able to do.
 
-    The conformance suite tests every claim, both ways, but for ``ZERO_COPY_CLONE``, for which the contract has no primitive.
+    The conformance suite tests every claim, both ways.
     """
 
     TRANSACTIONAL_DDL = "transactional_ddl"
@@ -20,9 +20,8 @@ class Capability(enum.Enum):
     MERGE = "merge"
     """``Session.merge`` updates and inserts by key in one step."""
     ZERO_COPY_CLONE = "zero_copy_clone"
-    """The product clones a table without copying its rows. Said for people, and for versions to come: ``Session.replace`` may
-    use it, and nothing in the core asks for it. A table that grows is written anew beside the old one, audited, and put in
-    its place, where there are no transactions; it is not cloned for that."""
+    """``Session.clone`` makes a table that shares its rows with another one. Without ``TRANSACTIONAL_DDL``, a table that grows
+    is changed and audited as such a copy, which then takes its place; otherwise all of its rows are written anew."""
     CANCEL = "cancel"
     """``Session.cancel`` called from another thread stops the running statement on the engine."""
     TIMEOUT = "timeout"

@@ -118,6 +118,24 @@ class Session(ABC):
         """Update the rows of *relation* that match *staged* on *key*, insert the others; needs ``MERGE``."""
         raise UnsupportedError("this engine has no MERGE")
 
+    def clone(self, source: Relation, target: Relation, options: TableOptions = TableOptions()) -> None:
+        """Make the table *target* as a copy of the table *source* that shares its rows; needs ``ZERO_COPY_CLONE``.
+
+        No rows are read or written for it. The copy has the columns of *source* in their order, and is laid out as it
+        is, so that :meth:`replace` can put it in the place of *source* in one step. Rights are not copied. From then on
+        neither sees what is done to the other, not even when that one is dropped. It is an error when the name is taken,
+        or when there is no such table.
+
+        *options* are those of the table, as in :meth:`create_as`.
+
+        Raises
+        ------
+        UnsupportedError
+            When this table cannot be copied so, or cannot become what *options* say unless its rows are written.
+            Nothing was made then, and the core writes the rows.
+        """
+        raise UnsupportedError("this engine copies the rows of a table")
+
     # FlowForge's own small tables of notes and leases; for an engine whose tables take no such statements to override
 
     def create_table(self, dialect: Dialect, relation: Relation, columns: Mapping[str, str]) -> None:

@@ -129,11 +129,15 @@ class Growth:
             session, engine, dialect, target, batch, increment, fit(table, new, increment.on_change, node), rows, node
         )
 
-    def is_nothing(self, spare: Relation) -> bool:
-        """Whether the table would have the same rows afterwards. *spare* is a name that may be used for a moment."""
-        if self.fit.changes_the_table or self.fit.missing:
-            return False
-        if self.increment.strategy is Strategy.OVERWRITE and not self.increment.partition:
+    def is_nothing(self, spare: Relation, *, compare: bool = True) -> bool:
+        """Whether the table would have the same rows afterwards. *spare* is a name that may be used for a moment.
+
+        Parameters
+        ----------
+        compare:
+            New rows may be compared with those that they take the place of, which costs a scan.
+        """
+        if self.fit.changes_the_table or self.fit.missing or not self.keeps_rows:
             return False
         if self.increment.strategy is Strategy.MICROBATCH:
             replaced = f"SELECT COUNT(*) AS n FROM {self._sql(self.target)} WHERE {self._is_replaced}"
@@ -141,7 +145,7 @@ class Growth:
                 return False
         if not self.rows:
             return True
-        if self.increment.strategy is Strategy.APPEND or not self.engine.support(Capability.CONTENT_HASH):
+        if not compare or self.increment.strategy is Strategy.APPEND or not self.engine.support(Capability.CONTENT_HASH):
             return False
         names = self._names(self.fit.shared.values())
         mine = f"SELECT {names} FROM {self._sql(self.batch)}"
@@ -151,12 +155,17 @@ class Growth:
             self.session.create_as(spare, select, CreateKind.TABLE)
             hashes.append(self.session.content_hash(spare))
             self.session.drop(spare, RelationKind.TABLE)
-        return hashes[0] is not None and hashes[0] == hashes[1]
+            if hashes[0] is None:
+                return False
+        return hashes[0] == hashes[1]
 
     # writing
 
-    def write(self) -> None:
-        """Change the table in place; only inside of a transaction."""
+    def write(self, clone: Relation | None = None) -> None:
+        """Change the table in place, only inside of a transaction; or a *clone* of it, which nobody reads yet."""
+        if clone is not None:
+            attrs.evolve(self, target=clone).write()
+            return
         columns = list(self.fit.shared)
         select = f"SELECT {self._batch_columns()} FROM {self._sql(self.batch)}"
         strategy = self.increment.strategy
@@ -166,6 +175,11 @@ class Growth:
         if strategy is not Strategy.APPEND:
             self.session.execute(f"DELETE FROM {self._sql(self.target)} WHERE {self._is_replaced}")
         self.session.insert(self.target, select, columns)
+
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether rows of the table may stay at all."""
+        return self.increment.strategy is not Strategy.OVERWRITE or bool(self.increment.partition)
 
     @property
     def can_write(self) -> bool:

@@ -169,11 +169,21 @@ class Published:
 
 @frozen
 class Staged:
-    """New rows that nobody reads yet."""
+    """New rows that nobody reads yet.
+
+    Parameters
+    ----------
+    grown:
+        It is the table that stands there with some rows changed, and its *content* is not worth a scan of them all.
+    stands:
+        It is the table that stands there itself: nothing is new.
+    """
 
     relation: Relation
     rows: int | None
     content: str = ""
+    grown: bool = False
+    stands: bool = False
 
 
 @frozen
@@ -301,13 +311,13 @@ class Steps:
         if publication.hold is not None:
             publication.hold.part(session, staged, publication.options.at_creation)
             rows = rows if publication.hold.good is None else publication.hold.good
-        self._index(session, publication, staged)
+        self.index(session, publication, staged)
         if publication.increment is not None:
             refuse_bad_keys(session, self.dialect, staged, publication.increment, publication.node)
             refuse_outside(session, self.dialect, staged, publication.increment, publication.node)
         return Staged(staged, rows)
 
-    def _index(self, session: Session, publication: Publication, staged: Relation) -> None:
+    def index(self, session: Session, publication: Publication, staged: Relation) -> None:
         """Make indexes before the new rows take their place: nobody waits for them, and doubled rows show in time."""
         if session.carries_indexes and publication.options.indexes and publication.backing is None:
             session.apply_options(staged, TableOptions(indexes=publication.options.indexes))
@@ -359,7 +369,7 @@ class Steps:
         staged = self.staging(publication)
         session.create_as(staged, growth.rewritten(), CreateKind.TABLE, publication.options.at_creation)
         session.drop(growth.batch, RelationKind.TABLE)
-        self._index(session, publication, staged)
+        self.index(session, publication, staged)
         return Staged(staged, growth.rows)
 
     def spare(self, publication: Publication, word: str = "new") -> Relation:
@@ -436,7 +446,7 @@ class Steps:
         rows = first_versions(
             session, self.dialect, spares, history, publication.node, staged, publication.options.at_creation
         )
-        self._index(session, publication, staged)
+        self.index(session, publication, staged)
         return Staged(staged, rows)
 
     def versions(self, session: Session, publication: Publication, past: Past) -> Versions:
@@ -452,7 +462,7 @@ class Steps:
         staged = self.staging(publication)
         session.create_as(staged, versions.rewritten(), CreateKind.TABLE, publication.options.at_creation)
         versions.spares.drop(session)
-        self._index(session, publication, staged)
+        self.index(session, publication, staged)
         return Staged(staged, versions.opened)
 
     def old_versions(self, session: Session, publication: Publication) -> int:
@@ -467,11 +477,13 @@ class Steps:
         session.drop(staged, RelationKind.TABLE)
         select = kept_versions(self.dialect, publication.target, publication.history, past)
         session.create_as(staged, select, CreateKind.TABLE, publication.options.at_creation)
-        self._index(session, publication, staged)
+        self.index(session, publication, staged)
         return Staged(staged, None)
 
     def hashed(self, session: Session, publication: Publication, staged: Staged) -> Staged:
         """*staged* with the hash of its rows, where it is asked for and can be had."""
+        if staged.grown or staged.stands:
+            return staged
         return attrs.evolve(staged, content=self.content(session, publication, staged.relation))
 
     def content(self, session: Session, publication: Publication, relation: Relation) -> str:

@@ -1,6 +1,7 @@
 """Publishing where DDL takes part in no transaction: announce, replace in one atomic step, and note.
 
-(a) The long statement writes only a staging relation of this run's own, and the audit looks at that. (b) A row without
+(a) The long statement writes only a staging relation of this run's own, and the audit looks at that; for a table that
+grows, that is a copy which shares its rows, where there are such: :mod:`flowforge.materialize.clones`. (b) A row without
 a fingerprint is added to ``_ff_meta``: whoever reads it knows that he knows nothing. (c) One atomic step puts the new
 rows in place. (d) The full row is added, and (e) the older ones are removed. A kill between (b) and (d) leaves the old
 rows or the new ones, and the next run builds them again.
@@ -16,6 +17,7 @@ import attrs
 from flowforge.contract import Capability, Session
 from flowforge.crash import crash_point
 from flowforge.errors import EngineError, UnsupportedError
+from flowforge.materialize.clones import continued_clone, grown_clone
 from flowforge.materialize.history import Past
 from flowforge.materialize.hooks import Hooks, run_statements
 from flowforge.materialize.steps import Audit, Publication, Published, Staged, Steps
@@ -71,15 +73,15 @@ def publish_stepwise(
             if publication.prunes and row is not None:
                 publication = attrs.evolve(publication, fingerprint=row.fingerprint)
         else:
-            staged = None if publication.is_query else _stage(steps, session, publication)
+            staged = None if publication.is_query else _stage(steps, session, publication, row)
             crash_point("open.staged")
             steps.audit(session, publication, staged, audit)
             if staged is not None:
                 staged = steps.hashed(session, publication, staged)
-            kept = staged is not None and steps.are_equal(session, publication, staged, row)
+            kept = staged is not None and (staged.stands or steps.are_equal(session, publication, staged, row))
         if row is not None and kept:
             lease.confirm(session)
-            if staged is not None:
+            if staged is not None and not staged.stands:
                 session.drop(staged.relation, publication.staged_kind)
             _part(session, publication)
             _finish_parting(session, publication)
@@ -137,7 +139,9 @@ def _stage_history(
         versions.spares.drop(session)
         return None
     session.drop(steps.staging(publication), RelationKind.TABLE)  # of an attempt whose connection was lost
-    return steps.stage_versions(session, publication, versions)
+    return continued_clone(steps, session, publication, versions) or steps.stage_versions(
+        session, publication, versions
+    )
 
 
 def _keep(
@@ -170,16 +174,22 @@ def _after(
     run_statements(session, hooks.after)
     crash_point("open.hooked")
     lease.confirm(session)
-    if staged is None:
-        return None
+    if staged is None or staged.grown:
+        return staged
     return attrs.evolve(staged, content=steps.content(session, publication, publication.table))
 
 
-def _stage(steps: Steps, session: Session, publication: Publication) -> Staged:
+def _stage(steps: Steps, session: Session, publication: Publication, row: MetaRow | None) -> Staged:
     session.drop(steps.staging(publication), publication.staged_kind)  # of an attempt whose connection was lost
-    if steps.grows(session, publication):
-        return steps.stage_grown(session, publication, steps.growth(session, publication))
-    return steps.stage(session, publication)
+    if not steps.grows(session, publication):
+        return steps.stage(session, publication)
+    growth = steps.growth(session, publication)
+    if publication.may_keep and row is not None and steps.stands(session, publication, row):
+        # A comparison is worth its scan only where somebody is spared work by it, as a hash of the rows would be.
+        if growth.is_nothing(steps.staging(publication), compare=publication.hash_rows):
+            session.drop(growth.batch, RelationKind.TABLE)
+            return Staged(publication.table, growth.rows, row.content, stands=True)
+    return grown_clone(steps, session, publication, growth) or steps.stage_grown(session, publication, growth)
 
 
 def _replace(

@@ -404,8 +404,11 @@ class Versions:
 
     # writing
 
-    def write(self) -> None:
-        """Change the history in place; only inside of a transaction."""
+    def write(self, clone: Relation | None = None) -> None:
+        """Change the history in place, only inside of a transaction; or a *clone* of it, which nobody reads yet."""
+        if clone is not None:
+            attrs.evolve(self, target=clone).write()
+            return
         words, columns = self.words, [*self.fit.order, *self.past.own]
         old, versions = words.of(self.target), words.of(self.spares.versions)
         current = f"{words.q(IS_CURRENT)} = {words.yes()}"

@@ -98,10 +98,13 @@ class Arena(ABC):
     ----------
     transactional:
         What was not committed cannot be seen.
+    clones:
+        Tables that grow do so as copies that share their rows.
     """
 
     name: str
     transactional: bool = True
+    clones: bool = False
     parallel: bool = True
     """Several processes may have the database open."""
 
@@ -239,12 +242,19 @@ class PlainArena(FileArena):
     transactional = False
 
     def profile(self) -> str:
-        return f"dev: {{engine: plain, plain: {{path: {self.file}}}}}\n"
+        return f"dev: {{engine: {self.name}, {self.name}: {{path: {self.file}}}}}\n"
 
     @contextlib.contextmanager
     def open(self, path: Path) -> Iterator[Look]:
         with contextlib.closing(sqlite3.connect(path)) as connection:
             yield SqliteLook(connection)
+
+
+class CloningArena(PlainArena):
+    """The same engine with copies of tables that are changed beside them."""
+
+    name = "cloning"
+    clones = True
 
 
 class PostgresLook(Look):

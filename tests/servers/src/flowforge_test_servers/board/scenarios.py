@@ -86,13 +86,14 @@ class Scenario:
         leases = {"lease.created"} if self.leases and not arena.transactional else set()
         growing = {"publish.grown"} if self.grows and arena.transactional else set()
         keeping = {"publish.versioned" if arena.transactional else "open.versioned"} if self.keeps else set()
+        cloning = {"open.cloned"} if arena.clones and (self.grows or self.keeps) else set()
         windows = {"open.windows"} if self.windows and not arena.transactional else set()
         parting = (
             ({"publish.parted"} if arena.transactional else {"open.parted", "open.settled"}) if self.parts else set()
         )
         other = "open." if arena.transactional else "publish."
         special = {point for point in self.special if not point.startswith(other)}
-        return branch | RUN | SEED | special | leases | growing | keeping | windows | parting
+        return branch | RUN | SEED | special | leases | growing | cloning | keeping | windows | parting
 
 
 def _older_meta(place: Place) -> None:

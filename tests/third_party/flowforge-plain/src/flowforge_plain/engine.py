@@ -6,11 +6,12 @@ import contextlib
 import hashlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from flowforge.contract import LoadMode, Session, TableOptions
-from flowforge.errors import UnsupportedError
+from flowforge.contract import CreateKind, LoadMode, Session, Stats, TableOptions
+from flowforge.errors import EngineError, ErrorKind, UnsupportedError
+from flowforge.values import Relation, RelationKind
 from flowforge_plain.settings import PlainSettings
 from flowforge_sqlite.dialect import SQLiteDialect
 from flowforge_sqlite.executor import SQLiteExecutor
@@ -20,13 +21,17 @@ from flowforge_sqlite.settings import SQLiteSettings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from flowforge.values import Relation
-
 
 class PlainDialect(SQLiteDialect):
     """The same text rules."""
 
     name = "plain"
+
+
+class CloningDialect(SQLiteDialect):
+    """The same text rules."""
+
+    name = "cloning"
 
 
 class PlainSession(SQLiteSession):
@@ -60,8 +65,36 @@ class PlainSession(SQLiteSession):
         raise UnsupportedError("this engine has no locks")
 
 
+class CloningSession(PlainSession):
+    """What many warehouses have beyond that: copies of tables, and MERGE."""
+
+    def clone(self, source: Relation, target: Relation, options: TableOptions = TableOptions()) -> None:
+        """SQLite copies the rows, which nobody can see from outside of one step."""
+        if self.kind_of(source) is not RelationKind.TABLE:
+            raise EngineError(f"there is no table {source}", kind=ErrorKind.MISSING)
+        self.create_as(target, f"SELECT * FROM {self._dialect.render(source)}", CreateKind.TABLE, options)
+
+    def merge(self, relation: Relation, staged: Relation, key: Sequence[str], columns: Sequence[str]) -> Stats:
+        """Update, then insert, in one step."""
+        quote, old, new = self._dialect.quote, self._dialect.render(relation), self._dialect.render(staged)
+        on = " AND ".join(f"ff_new.{quote(name)} = {old}.{quote(name)}" for name in key)
+        sets = ", ".join(f"{quote(name)} = ff_new.{quote(name)}" for name in columns if name not in key)
+        names = ", ".join(map(quote, columns))
+        with self._atomically():
+            known = f"SELECT 1 FROM {old} WHERE {on}"
+            select = f"SELECT {names} FROM {new} AS ff_new WHERE NOT EXISTS ({known})"
+            self._run(f"CREATE TEMP TABLE ff__fresh AS {select}")
+            if sets:
+                self._run(f"UPDATE {old} SET {sets} FROM {new} AS ff_new WHERE {on}")
+            self._run(f"INSERT INTO {old} ({names}) SELECT {names} FROM temp.ff__fresh")
+            self._run("DROP TABLE temp.ff__fresh")
+        return Stats()
+
+
 class PlainExecutor(SQLiteExecutor):
     """Opens the file so that readers and a writer do not wait for each other."""
+
+    session_type: type[PlainSession] = PlainSession
 
     def __init__(self, settings: PlainSettings) -> None:
         super().__init__(SQLiteSettings(path=settings.path))
@@ -72,7 +105,17 @@ class PlainExecutor(SQLiteExecutor):
         connection = sqlite3.connect(self._path, timeout=30.0, isolation_level=None, check_same_thread=False)
         _write_ahead(connection)
         connection.execute("PRAGMA legacy_alter_table = ON")
-        return PlainSession(connection, self.dialect, timeout)
+        return self.session_type(connection, self.dialect, timeout)
+
+
+class CloningExecutor(PlainExecutor):
+    """The same for the engine that clones."""
+
+    session_type = CloningSession
+
+    def __init__(self, settings: PlainSettings) -> None:
+        super().__init__(settings)
+        self.dialect = CloningDialect()
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -1,9 +1,11 @@
-"""What this distribution offers: the SQLite example, without transactions and without locks."""
+"""What this distribution offers: the SQLite example, without transactions and without locks; and one that clones tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import attrs
 
 from flowforge import hookimpl
 from flowforge.contract import FULL, Capability, EngineSpec, Executor, not_implemented, partial, unsupported
@@ -15,6 +17,13 @@ def load() -> Callable[[Any], Executor]:
     from flowforge_plain.engine import PlainExecutor
 
     return PlainExecutor
+
+
+def load_cloning() -> Callable[[Any], Executor]:
+    """The same for the engine that clones."""
+    from flowforge_plain.engine import CloningExecutor
+
+    return CloningExecutor
 
 
 SPEC = EngineSpec(
@@ -51,7 +60,20 @@ SPEC = EngineSpec(
 )
 
 
+CLONING = attrs.evolve(
+    SPEC,
+    name="cloning",
+    summary="for tests: the engine plain, with copies of tables and with MERGE",
+    load=load_cloning,
+    capabilities={
+        **SPEC.capabilities,
+        Capability.MERGE: FULL,
+        Capability.ZERO_COPY_CLONE: partial("the rows are copied after all, by one statement that pretends not to"),
+    },
+)
+
+
 @hookimpl
 def flowforge_engines() -> Sequence[EngineSpec]:
-    """Offer the engine."""
-    return [SPEC]
+    """Offer the engines."""
+    return [SPEC, CLONING]
