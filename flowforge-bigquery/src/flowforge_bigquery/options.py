@@ -68,12 +68,48 @@ def clauses(
         parts.append(f"PARTITION BY {_partition(options, types, dialect)}")
     if options.cluster_by:
         parts.append("CLUSTER BY " + ", ".join(dialect.quote(name) for name in options.cluster_by))
+    return "".join(f" {part}" for part in parts) + _passed(options, dialect)
+
+
+def _passed(options: TableOptions, dialect: BigQueryDialect) -> str:
     said = [f"{name}={_value(value, dialect)}" for name, value in options.options.items() if name in _PASSED]
     if options.comment is not None:
         said.append(f"description={dialect.literal(options.comment)}")
-    if said:
-        parts.append(f"OPTIONS({', '.join(said)})")
-    return "".join(f" {part}" for part in parts)
+    return f" OPTIONS({', '.join(said)})" if said else ""
+
+
+def clone_clause(options: TableOptions, dialect: BigQueryDialect) -> str:
+    """What stands behind the source of a clone; empty, or with a space in front.
+
+    Raises
+    ------
+    UnsupportedError
+        Naming an option that a clone would not have.
+    """
+    check_options(options)
+    if "kms_key_name" in options.options:
+        raise UnsupportedError("a clone has the key of its dataset, and not one of its own")
+    return _passed(options, dialect)
+
+
+def shape(
+    options: TableOptions, types: Mapping[str, str], dialect: BigQueryDialect
+) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | None, tuple[str, ...]]:
+    """Partitions by time, partitions by number, and clusters, as a table's own record tells them.
+
+    Parameters
+    ----------
+    types:
+        The columns' types, by name in lower case.
+    """
+    clusters = tuple(name.lower() for name in options.cluster_by)
+    if not options.partition_by:
+        return None, None, clusters
+    _partition(options, types, dialect)  # what cannot be is refused in its words
+    (name,) = options.partition_by
+    if types.get(name.lower()) == "INT64":
+        return None, (name.lower(), *options.options[RANGE]), clusters
+    return (str(options.options.get(GRANULARITY, "day")).upper(), name.lower()), None, clusters
 
 
 def _partition(options: TableOptions, types: Mapping[str, str], dialect: BigQueryDialect) -> str:

@@ -16,7 +16,8 @@ from flowforge.contract import CreateKind, LoadMode, Session, Stats, TableOption
 from flowforge.errors import EngineError, ErrorKind, UnsupportedError
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 from flowforge_bigquery import columns as columns_of
-from flowforge_bigquery import content, frames, loading, options
+from flowforge_bigquery import content, frames, loading
+from flowforge_bigquery import options as options_of
 from flowforge_bigquery.errors import Attempt, is_conflict, is_driver_error, translate
 from flowforge_bigquery.reading import Rows
 from flowforge_bigquery.service import Service, labels_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from flowforge_bigquery.dialect import BigQueryDialect
 
 _KINDS = {"VIEW": RelationKind.VIEW, "MATERIALIZED_VIEW": RelationKind.MATERIALIZED_VIEW}
+_TABLES = ("TABLE", "CLONE")  # a clone is a table like any other; the service calls it one, and others do not
 _TRIES = 5  # for a description that others change at the same moment
 _PAUSE = 0.2  # seconds, before a statement is tried again for the first time
 
@@ -199,7 +201,7 @@ class BigQuerySession(Session):
         word: str = "TABLE",
     ) -> str:
         """``CREATE`` up to the query; where columns would stand is a NUL."""
-        rest = options.clauses(wanted, types, self._dialect, kind)
+        rest = options_of.clauses(wanted, types, self._dialect, kind)
         return f"CREATE {word} {self._dialect.render(relation)}\0{rest}"
 
     def create_as(
@@ -230,13 +232,11 @@ class BigQuerySession(Session):
 
     def apply_options(self, relation: Relation, options: TableOptions) -> None:
         """A description, and new clusters; partitions are there from the beginning."""
-        from flowforge_bigquery.options import check_options
-
-        check_options(options)
+        options_of.check_options(options)
         if not options.named:
             return
         table = self._standing(relation)
-        if table.table_type == "TABLE":
+        if table.table_type in _TABLES:
             self._refuse_other_partitions(relation, table, options)
             if options.cluster_by and [one.lower() for one in table.clustering_fields or ()] != [
                 one.lower() for one in options.cluster_by
@@ -278,6 +278,19 @@ class BigQuerySession(Session):
             + f" WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
         )
 
+    def clone(self, source: Relation, target: Relation, options: TableOptions = TableOptions()) -> None:
+        """CREATE TABLE ... CLONE; a table that is laid out otherwise than *options* say has to be written anew."""
+        table = self._standing(source)
+        types = {field.name.lower(): columns_of.type_text(field) for field in table.schema}
+        said = options_of.clone_clause(options, self._dialect)
+        if table.table_type not in _TABLES:
+            raise UnsupportedError(f"{source} is no table whose rows could be shared")
+        if table.streaming_buffer is not None:
+            raise UnsupportedError(f"rows are being streamed into {source}, and a clone would lack them")
+        if options_of.shape(options, types, self._dialect) != _shape(table):
+            raise UnsupportedError(f"{source} has other partitions or clusters")
+        self._run(f"CREATE TABLE {self._dialect.render(target)} CLONE {self._dialect.render(source)}{said}")
+
     def drop(self, relation: Relation, kind: RelationKind) -> None:
         """Remove a relation, but never one that is something else than *kind* says."""
         if self.kind_of(relation) is kind:
@@ -292,7 +305,7 @@ class BigQuerySession(Session):
         new = self._standing(staged)
         with self._attempt(writes=True):
             old = self._service.table(target)
-            if old is not None and (old.table_type != "TABLE" or _shape(old) != _shape(new)):
+            if old is not None and (old.table_type not in _TABLES or _shape(old) != _shape(new)):
                 self._service.delete(target)
             config = bigquery.CopyJobConfig(write_disposition="WRITE_TRUNCATE", create_disposition="CREATE_IF_NEEDED")
             config.labels = {**self._service.settings.labels, **self._labels}
@@ -434,11 +447,7 @@ class BigQuerySession(Session):
         """When the table was last changed, to the millisecond, and how large it was left."""
         with self._attempt():
             table = self._service.table(relation)
-        if (
-            table is None
-            or table.table_type not in ("TABLE", "SNAPSHOT", "CLONE")
-            or table.streaming_buffer is not None
-        ):
+        if table is None or table.table_type not in (*_TABLES, "SNAPSHOT") or table.streaming_buffer is not None:
             return None
         changed = table.modified
         return None if changed is None else f"{changed.timestamp():.6f}-{table.num_rows}-{table.num_bytes}-{table.etag}"
@@ -489,12 +498,14 @@ def _partition_column(table: Any) -> str | None:
 
 
 def _shape(table: Any) -> tuple[Any, ...]:
-    """What a copy cannot change of a table that stands."""
+    """What a copy cannot change of a table that stands; in lower case, as columns have no case."""
     time_, range_ = table.time_partitioning, table.range_partitioning
     return (
-        None if time_ is None else (time_.type_, time_.field),
-        None if range_ is None else (range_.field, range_.range_.start, range_.range_.end, range_.range_.interval),
-        tuple(table.clustering_fields or ()),
+        None if time_ is None else (time_.type_, None if time_.field is None else time_.field.lower()),
+        None
+        if range_ is None
+        else (range_.field.lower(), range_.range_.start, range_.range_.end, range_.range_.interval),
+        tuple(name.lower() for name in table.clustering_fields or ()),
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from flowforge.contract import CreateKind, Dialect, TableOptions
 from flowforge.errors import UnsupportedError
@@ -14,6 +16,9 @@ OPTIONS = {
     "grants": RIGHTS,
     "options": frozenset(["transient", "data_retention_time_in_days"]),
 }
+_KEPT = "data_retention_time_in_days"
+_CLUSTERED = re.compile(r"^LINEAR(?=\s*\()", re.IGNORECASE)
+_ELSEWHERE = ("external", "iceberg", "hybrid", "dynamic", "event")
 _EACH = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES")
 
 
@@ -61,6 +66,51 @@ def clauses(options: TableOptions, dialect: Dialect) -> str:
     if "data_retention_time_in_days" in options.options:
         parts.append(f" DATA_RETENTION_TIME_IN_DAYS = {options.options['data_retention_time_in_days']}")
     return "".join(parts)
+
+
+def refuse_to_clone(options: TableOptions, shown: Mapping[str, Any], *, transient: bool) -> None:
+    """Say that the rows of a table have to be written to have it as *options* say.
+
+    Parameters
+    ----------
+    shown:
+        What SHOW TABLES says of the table.
+    transient:
+        The copy is to be a table without fail-safe.
+
+    Raises
+    ------
+    UnsupportedError
+        When it cannot be cloned, or to one of its own kind only.
+    """
+    for word in _ELSEWHERE:
+        if str(shown.get(f"is_{word}") or "N").upper() in ("Y", "YES", "TRUE"):
+            raise UnsupportedError(f"a table that is {word} is not cloned to a table of Snowflake's own")
+    if str(shown["kind"]).upper() == "TRANSIENT" and not transient:
+        raise UnsupportedError("a table without fail-safe cannot be cloned to one that has it")
+
+
+def relayed(options: TableOptions, shown: Mapping[str, Any], copy: str, dialect: Dialect) -> Iterator[str]:
+    """SQL that lays a clone out as *options* say, where its source is not: clustering, and how long changes are kept.
+
+    Parameters
+    ----------
+    shown:
+        What SHOW TABLES says of the source.
+    copy:
+        The clone, as SQL.
+    """
+    standing = _CLUSTERED.sub("", str(shown.get("cluster_by") or "").strip())
+    if _named(standing) != _named(",".join(map(dialect.quote, options.cluster_by))):
+        listed = ", ".join(map(dialect.quote, options.cluster_by))
+        yield f"ALTER TABLE {copy} CLUSTER BY ({listed})" if listed else f"ALTER TABLE {copy} DROP CLUSTERING KEY"
+    days = options.options.get(_KEPT)
+    if days is not None and str(shown.get("retention_time")) != str(days):
+        yield f"ALTER TABLE {copy} SET {_KEPT.upper()} = {days}"
+
+
+def _named(listed: str) -> str:
+    return re.sub(r'[\s"()]', "", listed)
 
 
 def right_statements(

@@ -16,13 +16,20 @@ from snowflake.connector import SnowflakeConnection
 from snowflake.connector import errors as driver
 
 from flowforge.contract import CreateKind, LoadMode, Session, Stats, TableOptions
-from flowforge.errors import Committed, EngineError, ErrorKind
+from flowforge.errors import Committed, EngineError, ErrorKind, UnsupportedError
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 from flowforge_snowflake import catalogue, frames, loading, reading
 from flowforge_snowflake.dialect import SnowflakeDialect, exactly
 from flowforge_snowflake.dialect import text as quoted_text
 from flowforge_snowflake.errors import Attempt, translate
-from flowforge_snowflake.options import check_options, clauses, is_transient, right_statements
+from flowforge_snowflake.options import (
+    check_options,
+    clauses,
+    is_transient,
+    refuse_to_clone,
+    relayed,
+    right_statements,
+)
 from flowforge_snowflake.settings import SnowflakeSettings
 
 if TYPE_CHECKING:
@@ -301,14 +308,34 @@ class SnowflakeSession(Session):
             self.drop(target, standing)
         self._ddl(f"ALTER TABLE {new} RENAME TO {old}")
 
+    def clone(self, source: Relation, target: Relation, options: TableOptions = TableOptions()) -> None:
+        """CREATE TABLE ... CLONE; by what it is clustered is said of the copy, which moves no rows."""
+        check_options(options)
+        shown = self._shown_table(source)
+        if shown is None:
+            if self.kind_of(source) is not None:
+                raise UnsupportedError(f"{source} is no table")
+            raise EngineError(f"there is no table {source}", kind=ErrorKind.MISSING)
+        refuse_to_clone(options, shown, transient=is_transient(options, self._settings.transient))
+        copy = self._dialect.render(target)
+        self._ddl(f"CREATE {self._word(target, options)} {copy} CLONE {self._dialect.render(source)}")
+        for sql in relayed(options, shown, copy, self._dialect):
+            self._ddl(sql)
+        self._furnish(target, options)
+
     def _is_transient(self, staged: Relation) -> bool:
         """A table without fail-safe can be cloned to another of that kind only."""
         known = self._transient.pop(staged, None)
         if known is not None:
             return known
-        shown = self._shown(catalogue.show_objects(self._schema(staged), staged.name).replace("OBJECTS", "TABLES", 1))
-        name = self._dialect.fold(staged.name)
-        return any(row["name"] == name and str(row["kind"]).upper() == "TRANSIENT" for row in shown)
+        shown = self._shown_table(staged)
+        return shown is not None and str(shown["kind"]).upper() == "TRANSIENT"
+
+    def _shown_table(self, relation: Relation) -> dict[str, Any] | None:
+        """What SHOW TABLES says of a table."""
+        sql = catalogue.show_objects(self._schema(relation), relation.name).replace("OBJECTS", "TABLES", 1)
+        name = self._dialect.fold(relation.name)
+        return next((row for row in self._shown(sql) if row["name"] == name), None)
 
     def replace_view(self, target: Relation, select: str) -> Stats:
         """CREATE OR REPLACE, which Snowflake refuses where a table stands: that one goes when the query is known good."""

@@ -145,7 +145,11 @@ class Growth:
                 return False
         if not self.rows:
             return True
-        if not compare or self.increment.strategy is Strategy.APPEND or not self.engine.support(Capability.CONTENT_HASH):
+        if (
+            not compare
+            or self.increment.strategy is Strategy.APPEND
+            or not self.engine.support(Capability.CONTENT_HASH)
+        ):
             return False
         names = self._names(self.fit.shared.values())
         mine = f"SELECT {names} FROM {self._sql(self.batch)}"

@@ -184,11 +184,11 @@ def _stage(steps: Steps, session: Session, publication: Publication, row: MetaRo
     if not steps.grows(session, publication):
         return steps.stage(session, publication)
     growth = steps.growth(session, publication)
-    if publication.may_keep and row is not None and steps.stands(session, publication, row):
-        # A comparison is worth its scan only where somebody is spared work by it, as a hash of the rows would be.
-        if growth.is_nothing(steps.staging(publication), compare=publication.hash_rows):
-            session.drop(growth.batch, RelationKind.TABLE)
-            return Staged(publication.table, growth.rows, row.content, stands=True)
+    known = publication.may_keep and row is not None and steps.stands(session, publication, row)
+    # A comparison is worth its scan only where somebody is spared work by it, as a hash of the rows would be.
+    if known and row and growth.is_nothing(steps.staging(publication), compare=publication.hash_rows):
+        session.drop(growth.batch, RelationKind.TABLE)
+        return Staged(publication.table, growth.rows, row.content, stands=True)
     return grown_clone(steps, session, publication, growth) or steps.stage_grown(session, publication, growth)
 
 

@@ -29,8 +29,9 @@ from flowforge_test_servers.binaries import NoServerError
 
 VARIABLES = "FF_TEST_SNOWFLAKE_"
 _PATIENCE = 60.0
+_NAME = r'(?:"(?:[^"]|"")+"\.?)+'
 _CLONE = re.compile(
-    r"^CREATE OR REPLACE (?:TRANSIENT )?TABLE (?P<new>.+) CLONE (?P<old>.+?)(?: COPY GRANTS)?$", re.DOTALL
+    rf"^CREATE (?P<over>OR REPLACE )?(?:TRANSIENT )?TABLE (?P<new>{_NAME}) CLONE (?P<old>{_NAME})(?: COPY GRANTS)?$"
 )
 
 
@@ -151,7 +152,7 @@ def mend() -> None:
             try:
                 with _ONE_AT_A_TIME:
                     return super().execute(
-                        _CLONE.sub(r"CREATE OR REPLACE TABLE \g<new> AS SELECT * FROM \g<old>", command),
+                        _CLONE.sub(r"CREATE \g<over>TABLE \g<new> AS SELECT * FROM \g<old>", command),
                         *args,
                         **kwargs,
                     )
