@@ -147,6 +147,62 @@ def test_a_copy_whose_answer_is_lost_may_have_been_made(recording: Any, make: Ma
     assert (caught.value.kind, caught.value.committed) == (ErrorKind.CONNECTION, Committed.UNKNOWN)
 
 
+DAILY = {"timePartitioning": {"type": "DAY", "field": "d"}}
+RANGED = {"rangePartitioning": {"field": "id", "range": {"start": "0", "end": "100", "interval": "10"}}}
+
+
+@pytest.mark.parametrize(
+    ("more", "options", "said"),
+    [
+        ({}, {}, ""),
+        (DAILY, {"partition_by": ("D",)}, ""),
+        (RANGED, {"partition_by": ("id",), "options": {"partition_range": [0, 100, 10]}}, ""),
+        ({"clustering": {"fields": ["id"]}}, {"cluster_by": ("ID",)}, ""),
+        ({}, {"options": {"partition_expiration_days": 7}}, " OPTIONS(partition_expiration_days=7)"),
+    ],
+    ids=["bare", "days", "ranges", "clusters", "options"],
+)
+def test_a_clone_is_one_statement(recording: Any, make: Make, more: Any, options: Any, said: str) -> None:
+    recording.tables["t"] = described("t", ("id", "INTEGER"), ("d", "DATE"), **more)
+    make().session(label="x").clone(T, T.renamed("copy"), TableOptions(**options))
+    (sql,) = recording.named("query")
+    assert sql == f"CREATE TABLE `p`.`d`.`copy` CLONE `p`.`d`.`t`{said}"
+
+
+@pytest.mark.parametrize(
+    ("more", "options"),
+    [
+        (DAILY, {}),
+        (DAILY, {"partition_by": ("d",), "options": {"partition_granularity": "month"}}),
+        (RANGED, {"partition_by": ("id",), "options": {"partition_range": [0, 100, 20]}}),
+        ({}, {"partition_by": ("d",)}),
+        ({}, {"cluster_by": ("id",)}),
+        ({"clustering": {"fields": ["d", "id"]}}, {"cluster_by": ("id", "d")}),
+        ({}, {"options": {"kms_key_name": "k"}}),
+        ({"streamingBuffer": {"estimatedRows": "1"}}, {}),
+        ({"kind": "EXTERNAL"}, {}),
+        ({"kind": "VIEW"}, {}),
+    ],
+    ids=["no days", "months", "ranges", "days", "clusters", "order", "key", "streamed", "external", "view"],
+)
+def test_what_a_clone_would_not_be_is_refused_before_it_is_made(
+    recording: Any, make: Make, more: Any, options: Any
+) -> None:
+    recording.tables["t"] = described("t", ("id", "INTEGER"), ("d", "DATE"), **more)
+    with pytest.raises(UnsupportedError):
+        make().session(label="x").clone(T, T.renamed("copy"), TableOptions(**options))
+    assert recording.calls == []
+
+
+@pytest.mark.parametrize("kinds", [("CLONE", "TABLE"), ("TABLE", "CLONE"), ("CLONE", "CLONE")], ids=str)
+def test_a_clone_is_copied_like_any_table(recording: Any, make: Make, kinds: tuple[str, str]) -> None:
+    for name, kind in zip(("staged", "t"), kinds, strict=True):
+        recording.tables[name] = described(name, ("id", "INTEGER"), ("d", "DATE"), kind=kind, **DAILY)
+    make().session(label="x").replace(T.renamed("staged"), T)
+    assert [name for name, _ in recording.calls] == ["copy", "delete"]
+    assert recording.named("delete") == ["staged"]
+
+
 def test_a_statement_that_others_disturbed_is_tried_again(recording: Any, make: Make) -> None:
     def answer(job: Any) -> None:
         if len(recording.jobs) < 3:

@@ -24,13 +24,11 @@ def some_quick(cases: Iterable[Any]) -> list[Any]:
     return [case if n % 4 == 0 else pytest.param(case, marks=pytest.mark.full) for n, case in enumerate(cases)]
 
 
-UNTESTED = {Capability.ZERO_COPY_CLONE}
-"""The contract has no primitive for it yet."""
-
 WITNESS = {
     Capability.TRANSACTIONAL_DDL: "test_transactions.py::test_a_created_table_is_rolled_back",
     Capability.ATOMIC_REPLACE: "test_replace.py::test_a_replacement_that_fails_leaves_the_old_table",
     Capability.MERGE: "test_merge.py::test_nothing_but_keys",
+    Capability.ZERO_COPY_CLONE: "test_clone.py::test_a_copy_outlives_its_source",
     Capability.CANCEL: "test_sessions.py::test_a_statement_is_cancelled_from_another_thread",
     Capability.TIMEOUT: "test_sessions.py::test_a_statement_that_takes_too_long_is_stopped",
     Capability.LOCKS: "test_locks.py::test_a_held_lock_is_refused_after_the_time",
@@ -51,7 +49,7 @@ WITNESS = {
     ),
     Capability.ESTIMATE: "test_sessions.py::test_an_estimate_runs_nothing",
 }
-NOT_IN_DUCKDB = {Capability.ESTIMATE, Capability.MATERIALIZED_VIEWS}
+NOT_IN_DUCKDB = {Capability.ESTIMATE, Capability.MATERIALIZED_VIEWS, Capability.ZERO_COPY_CLONE}
 NOT_IN_SQLITE = [
     capability
     for capability in WITNESS
@@ -70,6 +68,7 @@ NOT_IN_SQLITE = [
         "exact_decimals",
         "time_zones",
         "materialized_views",
+        "zero_copy_clone",
         "estimate",
     ]
 ]
@@ -110,7 +109,7 @@ def test_every_capability_has_a_witness() -> None:
         one.name for one in Capability for file in SUITE.rglob("*.toml") if f'"{one.value}"' in file.read_text("utf-8")
     }
     assert named == {capability.name for capability in WITNESS}
-    assert set(WITNESS) | UNTESTED == set(Capability)
+    assert set(WITNESS) == set(Capability)
 
 
 @pytest.mark.parametrize(
@@ -415,6 +414,79 @@ def test_a_wrong_state_fails(run_suite: Run, fault: str) -> None:
     done = run_suite(module, "-x", case("test_source_state.py"))
     assert done.returncode == 1, f"the suite does not see a state that {fault}\n{done.output}"
     assert "FAILED" in done.output, done.output
+
+
+CLONING = """
+import attrs
+from flowforge_plain.plugin import CLONING as SPEC
+from flowforge.contract import *
+from flowforge.errors import *
+from flowforge.values import *
+
+def sabotaged():
+    from flowforge_plain import engine
+
+    class Broken(engine.CloningSession):
+        pass
+{body}
+
+    class Executor(engine.CloningExecutor):
+        session_type = Broken
+
+    return Executor
+
+SPEC = attrs.evolve(SPEC, load=sabotaged)
+"""
+CLONES = {
+    "lets both be one": """
+        def clone(self, source, target, options=TableOptions()):
+            self._run(f"CREATE VIEW {self._dialect.render(target)} AS SELECT * FROM {self._dialect.render(source)}")
+    """,
+    "clones over what stands there": """
+        def clone(self, source, target, options=TableOptions()):
+            self.drop(target, RelationKind.TABLE)
+            super(Broken, self).clone(source, target, options)
+    """,
+    "forgets rows": """
+        def clone(self, source, target, options=TableOptions()):
+            select = f"SELECT DISTINCT * FROM {self._dialect.render(source)}"
+            self.create_as(target, select, CreateKind.TABLE)
+    """,
+    "forgets types": """
+        def clone(self, source, target, options=TableOptions()):
+            self._run(f"CREATE TABLE {self._dialect.render(target)} AS SELECT * FROM {self._dialect.render(source)}")
+    """,
+    "takes the source away": """
+        def clone(self, source, target, options=TableOptions()):
+            self._run(f"ALTER TABLE {self._dialect.render(source)} RENAME TO {self._dialect.quote(target.name)}")
+    """,
+    "makes a table of a missing one": """
+        def clone(self, source, target, options=TableOptions()):
+            if self.kind_of(source) is None:
+                self._run(f"CREATE TABLE {self._dialect.render(target)} (id BIGINT)")
+            else:
+                super(Broken, self).clone(source, target, options)
+    """,
+}
+
+
+@pytest.mark.parametrize("fault", some_quick(CLONES))
+def test_a_wrong_clone_fails(run_suite: Run, fault: str) -> None:
+    pytest.importorskip("flowforge_plain", reason="it has the engine that clones")
+    body = textwrap.indent(textwrap.dedent(CLONES[fault]), " " * 8)
+    done = run_suite(CLONING.replace("{body}", body), "-x", case("test_clone.py"))
+    assert done.returncode == 1, f"the suite does not see an engine that {fault}\n{done.output}"
+    assert "FAILED" in done.output, done.output
+
+
+def test_a_right_clone_passes_and_may_not_be_denied(run_suite: Run) -> None:
+    pytest.importorskip("flowforge_plain", reason="it has the engine that clones")
+    done = run_suite(CLONING.replace("{body}", ""), case("test_clone.py"))
+    assert done.returncode == 0, done.output
+    claim = CLAIM.format(capability="ZERO_COPY_CLONE", support="unsupported('so it says')")
+    done = run_suite(CLONING.replace("{body}", "") + claim, case("test_clone.py::test_a_copy_outlives_its_source"))
+    assert done.returncode == 1, done.output
+    assert "cloning claims too little" in done.output
 
 
 def test_the_sabotage_is_the_only_fault(run_suite: Run) -> None:

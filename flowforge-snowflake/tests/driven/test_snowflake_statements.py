@@ -15,7 +15,7 @@ import pytest
 from snowflake.connector import errors as driver
 
 from flowforge.contract import CreateKind, LoadMode, TableOptions
-from flowforge.errors import EngineError, ErrorKind
+from flowforge.errors import EngineError, ErrorKind, UnsupportedError
 from flowforge.values import Namespace, Relation, RelationKind
 from flowforge_snowflake import catalogue
 from flowforge_snowflake.dialect import SnowflakeDialect
@@ -237,6 +237,82 @@ def test_ddl_ends_the_transaction_that_it_commits() -> None:
         session.create_as(T, "SELECT 1 AS id", CreateKind.TABLE)
         session.execute("-- a note\nDROP TABLE y")
     assert [sql.split()[0] for sql in script.sent] == ["BEGIN", "INSERT", "COMMIT", "CREATE", "SELECT", "--"]
+
+
+# -- cloning ------------------------------------------------------------------------------------------------------------
+
+
+def shown(kind: str = "TABLE", **more: str) -> Rows:
+    return [{"name": "ORDERS", "kind": kind, "cluster_by": "", "retention_time": "1", **more}]
+
+
+@pytest.mark.parametrize(
+    ("standing", "options", "profile", "statements"),
+    [
+        ({}, {}, False, ["CREATE TABLE {copy} CLONE {source}"]),
+        ({}, {}, True, ["CREATE TRANSIENT TABLE {copy} CLONE {source}"]),
+        ({"kind": "TRANSIENT"}, {"options": {"transient": True}}, False, ["CREATE TRANSIENT TABLE {copy} CLONE {source}"]),
+        (
+            {"cluster_by": 'LINEAR(DAY, "two words")'},
+            {"cluster_by": ("day", "two words")},
+            False,
+            ["CREATE TABLE {copy} CLONE {source}"],
+        ),
+        (
+            {"cluster_by": "LINEAR(DAY)"},
+            {"cluster_by": ("id", "day")},
+            False,
+            ["CREATE TABLE {copy} CLONE {source}", 'ALTER TABLE {copy} CLUSTER BY ("ID", "DAY")'],
+        ),
+        (
+            {"cluster_by": "LINEAR(DAY)"},
+            {},
+            False,
+            ["CREATE TABLE {copy} CLONE {source}", "ALTER TABLE {copy} DROP CLUSTERING KEY"],
+        ),
+        (
+            {},
+            {"options": {"data_retention_time_in_days": 7}},
+            False,
+            ["CREATE TABLE {copy} CLONE {source}", "ALTER TABLE {copy} SET DATA_RETENTION_TIME_IN_DAYS = 7"],
+        ),
+        ({"retention_time": "7"}, {"options": {"data_retention_time_in_days": 7}}, False, ["CREATE TABLE {copy} CLONE {source}"]),
+    ],
+)  # fmt: skip
+def test_a_clone_is_as_the_options_say(
+    standing: dict[str, str], options: dict[str, Any], profile: bool, statements: list[str]
+) -> None:
+    script = Script({"SHOW TABLES": shown(**standing)})
+    opened(script, transient=profile).clone(T, STAGED, TableOptions(**options))
+    copy = '"SHOP"."WORK"."FF__ORDERS"'
+    assert script.heads("CREATE", "ALTER", "DROP") == [one.format(copy=copy, source=NAME) for one in statements]
+
+
+def test_a_clone_takes_the_place_of_its_source_as_what_it_is() -> None:
+    script = Script({"SHOW OBJECTS": stands("TABLE"), "SHOW TABLES": shown("TRANSIENT")})
+    session = opened(script)
+    session.clone(T, STAGED, TableOptions(options={"transient": True}))
+    session.replace(STAGED, T)
+    assert script.heads("CREATE OR REPLACE")[0].startswith(f"CREATE OR REPLACE TRANSIENT TABLE {NAME} CLONE")
+
+
+@pytest.mark.parametrize(
+    "standing", [{"kind": "TRANSIENT"}, {"is_dynamic": "Y"}, {"is_iceberg": "Y"}, {"is_external": "Y"}], ids=str
+)
+def test_what_cannot_be_cloned_is_refused_before_anything_is_made(standing: dict[str, str]) -> None:
+    script = Script({"SHOW TABLES": shown(**standing)})
+    with pytest.raises(UnsupportedError):
+        opened(script).clone(T, STAGED)
+    assert not script.heads("CREATE")
+
+
+def test_nothing_is_cloned_where_nothing_stands() -> None:
+    script = Script()
+    with pytest.raises(EngineError) as caught:
+        opened(script).clone(T, STAGED)
+    assert caught.value.kind is ErrorKind.MISSING
+    with pytest.raises(UnsupportedError, match="is no table"):
+        opened(Script({"SHOW OBJECTS": stands("VIEW")})).clone(T, STAGED)
 
 
 # -- tags, limits, cancelling -------------------------------------------------------------------------------------------
