@@ -10,6 +10,8 @@ import enum
 import functools
 from collections.abc import Callable, Iterable, Sequence
 
+import attrs
+
 from flowforge.contract import Capability, CreateKind, Dialect, EngineSpec, Session, TableOptions
 from flowforge.errors import ModelExecutionError
 from flowforge.frozen import frozen
