@@ -19,7 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from flowforge.api import Project
 from flowforge.config import parsed as module
-from flowforge.config.parsed import FILE, FOLDER, Parsed
+from flowforge.config.kept_lines import FOLDER
+from flowforge.config.parsed import FILE, Parsed
 from flowforge.errors import FlowForgeError, ProjectErrors
 from flowforge.project.model_config import SETTINGS
 

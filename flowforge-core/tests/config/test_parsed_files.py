@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from flowforge.config import kept_lines
 from flowforge.config import parsed as module
-from flowforge.config.parsed import FILE, FOLDER, Parsed
+from flowforge.config.kept_lines import FOLDER
+from flowforge.config.parsed import FILE, Parsed
 
 TICK = 10_000_000
 SECOND = 1_000_000_000
@@ -202,8 +204,8 @@ def test_another_version_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_parsers_and_the_program_itself_make_a_version(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    real = module._standing
-    monkeypatch.setattr(module, "_standing", lambda path: (seen.append(path), real(path))[1])
+    real = kept_lines.standing
+    monkeypatch.setattr(kept_lines, "standing", lambda path: (seen.append(path), real(path))[1])
     module._makers.__wrapped__()
     names = {Path(path).parent.name + "/" + Path(path).name for path in seen}
     assert {"project/scan.py", "config/yaml_nodes.py", "jinja2/__init__.py", "yaml/__init__.py"} <= names
@@ -215,7 +217,7 @@ def test_a_folder_that_cannot_be_written_changes_nothing(tmp_path: Path, monkeyp
     def refuse(*given: Any) -> Any:
         raise PermissionError("read-only")
 
-    monkeypatch.setattr(module, "make_own_folder", refuse)
+    monkeypatch.setattr(kept_lines, "make_own_folder", refuse)
     assert length(tmp_path, "a") == [3, "one"]
     assert not (tmp_path / FOLDER).exists()
 

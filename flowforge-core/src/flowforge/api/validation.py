@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from flowforge.contract import Capability
@@ -33,8 +33,9 @@ def validate(project: Project, *, syntax: bool = True) -> tuple[Note, ...]:
             compiler.source(source)
         except FlowForgeError as error:
             problems.add(error)
+    databases = project.engine.databases(project.profile.settings)
     for node in project.manifest.nodes.values():
-        check_engine(project, node, problems)
+        _check_engine(project, compiler, databases, node, problems)
         if node.query is None:
             continue
         try:
@@ -73,26 +74,28 @@ def _check_checks(project: Project, compiler: Compiler, dialect: str | None, pro
 
 def compile_nodes(project: Project, nodes: Iterable[Node]) -> Mapping[str, Compiled]:
     """The SQL of the SQL models among *nodes*, by name; everything that is wrong is raised."""
-    problems, compiled = Problems(), {}
+    problems, compiled, compiler = Problems(), {}, project.compiler
+    databases = project.engine.databases(project.profile.settings)
     for node in nodes:
-        check_engine(project, node, problems)
+        _check_engine(project, compiler, databases, node, problems)
         if node.query is not None:
             try:
-                compiled[node.name] = project.compiler.compile_shown(node.name)
+                compiled[node.name] = compiler.compile_shown(node.name)
             except FlowForgeError as error:
                 problems.add(error)
     problems.raise_if_any()
     return compiled
 
 
-def check_engine(project: Project, node: Node, problems: Problems) -> None:
+def _check_engine(
+    project: Project, compiler: Compiler, databases: Collection[str] | None, node: Node, problems: Problems
+) -> None:
     """Compile what a model has run beside its query, and look for what the profile's engine cannot do for it."""
-    databases = project.engine.databases(project.profile.settings)
     if node.materialized != "ephemeral":
-        refuse_what_is_lacking(node, project.engine, project.compiler.dialect, databases, problems)
+        refuse_what_is_lacking(node, project.engine, compiler.dialect, databases, problems)
     if node.config.hooks:
         try:
-            project.compiler.compile_hooks(node.name)
+            compiler.compile_hooks(node.name)
         except FlowForgeError as error:
             problems.add(error)
 

@@ -6,34 +6,37 @@ is one that is not there. A file is hashed unless size, times and number say tha
 changed so shortly before it was read that a further change could have left the same times is always hashed, as git does.
 
 Nothing here ever fails a command: a folder that cannot be written, a file that is damaged or foreign mean that everything
-is parsed. The file is JSON with a digest, and replaced as a whole. One thread.
+is parsed. One thread.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
-import importlib.util
-import json
 import logging
 import os
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from flowforge.config.own_folder import make_own_folder
+from flowforge.config.kept_lines import (
+    DIGEST_BYTES,
+    FOLDER,
+    as_json,
+    digest_of,
+    load_lines,
+    standing_in,
+    standing_of,
+    write_lines,
+)
 
-FOLDER, FILE = ".flowforge", "parsed.jsonl"
+FILE = "parsed.jsonl"
+_TITLE = "parsed files"
 _FORM = 1
-_DIGEST_BYTES = 16
 _FINE, _COARSE = 50_000_000, 2_100_000_000
 """Nanoseconds within which two changes may leave one time, on file systems with fractions of seconds and without."""
-_LEFT_OVER = 600.0
-"""Seconds after which a file that another process was writing counts as left behind."""
 _DEPENDS_ON = ("jinja2", "ruamel.yaml")
 _ROOMS = ("config", "project", "checks", "seeds")
 
@@ -66,7 +69,7 @@ class Parsed:
         """What earlier processes kept for the project in *root*."""
         file = root / FOLDER / FILE
         try:
-            body, entries = _load(file)
+            body, entries = load_lines(file, _TITLE, _makers())
         except FileNotFoundError:
             body, entries = b"", {}
         except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
@@ -106,7 +109,7 @@ class Parsed:
                 data = self.content(path)
                 if _digest(data) != entry[2]:
                     return None
-                self._fresh[name] = (self._read.pop(path)[0], entry[2], _text(entry[3]))
+                self._fresh[name] = (self._read.pop(path)[0], entry[2], as_json(entry[3]))
         except OSError:
             return None
         self.used = True
@@ -135,7 +138,7 @@ class Parsed:
             return
         signature, data = self._read.pop(path)
         try:
-            self._fresh[f"{purpose}:{path}"] = (signature, _digest(data), _text(record))
+            self._fresh[f"{purpose}:{path}"] = (signature, _digest(data), as_json(record))
         except (ValueError, TypeError, RecursionError) as error:
             _log.debug("what was parsed of %s is not kept: %s", path, error)
 
@@ -156,20 +159,11 @@ class Parsed:
             _log.debug("%s is not written: %s", FILE, error)
 
     def _write(self, file: Path, complete: bool) -> None:
-        make_own_folder(file.parent)
-        mine = file.with_name(f"{FILE}.{os.getpid()}-{threading.get_ident()}.tmp")
-        try:
-            with open(os.open(mine, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as out:
-                # The clock of the file system may be behind ours, and the times of files are told by it.
-                behind = min(0, _signature(os.fstat(out.fileno()))[1] - _now())
-                body = b"\n".join(self._lines(complete, self._begun + behind))
-                out.write(_head(body) + b"\n" + body)
-            os.replace(mine, file)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                mine.unlink()
-            raise
-        _sweep(file.parent)
+        def lines(found: os.stat_result) -> Iterator[bytes]:
+            # The clock of the file system may be behind ours, and the times of files are told by it.
+            return self._lines(complete, self._begun + min(0, _signature(found)[1] - _now()))
+
+        write_lines(file, _TITLE, _makers(), lines)
 
     def _lines(self, complete: bool, quiet: int) -> Iterator[bytes]:
         for name, line in zip(self._entries, self._body.split(b"\n"), strict=False):
@@ -178,22 +172,8 @@ class Parsed:
         for name, (signature, digest, record) in self._fresh.items():
             width = _FINE if signature[1] % 1_000_000_000 else _COARSE
             settled = max(signature[1], signature[2]) < quiet - width
-            entry = f'[{_text(name)},{signature if settled else "null"},"{digest}",{record}]'
+            entry = f'[{as_json(name)},{signature if settled else "null"},"{digest}",{record}]'
             yield entry.encode("utf-8", "surrogatepass")
-
-
-def _load(file: Path) -> tuple[bytes, dict[str, list[Any]]]:
-    """The lines, and what they say by name in the same order; raises when anything is wrong with the file."""
-    head, _, body = file.read_bytes().partition(b"\n")
-    if head != _head(body):
-        raise ValueError("it is damaged, or of another version")
-    entries = json.loads(b"[" + body.replace(b"\n", b",") + b"]")
-    return body, {entry[0]: entry for entry in entries}
-
-
-def _head(body: bytes) -> bytes:
-    digest = hashlib.blake2b(body, digest_size=_DIGEST_BYTES, key=_makers()).hexdigest()
-    return json.dumps({"flowforge": "parsed files", "form": _FORM, "digest": digest}).encode()
 
 
 def _signature(found: os.stat_result) -> Signature:
@@ -205,38 +185,12 @@ def _now() -> int:
 
 
 def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
-
-
-_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
 
 
 @functools.cache
 def _makers() -> bytes:
     """A digest of everything that a record depends on beside the bytes of its file: this program and its parsers."""
     here = Path(__file__).parent.parent
-    told: list[Any] = [_FORM, sys.version, here.as_posix()]
-    for room in _ROOMS:
-        with os.scandir(here / room) as found:
-            told += sorted(_standing(entry.path) for entry in found if entry.name.endswith(".py"))
-    for name in _DEPENDS_ON:
-        spec = importlib.util.find_spec(name)
-        told.append(_standing(spec.origin) if spec is not None and spec.origin else [name])
-    return hashlib.blake2b(_text(told).encode(), digest_size=_DIGEST_BYTES).digest()
-
-
-def _standing(path: str) -> list[Any]:
-    """A file's name, size and time: enough to tell one installed version from another."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return [path]
-    return [path, found.st_size, found.st_mtime_ns]
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left behind while they wrote."""
-    with contextlib.suppress(OSError), os.scandir(folder) as found:
-        for entry in found:
-            if entry.name.startswith(f"{FILE}.") and time.time() - entry.stat().st_mtime > _LEFT_OVER:
-                os.unlink(entry.path)
+    rooms = [standing_in(here / room, ".py") for room in _ROOMS]
+    return digest_of([_FORM, sys.version, here.as_posix(), *rooms, standing_of(*_DEPENDS_ON)])
