@@ -23,6 +23,7 @@ from worlds.nodes import (
     VARS,
     Helper,
     Input,
+    Macro,
     Model,
     Rows,
 )
@@ -146,7 +147,11 @@ class Edits:
 
     def _number(self, data: st.DataObject, language: str) -> dict[str, Any]:
         """Where a model's number stands."""
-        where = ["helper", "helper", "file", "literal"] if language == "python" else ["var", "env", "loop", "literal"]
+        where = (
+            ["helper", "helper", "file", "literal"]
+            if language == "python"
+            else ["var", "env", "macro", "loop", "literal"]
+        )
         helpers: tuple[str, ...] = ()
         if language == "python":
             helpers = tuple(data.draw(st.lists(st.sampled_from(HELPERS), unique=True, min_size=1, max_size=2)))
@@ -333,6 +338,16 @@ class Edits:
         self.space.close()
         self.space.write(f"environment {name}={value}")
 
+    def edit_macro(self, data: st.DataObject) -> None:
+        where = data.draw(st.sampled_from(["here", "var", "env", "other"]), label="where")
+        self.world.macro = Macro(where, data.draw(small, label="number"))
+        self.space.write("the macro that models call")
+
+    def edit_profile(self, data: st.DataObject) -> None:
+        """A setting that changes no rows."""
+        self.world.threads = data.draw(st.integers(1, 2), label="threads")
+        self.space.write("the profile")
+
     def edit_helper(self, data: st.DataObject) -> None:
         used = tuple(name for model in self.world.in_order() for name in model.helpers)
         name = self._used(data, HELPERS, {helper.name for helper in self.world.helper_closure(used)})
@@ -502,7 +517,7 @@ OF_MODELS = (
 )
 BELOW = (
     *("edit_seed", "edit_seed", "double_seed", "reorder_seed", "edit_seed_type"),
-    *("edit_var", "edit_env", "edit_helper", "edit_helper", "edit_file"),
+    *("edit_var", "edit_env", "edit_macro", "edit_helper", "edit_helper", "edit_file", "edit_profile"),
 )
 BY_OTHERS = (
     *("change_source", "change_source", "change_source", "rewrite_source", "widen_source", "drop_source", "assume"),

@@ -66,8 +66,8 @@ class Model:
         ``const``, ``plain`` (union of the inputs), ``sum`` (by key), ``star`` (all columns of the first input),
         ``either`` (a variable says which input).
     mul, add, add_from:
-        ``v * mul + add``, and where the number *add* stands: ``literal``, ``var``, ``env``, ``loop``, ``helper``,
-        ``file`` (one that a Python model says it reads).
+        ``v * mul + add``, and where the number *add* stands: ``literal``, ``var``, ``env``, ``loop``, ``macro``,
+        ``helper``, ``file`` (one that a Python model says it reads).
     modulus:
         Keep rows with ``k % modulus <> 1``; 0: keep all.
     extra:
@@ -166,6 +166,14 @@ class Helper:
     other: str | None = None
 
 
+@attrs.frozen
+class Macro:
+    """The macro that SQL models call: its number stands ``here``, in a ``var``, in ``env``, or in an ``other`` macro."""
+
+    where: str = "here"
+    number: int = 1
+
+
 HELPERS = ("lib_a", "lib_b", "kit")
 """``kit`` is a package; a helper may import those that come after it."""
 VARS = ("p0", "p1")
@@ -193,6 +201,9 @@ class Description:
     helpers: dict[str, Helper] = attrs.field(factory=dict)
     vars: dict[str, int] = attrs.field(factory=dict)
     env: dict[str, int] = attrs.field(factory=dict)
+    macro: Macro = Macro()
+    threads: int = 2
+    """A setting of the profile that changes no rows."""
     file_number: int = 1
     now: dt.datetime = dt.datetime(2022, 7, 1, tzinfo=dt.UTC)
     """What the clock shows."""
@@ -263,6 +274,8 @@ class Description:
             return self.vars["p1"]
         if model.add_from == "env":
             return self.env["WORLD_E0"]
+        if model.add_from == "macro":
+            return {"var": self.vars["p1"], "env": self.env["WORLD_E0"]}.get(self.macro.where, self.macro.number)
         if model.add_from == "loop":
             return sum(range(model.add + 1))
         if model.add_from == "helper" and model.helpers:

@@ -24,6 +24,7 @@ from worlds.writing import DATABASE, files
 
 from flowforge import Project
 from flowforge.api.histories import run_snapshots
+from flowforge.api.preparation import definer_of
 from flowforge.crash import EXIT_CODE
 from flowforge.errors import NothingSelectedError
 from flowforge.plugins import PluginSet, load_plugins
@@ -307,6 +308,8 @@ class Workspace:
         if plan is not None:
             self._agree(plan, outcomes)
         self._check_skipped(command, outcomes)
+        if fresh:
+            self._check_definitions(project)
         failed = {name for name, outcome in outcomes.items() if outcome.status == "error"}
         if bool(failed) == result.ok:
             raise WrongError(f"failed: {sorted(failed)}, but the result says {'good' if result.ok else 'bad'}")
@@ -362,6 +365,15 @@ class Workspace:
                 raise WrongError(f"{name} was left out, but nothing failed that could be the reason")
             if outcome.status != "skipped" and ancestors(name, above) & failed:
                 raise WrongError(f"{name} was {outcome.status}, though something failed that it stands on")
+
+    def _check_definitions(self, project: Project) -> None:
+        """What is known of models from earlier runs has to be what is found when all is rendered."""
+        known, found = (definer_of(project, mode) for mode in (CacheMode.RO, CacheMode.OFF))
+        for name in project.manifest.nodes:
+            one, other = known.of(name), found.of(name)
+            for part in ("digest", "config", "files", "volatile", "notes", "content"):
+                if getattr(one, part) != getattr(other, part):
+                    raise WrongError(f"{name}: its {part} is {getattr(other, part)}, not {getattr(one, part)}")
 
     def _plan(self, project: Project, command: Command, options: RunOptions) -> Plan:
         before = self.database.read_bytes() if self.database.exists() else b""

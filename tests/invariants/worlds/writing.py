@@ -15,12 +15,22 @@ NUMBER_FILE = "data/number.txt"
 VALUE_7 = {"BIGINT": "7", "INTEGER": "7", "VARCHAR": "'7'", "DOUBLE": "7"}
 
 
+_CALLED = {"var": "{{ var('p1') }}", "env": "{{ env('WORLD_E0') }}", "other": "{{ other_number() }}"}
+"""What stands in the macro that models call."""
+
+
+def _macro(name: str, text: object) -> str:
+    return f"{{% macro {name}() -%}}\n{text}\n{{%- endmacro %}}\n"
+
+
 def files(world: Description) -> dict[str, str]:
     """All files of the project, by path."""
     variables = "".join(f"  {name}: {value}\n" for name, value in sorted(world.vars.items()))
     found = {
         "project.yml": f"name: world\nversion: 1\nvars:\n{variables}",
-        "profiles.yml": f"dev:\n  engine: duckdb\n  duckdb: {{path: {DATABASE}}}\n",
+        "profiles.yml": f"dev:\n  engine: duckdb\n  duckdb: {{path: {DATABASE}, threads: {world.threads}}}\n",
+        "models/macros/number.sql": _macro("the_number", _CALLED.get(world.macro.where, world.macro.number)),
+        "models/macros/other.sql": _macro("other_number", world.macro.number),
         NUMBER_FILE: f"{world.file_number}\n",
         "sources.yml": "outside:\n"
         + "".join(
@@ -67,7 +77,8 @@ def says(world: Description, model: Model) -> tuple[object, ...]:
 
 def _rendered(world: Description, model: Model) -> str:
     """A SQL model's file with its variables filled in: what was drawn for a model need not stand in its file."""
-    written = _sql(world, model)
+    written = _sql(world, model).replace("{{ the_number() }}", _CALLED.get(world.macro.where, "{{ other_number() }}"))
+    written = written.replace("{{ other_number() }}", str(world.macro.number))
     for name, value in world.vars.items():
         written = written.replace(f"{{{{ var('{name}') }}}}", str(value))
     for name, value in world.env.items():
@@ -129,6 +140,8 @@ def _number(model: Model) -> str:
         return "{{ var('p1') }}"
     if model.add_from == "env":
         return "{{ env('WORLD_E0') }}"
+    if model.add_from == "macro":
+        return "{{ the_number() }}"
     if model.add_from == "loop":
         return f"0{{% for i in range({model.add + 1}) %}} + {{{{ i }}}}{{% endfor %}}"
     return str(model.add)

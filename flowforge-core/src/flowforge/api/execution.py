@@ -158,6 +158,7 @@ def run_nodes(
                 stop=stop,
                 sessions=sessions,
             )
+            ledger.definer.save()
             flush(project, run_id, failures)
         remember_checks(store, project.profile.name, project.engine.name, result, project.manifest.nodes)
     return attrs.evolve(result, notes=tuple(dict.fromkeys((*notes, *result.notes))))
@@ -237,6 +238,9 @@ def _notes_of_builds(store: StateStore, env: str) -> Callable[[NodeResult], None
         if definition is None or definition.digest is None:
             return
         if result.status is Status.CACHED and known.get(result.node) == definition.digest:
+            return
+        definition = definition.whole()
+        if definition.digest is None:
             return
         store.note_build(
             env,

@@ -147,7 +147,8 @@ class _History:
                 words[name] = _NEW
             else:
                 now = definer.of(name)
-                words[name] = _state_words(old, now, changed=now.digest != old.definition)
+                changed = now.digest != old.definition
+                words[name] = _state_words(old, now.whole() if changed else now, changed=changed)
         return words
 
 

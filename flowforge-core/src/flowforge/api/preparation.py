@@ -21,6 +21,7 @@ from flowforge.project.quarantining import quarantine_checks
 from flowforge.project.windows import Window
 from flowforge.run.compile import Compiler
 from flowforge.run.definition import Definer
+from flowforge.run.kept_definitions import KeptDefinitions, Keys, around_dialect, around_translator
 from flowforge.run.ledger import Ledger, Policy
 from flowforge.run.plan import Plan, PlanNode, place
 from flowforge.run.snapshot import take_snapshot
@@ -29,6 +30,7 @@ from flowforge.run.survey import due, survey_of
 from flowforge.state.decisions import ensure_log
 from flowforge.state.lease import Leases
 from flowforge.state.meta import ensure_meta, meta_table
+from flowforge.state.policy import CacheMode
 from flowforge.state.store import StateStore
 from flowforge.state.windows import ensure_windows
 from flowforge.values import Namespace
@@ -105,7 +107,7 @@ def make_ledger(
     return Ledger(
         manifest,
         frozenset(plan.steps),
-        definer_of(project, judge=noting, compiler=compiler),
+        definer_of(project, policy.mode, judge=noting, compiler=compiler),
         snapshot,
         policy,
         dialect=executor.dialect,
@@ -156,9 +158,45 @@ def forced(plan: Plan, options: RunOptions) -> Collection[str]:
     return frozenset(plan.steps) if options.full_refresh else frozenset(options.rebuild)
 
 
-def definer_of(project: Project, *, judge: bool = True, compiler: Compiler | None = None) -> Definer:
-    """Tells what nodes are made from, as runs under this profile note it; *judge* as for :class:`Definer`."""
-    return Definer(project.root, compiler or project.compiler, project.manifest.nodes, _around(project), judge=judge)
+def definer_of(
+    project: Project, mode: CacheMode = CacheMode.RO, *, judge: bool = True, compiler: Compiler | None = None
+) -> Definer:
+    """Tells what nodes are made from, as runs under this profile note it; *judge* as for :class:`Definer`.
+
+    Parameters
+    ----------
+    mode:
+        Whether what earlier commands found is believed, and whether this one tells later ones what it finds.
+    """
+    compiler, around = compiler or project.compiler, _around(project)
+    kept = KeptDefinitions(project.root, project.profile.name, reads=mode.reads, writes=mode.writes)
+    keys = Keys(
+        project.manifest,
+        [around, _beyond_the_project(project, compiler)],
+        relation=compiler.relation,
+        relation_read=compiler.relation_read,
+        vars=project.manifest.vars,
+        environ=project.environ,
+    )
+    return Definer(project.root, compiler, project.manifest.nodes, around, judge=judge, kept=kept, keys=keys)
+
+
+def _beyond_the_project(project: Project, compiler: Compiler) -> Any:
+    """What templates may be told by others than the project: its engine, its settings, and what is installed."""
+    settings = project.profile.settings
+    public = [field.name for field in attrs.fields(type(settings)) if not field.metadata.get("secret")]
+    engines = sorted(
+        [one.name, *one.aliases, one.abbreviation, one.family, one is project.engine]
+        for one in (project.engine, *project.plugins.engines.values())
+    )
+    dialects = {project.manifest.dialect, *(node.config.dialect for node in project.manifest.nodes.values())}
+    return [
+        around_dialect(compiler.dialect),
+        around_translator() if dialects != {None} else None,
+        [[name, repr(getattr(settings, name))] for name in public],
+        engines,
+        sorted(project.plugins.macros),
+    ]
 
 
 def _around(project: Project) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ import attrs
 from flowforge.errors import FlowForgeError, RenderError
 from flowforge.frozen import frozen
 from flowforge.project.lexer import JINJA, code_spans, leading_keyword, lex, position, statements
-from flowforge.project.macros import MacroLibrary
+from flowforge.project.macros import MacroFile, MacroLibrary
 from flowforge.project.scan import SimpleCall, normalize
 from flowforge.project.single_query import FORBIDDEN, forbidden_statement, no_query, several_statements
 from flowforge.rendering.limits import to_text
@@ -70,10 +70,17 @@ class RenderContext:
 
 @frozen
 class Rendered:
-    """SQL, without space around it and without a semicolon at its end, and where it comes from."""
+    """SQL, without space around it and without a semicolon at its end, and where it comes from.
+
+    Parameters
+    ----------
+    macros:
+        The macro files that its template mentions.
+    """
 
     sql: str
     source_map: Locates
+    macros: tuple[MacroFile, ...] = ()
 
 
 def render(template: str, ctx: RenderContext, *, path: str, model: str, simple: bool) -> Rendered:
@@ -95,6 +102,7 @@ def render(template: str, ctx: RenderContext, *, path: str, model: str, simple: 
     """
     text = normalize(template)
     pieces = Pieces(path, text)
+    macros: tuple[MacroFile, ...] = ()
     functions = template_functions(ctx)
 
     def evaluate(call: SimpleCall, offset: int, length: int) -> str:
@@ -119,7 +127,7 @@ def render(template: str, ctx: RenderContext, *, path: str, model: str, simple: 
         else:
             pieces.add(text, 0)
     sql, trimmed = _trimmed(pieces.text())
-    return Rendered(sql, pieces.source_map(trimmed=trimmed))
+    return Rendered(sql, pieces.source_map(trimmed=trimmed), macros)
 
 
 _WORD = re.compile(r"[^\W\d]\w*")

@@ -33,6 +33,7 @@ from flowforge.rendering.source_map import SourceMap
 from flowforge.rendering.table import QueryTable
 from flowforge.run.asking import Ask
 from flowforge.run.batches import Batch, BatchBounds, event_time_of
+from flowforge.run.consulted import NOTHING_CONSULTED, Consulted, Consulting
 from flowforge.run.hooks import CompiledHook, Draft, compile_hooks
 from flowforge.run.plan import place
 from flowforge.run.source_text import SourceTexts, StandIn, before_put_in, put_in
@@ -84,6 +85,7 @@ class Compiled:
     locate_unrevealed: Callable[[int], Location | None]
     notes: tuple[Note, ...] = ()
     """Warnings about its translation from another dialect."""
+    consulted: Consulted = NOTHING_CONSULTED
 
     def inside(self, executable: str, before: int) -> Compiled:
         """The same query as a part of another one, in which *before* characters stand in front of it."""
@@ -106,6 +108,7 @@ class _Piece:
     files: tuple[StandIn, ...] = ()
     filtered: tuple[tuple[str, str], ...] = ()
     """Names and queries of inputs of which only the rows of a window are read."""
+    consulted: Consulted = NOTHING_CONSULTED
 
 
 @frozen
@@ -204,6 +207,18 @@ class Compiler:
         if source.files is not None:
             return self._sources.stand_in(source).executable
         return self.dialect.render(self._sources.relation(source))
+
+    def relation_read(self, source: Source) -> Relation:
+        """The relation that stands in a compiled query for *source*; files have a stand-in.
+
+        Raises
+        ------
+        ConfigFileError
+            When it is in files that this engine cannot read.
+        """
+        if source.node is not None:
+            return self.relation(self.manifest.nodes[source.node])
+        return self._sources.stand_in(source).relation if source.files else self._sources.relation(source)
 
     @staticmethod
     def has_query(node: Node, *, incremental: bool = False) -> bool:
@@ -324,6 +339,7 @@ class Compiler:
             unrevealed=joined.sql,
             locate_unrevealed=locate_unrevealed,
             notes=tuple(dict.fromkeys((*piece.notes, *(note for _, one in ctes for note in one.notes)))),
+            consulted=piece.consulted.with_all(one.consulted for _, one in ctes),
         )
 
     def _cte(self, name: str) -> str:
@@ -445,14 +461,9 @@ class Compiler:
                 )
             if entry.node is not None and entry.node in self._staged:
                 return said(self._staged[entry.node])
-            if entry.node is not None:
-                relation = self.relation(self.manifest.nodes[entry.node])
-            elif entry.files is not None:
-                stand_in = self._sources.stand_in(entry)
-                files[stand_in] = None
-                relation = stand_in.relation
-            else:
-                relation = self._sources.relation(entry)
+            relation = self.relation_read(entry)
+            if entry.node is None and entry.files is not None:
+                files[self._sources.stand_in(entry)] = None
             inputs[relation] = None
             return said(in_time(entry.id, self.dialect.render(relation), event_time_of(entry, self.manifest)))
 
@@ -491,14 +502,15 @@ class Compiler:
             more, filters = translating_functions(self.dialect, written_in, path, placeholders, doubts)
             helpers = {**helpers, **more}
         words: dict[str, Any] = {**self._macros, "batch": BatchBounds.of(batch)}
+        consulting = Consulting(ref, self._var, self._env)
         if tested is not None:
             words |= {key: said(text) if isinstance(text, str) else text for key, text in tested.words.items()}
             words |= dict.fromkeys(TABLE_WORDS, ref(tested.node) if tested.node is not None else said(tested.table))
         context = RenderContext(
-            ref=ref,
+            ref=consulting.ref,
             source=source,
-            var=self._var,
-            env=self._env,
+            var=consulting.var,
+            env=consulting.env,
             engine=lambda default=None: self._engine.name,
             this=this,
             is_incremental=lambda: incremental,
@@ -510,6 +522,7 @@ class Compiler:
             run_query=run_query if self._ask is not None else None,
         )
         rendered = render(body.template, context, path=path, model=node.short_name, simple=body.simple)
+        macros = rendered.macros
         if statement is None:
             what = "model" if tested is None else "check"
             check_statement(rendered.sql, path, rendered.source_map, what)
@@ -519,7 +532,15 @@ class Compiler:
             notes = (*doubts, *notes)
         if node.config.incremental is not None:
             inputs[own] = None  # it may read what it wrote before
-        return _Piece(rendered, tuple(ephemeral), tuple(inputs), notes, tuple(files), tuple(filtered.values()))
+        return _Piece(
+            rendered,
+            tuple(ephemeral),
+            tuple(inputs),
+            notes,
+            tuple(files),
+            tuple(filtered.values()),
+            consulting.told(body, macros, (*self._macros, *self.manifest.macros.python)),
+        )
 
     def _var(self, name: str, default: Any = _MISSING) -> Any:
         if name in self._vars:

@@ -27,7 +27,9 @@ from flowforge.project.quarantining import quarantine_checks
 from flowforge.rendering.engines import FindEngine
 from flowforge.run.check_tables import CheckTables
 from flowforge.run.compile import Compiled, Compiler
+from flowforge.run.consulted import Consulted
 from flowforge.run.growing import compile_increment
+from flowforge.run.kept_definitions import Kept, KeptDefinitions, Keys
 from flowforge.run.own_checks import compile_own_check
 from flowforge.run.python_macros import PythonMacros
 from flowforge.run.volatile import python_notes, sql_notes
@@ -66,6 +68,12 @@ class Definition:
     """The query of an incremental model's new rows."""
     content: str | None = None
     """The identity of the rows, where the definition alone tells it: they are those of a file."""
+    later: Callable[[], Definition] | None = attrs.field(default=None, eq=False, repr=False)
+    """Makes the whole of a definition of which only the digest was kept."""
+
+    def whole(self) -> Definition:
+        """The same with *sql* and what is compiled, which a definition lacks whose model was not rendered."""
+        return self.later() if self.later is not None else self
 
 
 class Definer:
@@ -79,11 +87,23 @@ class Definer:
         What else the rows depend on: the engine and those of its settings that matter.
     judge:
         Look for what makes nodes volatile; who only compares definitions need not wait for that.
+    kept, keys:
+        What earlier processes found, and what it belongs to.
     """
 
     def __init__(
-        self, root: Path, compiler: Compiler, nodes: Mapping[str, Node], around: Any = None, *, judge: bool = True
+        self,
+        root: Path,
+        compiler: Compiler,
+        nodes: Mapping[str, Node],
+        around: Any = None,
+        *,
+        judge: bool = True,
+        kept: KeptDefinitions | None = None,
+        keys: Keys | None = None,
     ) -> None:
+        self._kept = kept
+        self._keys = keys
         self._root = root
         self._compiler = compiler
         self._nodes = nodes
@@ -101,17 +121,22 @@ class Definer:
         if known is None:
             node = self._nodes[name]
             make: Callable[[Node], Definition] = {
-                NodeKind.SQL: self._sql,
+                NodeKind.SQL: self._query,
                 NodeKind.PYTHON: self._python,
-                NodeKind.SEED: self._seed,
+                NodeKind.SEED: self._seed if node.query is None else self._query,
             }[node.kind]
             try:
-                known = self._sql(node) if node.query is not None else make(node)
+                known = make(node)
             except FlowForgeError as error:
                 known = Definition(None, error=error)
             with self._lock:
                 known = self._known.setdefault(name, known)
         return known
+
+    def save(self) -> None:
+        """Keep what was found for later processes."""
+        if self._kept is not None:
+            self._kept.save(self._nodes)
 
     def _settings(self, node: Node) -> dict[str, Any]:
         relation = self._compiler.dialect.render(self._compiler.relation(node))
@@ -157,32 +182,66 @@ class Definer:
             for one in found
         ]
 
-    def _sql(self, node: Node) -> Definition:
+    def _query(self, node: Node) -> Definition:
+        """The definition of a node whose rows come from a query; it is rendered when nobody knows what comes of it."""
+        config = self._settings(node)
+        files, unmatched = self._declared(node)
+        kept, keys = self._kept, self._keys
+        key = keys.of(node, [config, files, bool(unmatched)]) if kept is not None and keys is not None else None
+        if kept is None or keys is None or key is None:
+            return self._rendered(node, config, files, unmatched)[0]
+        found = kept.find(node.name, key, keys.told)
+        if found is None:
+            made, found, consulted = self._rendered(node, config, files, unmatched)
+            if self._judge:
+                kept.keep(node.name, key, consulted, keys.told, found)
+            return made
+
+        def later() -> Definition:
+            try:
+                return self._rendered(node, config, files, unmatched)[0]
+            except FlowForgeError as error:
+                return Definition(None, error=error)
+
+        return Definition(
+            digest=found.digest,
+            config=config,
+            files=files,
+            volatile=_reasons(node, found.reasons),
+            notes=(*unmatched, *found.reasons, *found.notes),
+            later=later,
+        )
+
+    def _rendered(
+        self, node: Node, config: Mapping[str, Any], files: dict[str, str], unmatched: tuple[Note, ...]
+    ) -> tuple[Definition, Kept, Consulted]:
+        """The definition of a node whose rows come from a query, what to keep of it, and what it depends on."""
         compiled = self._compiler.compile(node.name)
         increment = None
         if node.config.incremental is not None:
             increment = compile_increment(self._compiler, node, compiled)
-        config = self._settings(node)
-        files, unmatched = self._declared(node)
-        notes: tuple[Note, ...] = ()
+        reasons: tuple[Note, ...] = ()
         if self._judge and node.config.cache is None:
             declared = bool(files) and not unmatched
             promised = {one.path for one in self._inlined(node) if one.config.cache}
             dialect = self._compiler.dialect
-            notes = sql_notes(increment or compiled, dialect, files_declared=declared, promised=promised)
+            reasons = sql_notes(increment or compiled, dialect, files_declared=declared, promised=promised)
         more = [*([increment.unrevealed] if increment is not None else []), *self._hooks(node)]
         delta, delta_notes = self._delta(node)
-        files, notes, more = {**files, **delta}, (*notes, *delta_notes), [*more, *delta]
-        return Definition(
-            digest=digest([self._around, compiled.unrevealed, config, files, *more]),
+        files, reasons, more = {**files, **delta}, (*reasons, *delta_notes), [*more, *delta]
+        notes = tuple(dict.fromkeys((*compiled.notes, *(increment.notes if increment else ()))))
+        kept = Kept(digest([self._around, compiled.unrevealed, config, files, *more]), reasons, notes)
+        definition = Definition(
+            digest=kept.digest,
             sql=compiled.sql,
             config=config,
             files=files,
-            volatile=_reasons(node, notes),
-            notes=(*unmatched, *notes, *dict.fromkeys((*compiled.notes, *(increment.notes if increment else ())))),
+            volatile=_reasons(node, reasons),
+            notes=(*unmatched, *reasons, *notes),
             compiled=compiled,
             increment=increment,
         )
+        return definition, kept, compiled.consulted.with_all([increment.consulted] if increment is not None else [])
 
     def _delta(self, node: Node) -> tuple[dict[str, str], tuple[Note, ...]]:
         """The files behind a delta in Python, and what makes it volatile."""

@@ -35,7 +35,7 @@ def reason(decision: Decision, node: Node, last: BuildRecord | None) -> tuple[st
         case Because.MISSING:
             return "is missing in the database", ()
         case Because.KIND if last is not None and last.definition != decision.definition.digest:
-            return _changed(decision.definition, node, last)
+            return _changed(decision.definition.whole(), node, last)
         case Because.KIND:
             return f"is no {kind_of(node).value} in the database", ()
         case Because.COLUMNS:
@@ -45,7 +45,7 @@ def reason(decision: Decision, node: Node, last: BuildRecord | None) -> tuple[st
         case Because.VOLATILE:
             return "; ".join(decision.subjects[:2]), ()
         case Because.DEFINITION:
-            return _changed(decision.definition, node, last)
+            return _changed(decision.definition.whole(), node, last)
         case Because.BROKEN:
             return f"does not compile: {decision.definition.error}", ()
         case Because.UNKNOWN_INPUT:
