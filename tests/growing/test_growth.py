@@ -9,7 +9,6 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reference import RefusedError, Rules, Table, begin, grow
 
 from flowforge.contract import Capability, LoadMode, Session
 from flowforge.errors import AuditFailedError, ModelExecutionError
@@ -17,6 +16,7 @@ from flowforge.materialize.columns import OnChange
 from flowforge.materialize.increments import Increment, Strategy
 from flowforge.materialize.publish import Publication
 from flowforge.state.meta import ensure_meta
+from flowforge.testkit.growing import RefusedError, Rules, Table, begin, grow
 from flowforge.values import Relation
 from flowforge_plain.place import Place
 
