@@ -108,6 +108,8 @@ def _types(table: Table, batch: Table, on_change: str) -> dict[str, str]:
 def _gone(new: Sequence[Row], rules: Rules) -> Any:
     if rules.strategy == "append":
         return lambda row: False
+    if rules.strategy == "insert_overwrite" and not rules.partition:
+        return lambda row: True
     names = rules.partition if rules.strategy == "insert_overwrite" else rules.key
     replaced = {tuple(row[name] for name in names) for row in new}
     return lambda row: tuple(row[name] for name in names) in replaced

@@ -45,7 +45,9 @@ RULES = {
     "merge from a watermark on": Rules("merge", key=("id",), watermark=("v",)),
     "delete+insert": Rules("delete+insert", key=("id",)),
     "insert_overwrite": Rules("insert_overwrite", partition=("part",)),
+    "insert_overwrite by two columns": Rules("insert_overwrite", partition=("part", "id")),
 }
+ALL_ANEW = {"insert_overwrite without partitions": Rules("insert_overwrite")}
 EVERY = pytest.mark.parametrize("rules", list(RULES.values()), ids=list(RULES))
 
 
@@ -99,6 +101,7 @@ class Grower:
 
         published = self.publish(batch, audit)
         self.expected = after
+        assert len(seen) == 2
         assert seen[1] == sorted((tuple(row[name] for name in after.types) for row in after.rows), key=str)
         self.check()
         return published
@@ -113,7 +116,9 @@ class Grower:
         names = tuple(self.expected.types)
         wanted = [tuple(row[name] for name in names) for row in self.expected.rows]
         assert sorted(self.lab.rows(self.press.session, relation, *names), key=str) == sorted(wanted, key=str)
-        assert self.press.standing() == {relation.name: RelationKind.TABLE}, "something that was staged is left"
+        assert self.press.standing() == dict.fromkeys(self.lab.folded(self.name), RelationKind.TABLE), (
+            "something that was staged is left"
+        )
 
 
 def table(rows: Sequence[Row], types: Mapping[str, str] = TYPES) -> Table:
@@ -123,19 +128,29 @@ def table(rows: Sequence[Row], types: Mapping[str, str] = TYPES) -> Table:
 def arrow(table: Table) -> Any:
     import pyarrow as pa
 
-    kinds = {"int64": pa.int64(), "string": pa.string(), "time": pa.timestamp("us")}
+    kinds = {"int64": pa.int64(), "string": pa.string(), "time": pa.timestamp("us"), "date": pa.date32()}
     return arrow_table(
         {name: pa.array([row[name] for row in table.rows], kinds[type_]) for name, type_ in table.types.items()}
     )
 
 
-@EVERY
+@pytest.mark.parametrize("rules", list({**RULES, **ALL_ANEW}.values()), ids=list({**RULES, **ALL_ANEW}))
 def test_it_grows_as_its_strategy_says(lab: Lab, rules: Rules) -> None:
     grower = Grower(lab, rules)
     grower.run(table(FIRST))
-    assert grower.run(table(SECOND)).kept is False
-    assert grower.press.note("t").data_id == "d2"
+    layout = grower.press.session.layout(lab.relation("t"))
+    published = grower.run(table(SECOND))
+    assert (published.kept, published.row.data_id) == (False, "d2")
+    assert grower.press.note("t") == published.row
     grower.run(table([{"id": 7, "at": 7, "part": "a", "v": 70}]))
+    assert grower.press.session.layout(lab.relation("t")) == layout
+
+
+def test_all_rows_can_be_replaced_by_none(lab: Lab) -> None:
+    (rules,) = ALL_ANEW.values()
+    grower = Grower(lab, rules)
+    grower.run(table(FIRST))
+    grower.run(table([]))
 
 
 @EVERY
@@ -255,6 +270,15 @@ def test_names_that_need_quotes(lab: Lab, strategy: str) -> None:
 
 def moment(day: int, hour: int = 0) -> dt.datetime:
     return dt.datetime(2024, 2, day, hour)  # noqa: DTZ001 - a column without a time zone
+
+
+def test_windows_of_dates(lab: Lab) -> None:
+    grower = Grower(lab, Rules("microbatch"))
+    types = {"id": "int64", "at": "date"}
+    grower.publish(table([{"id": id_, "at": dt.date(2024, 2, 1)} for id_ in (1, 2)], types), window=window(1))
+    grower.publish(table([{"id": 3, "at": dt.date(2024, 2, 2)}], types), window=window(2))
+    grower.publish(table([{"id": 4, "at": dt.date(2024, 2, 1)}], types), window=window(1))
+    assert lab.rows(grower.press.session, lab.relation("t"), "id") == [(3,), (4,)]
 
 
 def window(day: int) -> Window:
