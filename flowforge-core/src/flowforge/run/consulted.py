@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-import attrs
-
+from flowforge.frozen import frozen
 from flowforge.project.macros import MacroFile
 from flowforge.project.manifest import SqlBody
 
@@ -19,7 +18,7 @@ ASKING = ("run_query", "execute")
 """Names in templates whose values are the database's affair."""
 
 
-@attrs.frozen
+@frozen
 class Consulted:
     """What one rendering looked at.
 

@@ -21,8 +21,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 from flowforge.config.exact import Inexact, exact
 from flowforge.config.kept_lines import (
     FOLDER,
@@ -35,6 +33,7 @@ from flowforge.config.kept_lines import (
 from flowforge.config.secrets import is_secret_name
 from flowforge.contract import Dialect
 from flowforge.errors import FlowForgeError, Note
+from flowforge.frozen import frozen
 from flowforge.project.manifest import Manifest, Node, Source
 from flowforge.run.consulted import Consulted
 from flowforge.values import Location, Relation
@@ -46,7 +45,7 @@ _DEPENDS_ON = ("jinja2", "markupsafe")
 _log = logging.getLogger("flowforge.run")
 
 
-@attrs.frozen
+@frozen
 class Kept:
     """What is kept of a definition.
 
