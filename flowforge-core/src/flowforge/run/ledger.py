@@ -23,6 +23,7 @@ from flowforge.run.plan import Action
 from flowforge.run.span import Span
 from flowforge.state.decisions import Released
 from flowforge.state.fingerprint import (
+    LATER,
     Fingerprint,
     Identity,
     combine,
@@ -208,7 +209,7 @@ class Ledger:
         unbuilt = self._unbuilt_below(node)
         asking = bool(unbuilt) and asks(node, self._manifest)
         definition = Definition(None) if asking else self.definer.of(name)
-        states = {source.id: self._state(source) for source in self._sources(node)}
+        states = self._states_of(node)
         stands_on = combine(inputs, states)
         released = self._snapshot.released.get(self.key(node)) if self._snapshot.released else None
         defined = definition.digest
@@ -218,8 +219,9 @@ class Ledger:
         row = self.row(node)
 
         def decision(because: Because, subjects: Iterable[str] = (), action: Action = Action.BUILD) -> Decision:
-            noted = None if waits else fingerprint(known, stands_on)
-            return Decision(action, because, definition, noted, stands_on, row, tuple(subjects), bool(waits))
+            below = stands_on if stands_on.sources != LATER else Identity(stands_on.nodes, self._sources_below(node))
+            noted = None if waits else fingerprint(known, below)
+            return Decision(action, because, definition, noted, below, row, tuple(subjects), bool(waits))
 
         if self.policy.span.names_windows(node):
             none = row is not None and not self.policy.span.named(node)
@@ -405,8 +407,36 @@ class Ledger:
             standing = parse_fingerprint(row.fingerprint) if row is not None else None
             if row is None or standing is None or standing.definition != known or self._touched(node, row):
                 known = None  # what stands there is not what the project's file says
-        states = {source.id: self._state(source) for source in self._sources(node)}
-        return passed_on(known, combine(inputs, states))
+        return passed_on(known, combine(inputs, self._states_of(node)))
+
+    def _states_of(self, node: Node) -> Mapping[str, str | None]:
+        """The states of the sources that *node* reads itself.
+
+        Where they count for nothing they are not asked for, which may take a look at all their rows, until something
+        is built that has to note them.
+        """
+        sources = self._sources(node)
+        if self.policy.assume_unchanged:
+            return {source.id: LATER for source in sources}
+        return {source.id: self._state(source) for source in sources}
+
+    def _sources_below(self, node: Node) -> str | None:
+        """What the states of the sources below *node* come to, asked for now; without recursion, as above."""
+        stack = [node.name]
+        while True:
+            top = self._manifest.nodes[stack[-1]]
+            with self._lock:
+                inputs = {parent: self._identities[parent] for parent in top.depends_on}
+            missing = [parent for parent, one in inputs.items() if one.sources == LATER]
+            if missing:
+                stack.extend(missing)
+                continue
+            found = combine(inputs, {source.id: self._state(source) for source in self._sources(top)}).sources
+            if len(stack) == 1:
+                return found
+            with self._lock:
+                self._identities[top.name] = attrs.evolve(self._identities[top.name], sources=found)
+            stack.pop()
 
     def _sources(self, node: Node) -> list[Source]:
         """The tables that *node* reads and that are not the project's own."""

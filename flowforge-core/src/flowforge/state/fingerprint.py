@@ -18,6 +18,8 @@ from flowforge.frozen import frozen
 FORMAT = "1"
 UNKNOWN = "-"
 """Stands for sources of which nobody knows whether they changed; equal to nothing, not even itself."""
+LATER = "?"
+"""Stands for sources of which nobody has asked yet; never part of a fingerprint."""
 
 
 def digest(parts: Any) -> str:
@@ -35,7 +37,8 @@ class Identity:
     nodes:
         For a table its data id; for a view a digest of its definition and of what it reads. ``None``: not known.
     sources:
-        A digest of the states of the sources that a view reads, ``""`` when there are none, ``None``: not known.
+        A digest of the states of the sources that a view reads, ``""`` when there are none, ``None``: not known;
+        :data:`LATER`: not asked for.
     """
 
     nodes: str | None
@@ -82,7 +85,7 @@ def combine(inputs: Mapping[str, Identity], source_states: Mapping[str, str | No
     inputs:
         The nodes that it reads directly, by name.
     source_states:
-        By source id; ``None``: not known.
+        By source id; ``None``: not known; :data:`LATER`: not asked for.
     """
     nodes: str | None = ""
     if any(one.nodes is None for one in inputs.values()):
@@ -90,8 +93,11 @@ def combine(inputs: Mapping[str, Identity], source_states: Mapping[str, str | No
     elif inputs:
         nodes = digest({name: one.nodes for name, one in inputs.items()})
     handed_on = {name: one.sources for name, one in inputs.items() if one.sources != ""}
-    if None in source_states.values() or None in handed_on.values():
-        sources: str | None = None
+    sources: str | None
+    if LATER in source_states.values() or LATER in handed_on.values():
+        sources = LATER
+    elif None in source_states.values() or None in handed_on.values():
+        sources = None
     elif source_states or handed_on:
         sources = digest([dict(source_states), handed_on])
     else:
@@ -103,7 +109,7 @@ def fingerprint(definition: str | None, stands_on: Identity) -> Fingerprint | No
     """The fingerprint of a node; ``None`` when it cannot be known, which means: build."""
     if definition is None or stands_on.nodes is None:
         return None
-    if UNKNOWN in (definition, stands_on.nodes):
+    if UNKNOWN in (definition, stands_on.nodes) or stands_on.sources == LATER:
         raise InternalError("a digest that is no digest")
     return Fingerprint(definition, stands_on.nodes, stands_on.sources)
 
