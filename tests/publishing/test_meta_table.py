@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from flowforge.contract import CreateKind
 from flowforge.errors import StateError
 from flowforge.state.meta import (
+    ALONE,
     META_VERSION,
     MetaRow,
     append_meta,
@@ -87,6 +88,24 @@ def test_of_two_that_claim_the_same_turn_none_is_believed(place: Place) -> None:
     assert found.data_id not in ("d1", "d2", "d3")
     append_meta(session, dialect, table, row("a", sequence=5))
     assert read_meta(session, dialect, table)["a"] == row("a", sequence=5)
+
+
+@pytest.mark.parametrize("other", [ALONE, 0, 1, 7])
+@pytest.mark.parametrize("later", [False, True], ids=["before", "after"])
+def test_a_note_that_was_written_unread_is_believed_alone_only(place: Place, other: int, later: bool) -> None:
+    table, session, dialect = place.ensure_meta(), place.session(), place.executor.dialect
+    rows = [row("a", sequence=ALONE, data_id="d1", content="same"), row("a", sequence=other, data_id="d2")]
+    write_meta(session, dialect, table, rows[later], first=True)
+    assert read_meta(session, dialect, table)["a"] == rows[later]
+    write_meta(session, dialect, table, rows[not later], first=True)
+    found = read_meta_row(session, dialect, table, "a")
+    assert found is not None
+    assert (found.fingerprint, found.content, found.sequence) == ("", "", other)
+    assert found.data_id not in ("d1", "d2")
+    following = row("a", sequence=found.next_sequence)
+    assert following.sequence > max(other, 0)
+    write_meta(session, dialect, table, following)
+    assert read_meta(session, dialect, table)["a"] == following
 
 
 def test_the_first_version_is_brought_up_to_date(place: Place) -> None:

@@ -45,8 +45,8 @@ def leading(sql: str) -> int:
     return found.end() if found else 0
 
 
-def run(cursor: Any, sql: str, values: Sequence[Any] = ()) -> int | None:
-    """Run a statement to its end and return the number of rows that it wrote, when DuckDB says it."""
+def run(cursor: Any, sql: Any, values: Sequence[Any] = ()) -> int | None:
+    """Run a statement, a text or a parsed one, to its end; returns how many rows it wrote, when DuckDB says it."""
     cursor.execute(sql, values) if values else cursor.execute(sql)
     columns = cursor.description
     if columns and len(columns) == 1 and columns[0][0] == "Count":

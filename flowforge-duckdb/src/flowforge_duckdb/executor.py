@@ -38,6 +38,7 @@ class DuckDBExecutor(Executor):
             self._root.close()
             raise
         self.locks = locks_of(file)
+        self._parsed: dict[str, Any] = {}
         self._schemas: set[str] = set()
         self._schemas_guard = threading.Lock()
 
@@ -85,6 +86,14 @@ class DuckDBExecutor(Executor):
         if self._entry is not None:
             cursor.execute(self._entry)
         return cursor
+
+    def parsed(self, cursor: Any, sql: str) -> Any:
+        """A statement of our own that is sent for every node, parsed once; it belongs to no cursor, and may be shared."""
+        known = self._parsed.get(sql)
+        if known is None:  # two threads may make the same
+            (known,) = cursor.extract_statements(sql)
+            self._parsed[sql] = known
+        return known
 
     def ensure_schema(self, place: Relation, run: Callable[[str], object], *, lasting: bool) -> None:
         """Create a schema, one session after the other.

@@ -221,7 +221,7 @@ class DuckDBSession(DuckDBReader):
         names, line = _named(dialect, tuple(columns)), f"({', '.join('?' * len(columns))})"
         sql = f"INSERT INTO {dialect.render(relation)} ({names}) VALUES {', '.join([line] * len(rows))}"
         with self._attempt(sql) as cursor:
-            driver.run(cursor, sql, [value for row in rows for value in row])
+            driver.run(cursor, self._executor.parsed(cursor, sql), [value for row in rows for value in row])
 
     def drop(self, relation: Relation, kind: RelationKind) -> None:
         """Remove a table or a view, but never one that is something else than *kind* says."""

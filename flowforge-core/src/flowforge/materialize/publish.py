@@ -182,7 +182,8 @@ class Publisher:
     ) -> tuple[Published, MetaRow | None]:
         """What was published, and what was noted instead while hooks are to come: nobody can skip it by that."""
         steps = self._steps
-        row = steps.noted(session, publication.target)
+        # What is made under a free name has no note to be read; should the name be taken, making it fails.
+        row = None if publication.can_stand_at_once else steps.noted(session, publication.target)
         publication = steps.as_cast(session, steps.alone(session, publication, row))
         if row is not None and steps.is_built(session, publication, row):
             if audit is not None:

@@ -25,7 +25,7 @@ from flowforge.materialize.quarantine import Hold, Kept, Quarantine
 from flowforge.materialize.staging import staging_name
 from flowforge.materialize.versions import Spares, Versions, first_versions
 from flowforge.state.fingerprint import digest, parse_fingerprint
-from flowforge.state.meta import MetaRow, read_meta_row, relation_key
+from flowforge.state.meta import ALONE, MetaRow, read_meta_row, relation_key
 from flowforge.state.windows import data_id_of
 from flowforge.values import Namespace, Relation, RelationKind
 
@@ -534,7 +534,7 @@ class Steps:
             rows=staged.rows if staged else None,
             content=NOTED if publication.history is not None else staged.content if staged else "",
             layout=session.layout(publication.target) or "",
-            sequence=before.sequence + 1 if before else 1,
+            sequence=before.next_sequence if before else ALONE if publication.can_stand_at_once else 1,
         )
 
     def unknown_row(self, publication: Publication, before: MetaRow | None) -> MetaRow:
@@ -553,7 +553,7 @@ class Steps:
             run_id=self.run_id,
             built_at=self.clock(),
             content=NOTED if publication.history is not None else "",
-            sequence=before.sequence + 1 if before else 1,
+            sequence=before.next_sequence if before else 1,
         )
 
     def kept_row(self, publication: Publication, row: MetaRow) -> MetaRow:
@@ -565,5 +565,5 @@ class Steps:
             engine=self.engine.name,
             run_id=self.run_id,
             built_at=self.clock(),
-            sequence=row.sequence + 1,
+            sequence=row.next_sequence,
         )

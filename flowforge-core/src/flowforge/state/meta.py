@@ -49,6 +49,7 @@ class MetaRow:
         ``Session.layout`` of the relation right after it was published; empty when not known.
     sequence:
         Counts the publications of this relation; where rows can only be appended, the highest is the valid one.
+        :data:`ALONE`: written by somebody who has not looked for others, because there cannot be any.
     """
 
     node_name: str
@@ -63,6 +64,19 @@ class MetaRow:
     layout: str = ""
     sequence: int = 0
 
+    @property
+    def next_sequence(self) -> int:
+        """The sequence of the note that follows this one."""
+        return max(self.sequence, 0) + 1
+
+
+ALONE = -1
+"""The sequence of a first note, written unread in the transaction that made the relation under a free name.
+
+Whoever makes a relation proves by it that no other run has one there, so there is no note of one either, unless somebody
+has removed the relation and left its note. Then there are two, of which nobody can tell which one is meant, and reading
+them says that nothing is known: the relation is built again, and both notes go.
+"""
 
 _FIELDS = tuple(field.name for field in attrs.fields(MetaRow))
 _NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -225,15 +239,25 @@ def read_meta_row(session: Session, dialect: Dialect, table: Relation, key: str)
 
 def _read(session: Session, dialect: Dialect, table: Relation, condition: str) -> dict[str, MetaRow]:
     rows: dict[str, MetaRow] = {}
+    torn = set[str]()
     for values in session.fetch(f"SELECT {_listed(dialect)} FROM {dialect.render(table)}{condition}"):
         row = _row(dict(zip(_FIELDS, values, strict=True)))
         other = rows.get(row.relation)
+        if other is not None and other != row and ALONE in (other.sequence, row.sequence):
+            torn.add(row.relation)
         if other is None or other.sequence < row.sequence:
             rows[row.relation] = row
         elif other.sequence == row.sequence and other != row:
             # Two runs wrote one relation against the rules: nobody knows whose rows stand there.
-            rows[row.relation] = attrs.evolve(row, fingerprint="", data_id=uuid.uuid4().hex, content="")
+            rows[row.relation] = _unknown(row)
+    for key in torn:
+        rows[key] = _unknown(rows[key])
     return rows
+
+
+def _unknown(row: MetaRow) -> MetaRow:
+    """*row*, but for what it says of the rows that stand there."""
+    return attrs.evolve(row, fingerprint="", data_id=uuid.uuid4().hex, content="")
 
 
 @functools.lru_cache(maxsize=8)
@@ -253,8 +277,7 @@ def _row(values: Mapping[str, Any]) -> MetaRow:
         )
     except (ValueError, TypeError, OverflowError):
         # Written by another hand, which may have changed more than that: nobody knows what stands there.
-        unknown = MetaRow(**texts, built_at=_NEVER, rows=None, sequence=0)
-        return attrs.evolve(unknown, fingerprint="", data_id=uuid.uuid4().hex, content="")
+        return _unknown(MetaRow(**texts, built_at=_NEVER, rows=None, sequence=0))
 
 
 _NO_TEXT = ("built_at", "rows", "sequence")
@@ -275,7 +298,7 @@ def write_meta(session: Session, dialect: Dialect, table: Relation, row: MetaRow
     Parameters
     ----------
     first:
-        This transaction has found, under the relation's lock, that there is none.
+        This transaction has found, under the relation's lock, that there is none, or *row* stands :data:`ALONE`.
     """
     if not first:
         forget(session, dialect, table, row.relation)

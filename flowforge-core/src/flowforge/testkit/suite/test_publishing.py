@@ -158,6 +158,19 @@ def test_what_came_to_stand_there_meanwhile_gives_way(lab: Lab, stands: CreateKi
     assert press.note("a").data_id == "d1"
 
 
+def test_a_note_whose_relation_is_gone_says_nothing_of_what_is_made_there(lab: Lab) -> None:
+    press = Press(lab)
+    for number in (1, 2):
+        press.publish(press.publication("a", press.select(number), data_id=f"d{number}", fingerprint=NEW))
+    press.session.drop(lab.relation("a"), RelationKind.TABLE)
+    press.publish(press.publication("a", press.select(3), data_id="d3", vacant=True))
+    (row,) = read_meta(press.session, lab.dialect, press.meta).values()
+    assert (row.fingerprint, row.data_id in ("d1", "d2")) == ("", False)
+    press.publish(press.publication("a", press.select(4), data_id="d4", fingerprint=NEW))
+    assert (press.note("a").data_id, press.note("a").fingerprint) == ("d4", NEW)
+    assert lab.rows(press.session, lab.relation("a")) == [(4,)]
+
+
 @requires(Capability.VIEWS)
 @pytest.mark.parametrize("view", [False, True])
 def test_a_first_build_that_is_refused_or_fails_leaves_nothing(lab: Lab, view: bool) -> None:
