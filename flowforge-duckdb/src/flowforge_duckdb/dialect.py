@@ -118,6 +118,10 @@ class DuckDBDialect(Dialect):
             help="cast the column to another type first, such as text",
         )
 
+    def plain_type(self, word: str) -> str:
+        """From the list."""
+        return _NAMED[word]
+
     def file_source(self, files: FileSource) -> str:
         """``read_parquet``, ``read_csv`` or ``read_json``."""
         return table(files, self.literal)

@@ -90,6 +90,16 @@ class Dialect(ABC):
             When the engine has none.
         """
 
+    def plain_type(self, word: str) -> str:
+        """:meth:`type_name` of one of Arrow's types by its name: ``string``, ``int64`` or ``timestamp[us]``.
+
+        FlowForge's own tables have no other types. An engine that knows the answer without Arrow spares a run the
+        time to import it.
+        """
+        import pyarrow as pa
+
+        return self.type_name({"string": pa.string(), "int64": pa.int64(), "timestamp[us]": pa.timestamp("us")}[word])
+
     def cast(self, expression: str, type_: str) -> str:
         """*expression* as a value of a column type, in the words of :meth:`type_name` or of ``Session.column_types``.
 

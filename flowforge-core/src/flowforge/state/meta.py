@@ -113,9 +113,7 @@ def relation_key(dialect: Dialect, relation: Relation, namespace: Namespace) -> 
 
 
 def _columns(dialect: Dialect) -> dict[str, str]:
-    import pyarrow as pa
-
-    text, number, moment = (dialect.type_name(kind) for kind in (pa.string(), pa.int64(), pa.timestamp("us")))
+    text, number, moment = (dialect.plain_type(word) for word in ("string", "int64", "timestamp[us]"))
     special = {"rows": number, "built_at": moment, "sequence": number, "version": number}
     return {name: special.get(name, text) for name in (*_FIELDS, "version")}
 
@@ -148,14 +146,14 @@ def ensure_meta(session: Session, dialect: Dialect, namespace: Namespace) -> Rel
 
 
 def _is_as_ever(session: Session, dialect: Dialect, table: Relation) -> bool:
-    """Whether the table has all columns and its newest row is of this version, found out without Arrow; in doubt not."""
+    """Whether the table has all columns, and its newest row, if any, is of this version; without Arrow, in doubt not."""
     version = dialect.quote("version")
     # With the table's name in front: there are engines for which a quoted name that they do not know is a text.
     listed = ", ".join(f"ff__meta.{dialect.quote(name)}" for name in (*_FIELDS, "version"))
     every = f"SELECT {listed} FROM {dialect.render(table)} AS ff__meta"
     try:
-        rows = session.fetch(f"SELECT MAX({version}) AS {version} FROM ({every}) AS ff__notes")
-        return [int(newest) for (newest,) in rows if newest is not None] == [META_VERSION]
+        ((newest,),) = session.fetch(f"SELECT MAX({version}) AS {version} FROM ({every}) AS ff__notes")
+        return newest is None or int(newest) == META_VERSION
     except Exception:  # noqa: BLE001 - the careful look says what is wrong
         return False
 

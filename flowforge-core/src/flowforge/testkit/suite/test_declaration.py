@@ -137,6 +137,11 @@ def test_every_type_has_a_column_type_or_a_refusal(lab: Lab) -> None:
         lab.dialect.type_name(pa.sparse_union([pa.field("a", pa.int8()), pa.field("b", pa.string())]))
 
 
+def test_the_types_of_our_own_tables_are_those_of_arrow(lab: Lab) -> None:
+    for type_ in (pa.string(), pa.int64(), pa.timestamp("us")):
+        assert lab.dialect.plain_type(str(type_)) == lab.dialect.type_name(type_)
+
+
 def test_staging_names_fit(lab: Lab) -> None:
     limit = lab.dialect.max_identifier_bytes
     if limit is not None:
