@@ -34,10 +34,16 @@ class LockKey:
         digest = hashlib.blake2b(f"flowforge\0{self.name}".encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big", signed=True)
 
-    def attempt(self, *, lasting: bool) -> str:
-        """SQL that takes the lock, or says that it is taken; *lasting* beyond the transaction."""
+    def attempt(self, *, lasting: bool, timeout: float | None = None) -> str:
+        """SQL that takes the lock, or says that it is taken; *lasting* beyond the transaction.
+
+        The same statement says how many seconds the rest of the transaction may wait for the locks of others.
+        """
         function = "pg_try_advisory_lock" if lasting else "pg_try_advisory_xact_lock"
-        return f"SELECT pg_catalog.{function}({self.number})"
+        taken = f"SELECT pg_catalog.{function}({self.number})"
+        if lasting or timeout is None:
+            return taken
+        return f"{taken}, pg_catalog.set_config('lock_timeout', '{max(1, round(timeout * 1000))}', true)"
 
     @property
     def holders(self) -> str:
@@ -60,7 +66,7 @@ def acquire(
     timeout: float | None,
     lasting: bool,
 ) -> None:
-    """Take a lock, waiting up to *timeout* seconds (``None``: for ever).
+    """Take a lock, waiting up to *timeout* seconds (``None``: for ever); unless it is *lasting*, so do others after it.
 
     Parameters
     ----------
@@ -78,7 +84,7 @@ def acquire(
     stop.clear()
     started, pause, told = time.monotonic(), _FIRST_PAUSE, False
     while True:
-        ((taken,),) = rows(key.attempt(lasting=lasting))
+        ((taken, *_),) = rows(key.attempt(lasting=lasting, timeout=timeout))
         if taken:
             return
         waited = time.monotonic() - started

@@ -469,10 +469,7 @@ class PostgresSession(Session):
     def lock(self, name: str, *, timeout: float | None) -> None:
         """An advisory lock; the locks of others are waited for no longer than for this one."""
         self._abandon_stream()
-        inside = self._in_transaction
-        locks.acquire(name, self.rows, self._lock_wait, timeout=timeout, lasting=not inside)
-        if inside and timeout is not None:
-            self._run(f"SET LOCAL lock_timeout = {max(1, round(timeout * 1000))}")
+        locks.acquire(name, self.rows, self._lock_wait, timeout=timeout, lasting=not self._in_transaction)
 
     def _interrupt(self) -> None:
         # Refused when the server is gone: then the statement ends by itself.
