@@ -13,7 +13,7 @@ from flowforge_test_servers.board.world import NEW, OLD, Version
 from flowforge_test_servers.faults import provoked
 
 from flowforge import Project
-from flowforge.run.runner import RunOptions
+from flowforge.run.options import RunOptions
 from flowforge.state.policy import CacheMode
 
 ArenaOf = Callable[[str], Arena]

@@ -13,7 +13,7 @@ import pytest
 
 from flowforge.errors import FlowForgeError
 from flowforge.events import Status
-from flowforge.run.runner import RunOptions
+from flowforge.run.options import RunOptions
 from flowforge.run.scheduler import FailPolicy
 
 Read = Callable[[str], list[tuple[Any, ...]]]

@@ -15,8 +15,8 @@ from flowforge import Project
 from flowforge.crash import EXIT_CODE, VARIABLE
 from flowforge.errors import FlowForgeError
 from flowforge.events import Status
+from flowforge.run.options import RunOptions
 from flowforge.run.result import NodeResult, RunResult
-from flowforge.run.runner import RunOptions
 
 Make = Callable[..., Project]
 Rows = Callable[[Project, str], list[tuple[Any, ...]]]

@@ -12,8 +12,8 @@ from flowforge import Project
 from flowforge.errors import FlowForgeError, UsageError
 from flowforge.events import Status
 from flowforge.project.windows import Window
+from flowforge.run.options import RunOptions
 from flowforge.run.result import NodeResult, RunResult
-from flowforge.run.runner import RunOptions
 
 Make = Callable[..., Project]
 Rows = Callable[[Project, str], list[tuple[Any, ...]]]

@@ -13,7 +13,7 @@ import pytest
 
 from flowforge import Project
 from flowforge.plugins import load_plugins
-from flowforge.run.runner import RunOptions
+from flowforge.run.options import RunOptions
 
 Shop = Any
 Make = Callable[..., Project]

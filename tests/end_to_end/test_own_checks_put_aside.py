@@ -11,7 +11,7 @@ import pytest
 from flowforge.api.quarantine import Choice, quarantines, release
 from flowforge.errors import FlowForgeError
 from flowforge.events import Status
-from flowforge.run.runner import RunOptions
+from flowforge.run.options import RunOptions
 
 RAW = "id,amount,note\n1,10,a\n2,-5,\n3,,c\n4,-7,d\n4,8,e\n"
 WHOLE = "{{ config(type='own') }} select * from {{ table }} where {{ column }} < 0 {% if where %} and {{ where }} {% endif %}"

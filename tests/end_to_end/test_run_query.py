@@ -11,9 +11,9 @@ from flowforge.api import Project
 from flowforge.errors import RenderError
 from flowforge.events import Status
 from flowforge.run.asking import MAX_ROWS
+from flowforge.run.options import RunOptions
 from flowforge.run.plan import Action
 from flowforge.run.result import RunResult
-from flowforge.run.runner import RunOptions
 from flowforge.run.scheduler import FailPolicy
 
 PIVOT = """{% set kinds = run_query('select distinct kind from ' ~ ref('raw') ~ ' order by kind').column('kind') %}

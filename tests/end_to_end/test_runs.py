@@ -10,7 +10,7 @@ import pytest
 from flowforge import Project
 from flowforge.errors import AuditFailedError, NothingSelectedError, RequiredColumnsError
 from flowforge.events import Event, NodeFinished, RunFinished, RunStarted, Status
-from flowforge.run.runner import RunOptions
+from flowforge.run.options import RunOptions
 from flowforge.run.scheduler import FailPolicy
 
 Make = Callable[..., Project]

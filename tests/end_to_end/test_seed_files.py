@@ -11,7 +11,7 @@ import pytest
 
 from flowforge import Project
 from flowforge.errors import NothingSelectedError
-from flowforge.run.runner import RunOptions
+from flowforge.run.options import RunOptions
 
 Make = Callable[..., Project]
 Rows = Callable[[Project, str], list[tuple[Any, ...]]]

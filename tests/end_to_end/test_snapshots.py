@@ -17,8 +17,8 @@ from flowforge.api.histories import run_snapshots
 from flowforge.crash import EXIT_CODE, VARIABLE
 from flowforge.errors import NothingSelectedError
 from flowforge.events import Status
+from flowforge.run.options import RunOptions
 from flowforge.run.result import NodeResult, RunResult
-from flowforge.run.runner import RunOptions
 from flowforge.state.policy import CacheMode
 
 Make = Callable[..., Project]

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from flowforge.events import CheckFinished
-from flowforge.run.runner import RunOptions
+from flowforge.run.options import RunOptions
 from flowforge.values import Relation
 
 SHOP = {

@@ -11,8 +11,8 @@ import pytest
 from flowforge import Project
 from flowforge.errors import FlowForgeError
 from flowforge.events import Status
+from flowforge.run.options import RunOptions
 from flowforge.run.result import RunResult
-from flowforge.run.runner import RunOptions
 from flowforge.run.scheduler import FailPolicy
 from flowforge.state.policy import CacheMode
 

@@ -20,7 +20,7 @@ from flowforge.contract import LoadMode
 from flowforge.events import Status
 from flowforge.plugins import PluginSet, load_plugins
 from flowforge.project.windows import Window
-from flowforge.run.runner import RunOptions
+from flowforge.run.options import RunOptions
 
 BEGIN = dt.date(2024, 2, 26)
 NUMBERS = itertools.count()

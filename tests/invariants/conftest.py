@@ -14,8 +14,8 @@ import pytest
 
 from flowforge import Project
 from flowforge.plugins import PluginSet, load_plugins
+from flowforge.run.options import RunOptions
 from flowforge.run.result import RunResult
-from flowforge.run.runner import RunOptions
 from flowforge.run.scheduler import FailPolicy
 from flowforge.state.policy import CacheMode
 

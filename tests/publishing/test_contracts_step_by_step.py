@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flowforge import Project
-from flowforge.run.runner import RunOptions
+from flowforge.run.options import RunOptions
 
 
 def built(root: Path, engine: str, contract: str) -> list[str]:

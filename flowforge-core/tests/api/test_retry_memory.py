@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from flowforge.api.retry import recall, remember
 from flowforge.config.secrets import Redactor
-from flowforge.run.runner import RunOptions
+from flowforge.run.options import RunOptions
 from flowforge.run.scheduler import FailPolicy
 from flowforge.state.policy import CacheMode
 

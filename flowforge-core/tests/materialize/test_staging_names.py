@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from flowforge.contract import FULL, Capability, EngineSpec
 from flowforge.materialize.leftovers import Leftover, cleaned, drop_leftovers, find_leftovers
 from flowforge.materialize.staging import STAGED, run_word, staging_name
-from flowforge.run.runner import new_run_id
+from flowforge.run.options import new_run_id
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200)

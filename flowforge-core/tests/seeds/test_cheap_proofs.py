@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from flowforge.errors import FlowForgeError, ProjectErrors
-from flowforge.seeds import csv_reader, proofs
+from flowforge.seeds import csv_file, csv_reader, proofs
 from flowforge.seeds.cast import convert, misfit
 from flowforge.seeds.csv_options import CsvOptions
 from flowforge.seeds.csv_reader import read_csv
@@ -58,8 +58,18 @@ def without_proofs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("fits", "are_numbers", "are_timestamps"):
             patch.setattr(proofs, name, lambda *given: False)
-        patch.setattr(csv_reader, "fits", lambda *given: False)
+        patch.setattr(csv_reader, "proved", lambda *given: None)
         patch.setattr(csv_reader, "_parsed_alike", lambda type_: False)
+        patch.setattr(csv_reader, "KEPT", 0)
+        yield
+
+
+@contextmanager
+def keeping(most: int) -> Iterator[None]:
+    """At most so many bytes of what was examined are kept; of smaller blocks than usual."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_reader, "KEPT", most)
+        patch.setattr(csv_file, "BLOCK", 16)
         yield
 
 
@@ -67,9 +77,10 @@ def without_proofs() -> Iterator[None]:
 @given(COLUMN, OFFSET, st.sampled_from(TYPES))
 def test_what_is_proved_fits(column: pa.Array, offset: int, type_: pa.DataType) -> None:
     column = column.slice(offset)
-    if proofs.fits(column, type_):
+    made = proofs.proved(column, type_)
+    if made is not None:
         assert misfit(column, type_) is None
-        convert(column, type_)
+        assert repr(made.to_pylist()) == repr(convert(column, type_).to_pylist())
 
 
 @settings(max_examples=200, derandomize=True, deadline=None)
@@ -140,23 +151,27 @@ def outcome(path: Path, types: dict[str, pa.DataType], options: CsvOptions) -> o
 )
 @given(
     files() | st.binary(max_size=40).map(lambda rest: b"c0,c1\n" + rest),
-    st.dictionaries(st.sampled_from(["c0", "c1"]), st.sampled_from(TYPES)),
+    st.dictionaries(st.sampled_from(["c0", "c1"]), st.sampled_from([*TYPES, pa.string()])),
     st.sampled_from([CsvOptions(), CsvOptions(null_values=("NA", "1")), CsvOptions(decimal=",", delimiter=",")]),
 )
-def test_a_file_is_read_the_same_without_proofs(
+def test_a_file_is_read_the_same_without_proofs_and_whatever_is_kept_of_it(
     tmp_path: Path, content: bytes, types: dict[str, pa.DataType], options: CsvOptions
 ) -> None:
     path = tmp_path / "seed.csv"
     path.write_bytes(content)
     with without_proofs():
         exact = outcome(path, types, options)
-    found = outcome(path, types, options)
-    if isinstance(exact, pa.Table) and isinstance(found, pa.Table):
-        assert found.schema == exact.schema
-        # repr tells -0.0 from 0.0, and finds NaN equal to itself
-        assert repr(found.to_pydict()) == repr(exact.to_pydict())
-    else:
-        assert found == exact
+    others = [outcome(path, types, options)]
+    for most in (0, 40, csv_reader.KEPT):
+        with keeping(most):
+            others.append(outcome(path, types, options))
+    for found in others:
+        if isinstance(exact, pa.Table) and isinstance(found, pa.Table):
+            assert found.schema == exact.schema
+            # repr tells -0.0 from 0.0, and finds NaN equal to itself
+            assert repr(found.to_pydict()) == repr(exact.to_pydict())
+        else:
+            assert found == exact
 
 
 NO_PANDAS = """
@@ -180,3 +195,21 @@ def test_reading_a_usual_file_does_not_import_pandas(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", NO_PANDAS, str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_kept_is_parsed_once_and_what_is_too_much_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walks: list[object] = []
+    whole = csv_file.CsvFile.batches
+    monkeypatch.setattr(csv_file.CsvFile, "batches", lambda *given: walks.append(given) or whole(*given))
+    path = tmp_path / "seed.csv"
+    path.write_text("a,b\n1,x\n2,y\n")
+    declared = {"a": pa.int64(), "b": pa.string()}
+    assert read_csv(path, declared).read_all().num_rows == 2
+    assert len(walks) == 1
+    with keeping(20):
+        assert read_csv(path, declared).read_all().num_rows == 2
+    assert len(walks) == 3
+    assert read_csv(path, {"a": pa.int64()}).read_all().num_rows == 2
+    assert len(walks) == 5

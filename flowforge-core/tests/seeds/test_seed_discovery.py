@@ -13,7 +13,8 @@ from flowforge.config.type_words import arrow_type, normal_word
 from flowforge.contract import SeedFormat
 from flowforge.errors import Problems, SeedError
 from flowforge.project.manifest import NodeKind, SeedBody
-from flowforge.seeds.discover import SeedFiles, Surrounding, content_hash, find_seeds
+from flowforge.seeds.content import content_hash
+from flowforge.seeds.discover import SeedFiles, Surrounding, find_seeds
 from flowforge.seeds.engine_words import EngineWords
 from flowforge.seeds.formats import FORMATS
 from flowforge.seeds.load import open_seed

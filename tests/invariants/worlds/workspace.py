@@ -28,17 +28,17 @@ from flowforge.api.preparation import definer_of
 from flowforge.crash import EXIT_CODE
 from flowforge.errors import NothingSelectedError
 from flowforge.plugins import PluginSet, load_plugins
+from flowforge.run.options import RunOptions
 from flowforge.run.plan import Action, Plan
 from flowforge.run.result import RunResult
-from flowforge.run.runner import RunOptions
 from flowforge.run.scheduler import FailPolicy
 from flowforge.state.policy import CacheMode
 
 OPEN_PROJECTS = 2
 AT = """
 import datetime, functools, sys
-import flowforge.run.runner as runner
-runner.RunOptions = functools.partial(runner.RunOptions, now=datetime.datetime.fromisoformat(sys.argv[1]))
+import flowforge.run.options as options
+options.RunOptions = functools.partial(options.RunOptions, now=datetime.datetime.fromisoformat(sys.argv[1]))
 from flowforge.cli.main import main
 sys.argv[1:] = sys.argv[2:]
 main()

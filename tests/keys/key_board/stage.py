@@ -16,8 +16,8 @@ from flowforge import Project
 from flowforge.api.unit_tests import find_cases, run_cases
 from flowforge.errors import FlowForgeError, ProjectErrors
 from flowforge.plugins import PluginSet, load_plugins
+from flowforge.run.options import RunOptions
 from flowforge.run.result import RunResult
-from flowforge.run.runner import RunOptions
 
 
 @functools.cache

@@ -1,11 +1,13 @@
 """Reads a CSV seed: first everything is examined, then it is streamed in the types that were found or declared.
 
-Knows how a CSV file becomes texts and how texts become types. Both walks see the same bytes, so the second one meets
-no surprise: every error is raised before the first row is handed out.
+Knows how a CSV file becomes texts and how texts become types. Where all types are declared, what was converted to be
+examined is kept and handed out, as long as it is not too much; else there is a second walk. Both walks see the same
+bytes, so the second one meets no surprise: every error is raised before the first row is handed out.
 """
 
 from __future__ import annotations
 
+import collections
 import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,11 +20,14 @@ from flowforge.seeds.cast import convert, misfit
 from flowforge.seeds.csv_file import CsvFile
 from flowforge.seeds.csv_options import PLAIN, CsvOptions
 from flowforge.seeds.infer import TEXT, Kind, Shape, join, shape_of, type_for
-from flowforge.seeds.proofs import fits
+from flowforge.seeds.proofs import proved
 from flowforge.values import Location
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+KEPT = 256 * 1024 * 1024
+"""Up to so many bytes of parsed columns are kept; a file with more is parsed a second time."""
 
 
 def read_csv(
@@ -49,21 +54,49 @@ def read_csv(
 
     file = CsvFile.open(path, options, delimiter=delimiter)
     declared = match_declared(file.source.shown, file.names, types)
-    found = _examine(file, declared)
+    kept = _Kept(worth_it=len(declared) == len(file.names))
+    found = _examine(file, declared, kept)
     schema = pa.schema([pa.field(name, type_) for name, type_ in zip(file.names, found, strict=True)])
 
     # Every value was seen: where Arrow's own reader makes the same of it, it may parse straight from the bytes.
     direct = {index: type_ for index, type_ in enumerate(found) if _parsed_alike(type_)}
 
     def rows() -> Iterator[pa.RecordBatch]:
-        for batch in file.batches(direct):
-            columns = [
-                batch.column(index) if index in direct else convert(file.plain(batch.column(index), type_), type_)
-                for index, type_ in enumerate(found)
+        for columns in (batch.columns for batch in file.batches(direct)) if kept.blocks is None else kept.handed_out():
+            typed = [
+                column if column.type == type_ else convert(file.plain(column, type_), type_)
+                for column, type_ in zip(columns, found, strict=True)
             ]
-            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+            yield pa.RecordBatch.from_arrays(typed, schema=schema)
 
     return pa.RecordBatchReader.from_batches(schema, rows())
+
+
+class _Kept:
+    """Blocks of the file as they were parsed and examined.
+
+    Worth it where all types are declared: what was converted to be examined is what is handed out. Texts of which the
+    type is not known before the end take so much more memory that to parse them again is as cheap.
+    """
+
+    def __init__(self, *, worth_it: bool) -> None:
+        self.blocks: collections.deque[list[pa.Array]] | None = collections.deque() if worth_it else None
+        """``None``: they are not worth it, or were too many."""
+        self._bytes = 0
+
+    def add(self, columns: list[pa.Array]) -> None:
+        """Keep one more block, or forget them all."""
+        if self.blocks is None:
+            return
+        self._bytes += sum(column.nbytes for column in columns)
+        self.blocks.append(columns)
+        if self._bytes > KEPT:
+            self.blocks = None
+
+    def handed_out(self) -> Iterator[list[pa.Array]]:
+        """The blocks, once; none stays in memory longer than it is needed."""
+        while self.blocks:
+            yield self.blocks.popleft()
 
 
 def _parsed_alike(type_: pa.DataType) -> bool:
@@ -104,22 +137,26 @@ def match_declared(shown: str, names: tuple[str, ...], types: Mapping[str, pa.Da
     return declared
 
 
-def _examine(file: CsvFile, declared: Mapping[int, pa.DataType]) -> list[pa.DataType]:
-    """The type of each column, after every value was seen."""
+def _examine(file: CsvFile, declared: Mapping[int, pa.DataType], kept: _Kept) -> list[pa.DataType]:
+    """The type of each column, after every value was seen; what is right is given to *kept*."""
     shapes: list[Shape | None] = [None] * len(file.names)
     wrong: dict[int, SeedError] = {}
     row = 0
     for texts in file.batches({}):
-        for index in range(len(file.names)):
-            values = texts.column(index)
+        columns = texts.columns
+        for index, values in enumerate(texts.columns):
             if index not in declared:
                 if shapes[index] is not TEXT:
                     shapes[index] = join(shapes[index], _shape(file, values))
             elif index not in wrong:
                 plain = file.plain(values, declared[index])
-                bad = None if fits(plain, declared[index]) else misfit(plain, declared[index])
+                made = proved(plain, declared[index])
+                bad = misfit(plain, declared[index]) if made is None else None
                 if bad is not None:
                     wrong[index] = _misfit_error(file, index, row + bad, values[bad].as_py(), declared[index])
+                elif made is not None:
+                    columns[index] = made
+        kept.add(columns)
         row += len(texts)
     problems = Problems()
     for error in wrong.values():

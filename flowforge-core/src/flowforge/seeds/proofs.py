@@ -38,33 +38,36 @@ def _bytes(values: pa.Array) -> bytes:
 
 def fits(values: pa.Array, type_: pa.DataType) -> bool:
     """Whether it is proved that every text is a value of *type_*, as :func:`flowforge.seeds.cast.misfit` means it."""
+    return proved(values, type_) is not None
+
+
+def proved(values: pa.Array, type_: pa.DataType) -> pa.Array | None:
+    """*values* in *type_*, as :func:`flowforge.seeds.cast.convert` makes them; ``None`` unless it is proved that they fit."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     types = pa.types
     if type_ == pa.string():
-        return True
+        return values
+    if types.is_integer(type_) and not written_with(values, _DIGITS + b"-"):  # a cast takes hexadecimal digits, too
+        return None
+    numeric = types.is_integer(type_) or types.is_floating(type_) or types.is_decimal(type_)
+    if not (numeric or types.is_date32(type_) or type_ == pa.timestamp("us")):
+        return None
     try:
-        if types.is_integer(type_):
-            if not written_with(values, _DIGITS + b"-"):  # a cast takes hexadecimal digits, too
-                return False
-            pc.cast(values, type_)
-            return True
-        if types.is_floating(type_):
-            finite = pc.is_finite(pc.cast(values, type_))
-            return written_with(values, _DIGITS + b"+-.eE") and pc.all(finite).as_py() is not False
-        if types.is_decimal(type_):
-            pc.cast(values, type_)
-            return written_with(values, _DIGITS + b"-.") and not _starts_with_point(values)
-        if types.is_date32(type_):
-            return _since_year_1(pc.cast(pc.cast(values, type_), pa.int32()), 1)
-        if type_ == pa.timestamp("us"):
-            return _since_year_1(pc.cast(pc.cast(values, type_), pa.int64()), _DAY) and _HOURS_ONLY not in _lengths(
-                values
-            )
+        made = pc.cast(values, type_)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        pass
-    return False
+        return None
+    sound = True
+    if types.is_floating(type_):
+        sound = written_with(values, _DIGITS + b"+-.eE") and pc.all(pc.is_finite(made)).as_py() is not False
+    elif types.is_decimal(type_):
+        sound = written_with(values, _DIGITS + b"-.") and not _starts_with_point(values)
+    elif types.is_date32(type_):
+        sound = _since_year_1(pc.cast(made, pa.int32()), 1)
+    elif types.is_timestamp(type_):
+        sound = _since_year_1(pc.cast(made, pa.int64()), _DAY) and _HOURS_ONLY not in _lengths(values)
+    return made if sound else None
 
 
 def are_integers(values: pa.Array) -> tuple[int, int] | None:
