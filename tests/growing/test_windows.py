@@ -75,7 +75,10 @@ def plugins() -> PluginSet:
     return load_plugins({})
 
 
-@pytest.fixture(params=["duckdb", "duckdb-python", "plain-python", pytest.param("postgres", marks=pytest.mark.full)])
+FULL = [pytest.param(name, marks=pytest.mark.full) for name in ("postgres", "cloning-python")]
+
+
+@pytest.fixture(params=["duckdb", "duckdb-python", "plain-python", *FULL])
 def stage(request: pytest.FixtureRequest, tmp_path: Path, plugins: PluginSet) -> Stage:
     """Makes projects on one engine, with a model in one language."""
     engine, _, python = request.param.partition("-")

@@ -280,7 +280,7 @@ def test_tables_to_which_rows_are_appended(rules: Sequence[str], plays: Sequence
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [*ENGINES, "cloning"])
 @pytest.mark.parametrize("strategy", [None, Strategy.MERGE, Strategy.DELETE_INSERT], ids=str)
 @THOROUGH
 @given(rules=some_rules, plays=steps)
