@@ -361,6 +361,8 @@ def test_any_text_table_written_by_the_csv_module_comes_back(
     folder: Path, data: st.DataObject, names: list[str], quoting: int
 ) -> None:
     assume(not names[0].startswith("\ufeff"))  # at the start of a file it is a byte order mark
+    # One name that holds what often separates names is refused, unless there are quotes around it.
+    assume(len(names) > 1 or quoting != csv.QUOTE_MINIMAL or not set(names[0]) & set("|;\t"))
     rows = data.draw(st.lists(st.tuples(*[VALUES] * len(names)), max_size=6))
     # With "\n" some versions of the csv module leave a carriage return unquoted, so that nobody can read it back.
     end = "\r\n" if quoting == csv.QUOTE_MINIMAL else data.draw(st.sampled_from(["\n", "\r\n"]))
