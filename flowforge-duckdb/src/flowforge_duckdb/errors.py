@@ -15,17 +15,16 @@ import duckdb
 
 from flowforge.errors import Committed, EngineError, ErrorKind
 
-_HEAD = re.compile(r"^(?P<family>[A-Za-z][A-Za-z ]*?) Error: ")
-_CARET = re.compile(r"^LINE (?P<line>\d+): (?P<text>.*)\n(?P<pad> *)\^+[ \t]*$", re.MULTILINE)
-_LOCKED = re.compile(r'Could not set lock on file "(?P<file>[^"\n]+)"')
-_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+# Patterns are texts: they are compiled when an error is looked at, not whenever the driver is imported.
+_HEAD = r"^(?P<family>[A-Za-z][A-Za-z ]*?) Error: "
+_CARET = r"(?m)^LINE (?P<line>\d+): (?P<text>.*)\n(?P<pad> *)\^+[ \t]*$"
+_LOCKED = r'Could not set lock on file "(?P<file>[^"\n]+)"'
+_HOLDER = r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)"
 _CONFLICT = ("conflict", "another transaction", "different transaction", "could not commit creation of dependency")
-_NAMED = re.compile(r'"(?P<quoted>[^"\n]+)"|\bname (?P<bare>\S+)')
+_NAMED = r'"(?P<quoted>[^"\n]+)"|\bname (?P<bare>\S+)'
 # Letters of which everybody knows how wide they are. For others, DuckDB's tables and Python's are of different ages.
-_PLAIN = re.compile(
-    r"[\t -~\u00a1-\u00ac\u00ae-\u017f\u0391-\u03a1\u03b1-\u03c9\u0400-\u045f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3]*"
-)
-_SYSTEM_NAME = re.compile(r'"(pg_|sqlite_|duckdb_)')
+_PLAIN = r"[\t -~\u00a1-\u00ac\u00ae-\u017f\u0391-\u03a1\u03b1-\u03c9\u0400-\u045f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3]*"
+_SYSTEM_NAME = r'"(pg_|sqlite_|duckdb_)'
 
 _KINDS = {
     "Parser": ErrorKind.SYNTAX,
@@ -89,7 +88,7 @@ class Attempt:
 
 def is_driver_error(exc: BaseException) -> bool:
     """Does *exc* come from DuckDB?"""
-    return isinstance(exc, duckdb.Error) or (isinstance(exc, OSError) and bool(_HEAD.match(str(exc))))
+    return isinstance(exc, duckdb.Error) or (isinstance(exc, OSError) and bool(re.match(_HEAD, str(exc))))
 
 
 def translate(exc: BaseException, attempt: Attempt) -> EngineError:
@@ -124,7 +123,7 @@ def find_position(message: str, sql: str) -> int | None:
 
     DuckDB shows one line of the statement, cuts long ones on both sides, and counts columns as a terminal shows them.
     """
-    caret = _CARET.search(message)
+    caret = re.search(_CARET, message)
     if not caret:
         return None
     lines = sql.split("\n")
@@ -146,7 +145,7 @@ def find_position(message: str, sql: str) -> int | None:
             start, column = start, column - 3
         elif start:
             return None
-    if _PLAIN.fullmatch(line):
+    if re.fullmatch(_PLAIN, line):
         at = _index_at(line, start, column)
     else:
         at = _index_of_word(line, message)
@@ -166,7 +165,7 @@ def _index_at(line: str, start: int, column: int) -> int | None:
 
 def _index_of_word(line: str, message: str) -> int | None:
     """Where the one word stands that the message names."""
-    word = _NAMED.search(message)
+    word = re.search(_NAMED, message)
     text = (word["quoted"] or word["bare"]) if word else None
     return line.index(text) if text and line.count(text) == 1 else None
 
@@ -178,7 +177,7 @@ def _width(character: str) -> int:
 
 
 def _split(text: str) -> tuple[str, str]:
-    head = _HEAD.match(text)
+    head = re.match(_HEAD, text)
     return (head["family"], text[head.end() :]) if head else ("", text)
 
 
@@ -202,13 +201,13 @@ def _kind(family: str, body: str) -> ErrorKind:
         return ErrorKind.DEADLOCK if any(words in lower for words in _CONFLICT) else ErrorKind.OTHER
     if family == "Invalid Input":
         return next((kind for words, kind in _INPUT.items() if words in lower), ErrorKind.OTHER)
-    if family == "IO" and _LOCKED.search(body):
+    if family == "IO" and re.search(_LOCKED, body):
         return ErrorKind.LOCKED
     return _KINDS.get(family, ErrorKind.OTHER)
 
 
 def _locked(body: str) -> tuple[str, list[str]]:
-    file, holder = _LOCKED.search(body), _HOLDER.search(body)
+    file, holder = re.search(_LOCKED, body), re.search(_HOLDER, body)
     name = f"the database {file['file']!r}" if file else "the database"
     if holder is None:
         return f"{name} is open in another process", []
@@ -216,11 +215,13 @@ def _locked(body: str) -> tuple[str, list[str]]:
 
 
 def _prose(body: str) -> tuple[str, list[str]]:
-    lines = [line.strip() for line in _CARET.sub("", body).replace("\0", ".").splitlines()]
+    lines = [line.strip() for line in re.sub(_CARET, "", body).replace("\0", ".").splitlines()]
     lines = [line for line in lines if line]
     notes = [line for line in lines[1:] if line.startswith(("Candidate", "Did you mean"))]
     # Its own catalogue is never what was meant, and the head of a list says nothing without the list.
-    notes = [note.replace(": : ", ": ") for note in notes if not _SYSTEM_NAME.search(note) and not note.endswith(":")]
+    notes = [
+        note.replace(": : ", ": ") for note in notes if not re.search(_SYSTEM_NAME, note) and not note.endswith(":")
+    ]
     first = lines[0].rstrip("!. ") if lines else "DuckDB gives no reason"
     return first, notes
 

@@ -24,9 +24,9 @@ __all__ = ["KeyPath", "YamlDocument", "decode", "parse_yaml"]
 
 # U+0085, U+2028 and U+2029 are left out although YAML 1.1 knows them: the parser takes them for ends of lines, YAML
 # 1.2 and editors do not, and a text that means two things is better refused.
-_FORBIDDEN = re.compile(
-    "[^\\t\\n\\r\\x20-\\x7e\\xa0-\\u2027\\u202a-\\ud7ff\\ue000-\\ufefe\\uff00-\\ufffd\\U00010000-\\U0010ffff]"
-)
+_FORBIDDEN = "[^\\t\\n\\r\\x20-\\x7e\\xa0-\\u2027\\u202a-\\ud7ff\\ue000-\\ufefe\\uff00-\\ufffd\\U00010000-\\U0010ffff]"
+_FORBIDDEN_IN_ASCII = "[^\\t\\n\\r\\x20-\\x7e]"
+"""The same for most files; compiling the other takes as long as to start a small module."""
 _UNREADABLE = "FF1002"
 _EXACT_LIMIT = 200_000
 """Characters that the slow parser is given at most; it reads some 100,000 in a second."""
@@ -117,7 +117,7 @@ def decode(text: str | bytes, path: str) -> str:
                 help="save the file with the encoding UTF-8",
             ) from None
     text = text.removeprefix("\ufeff")
-    if bad := _FORBIDDEN.search(text):
+    if bad := re.search(_FORBIDDEN_IN_ASCII if text.isascii() else _FORBIDDEN, text):
         raise ConfigFileError(
             f"the character U+{ord(bad[0]):04X} cannot stand in a YAML file",
             code=_UNREADABLE,

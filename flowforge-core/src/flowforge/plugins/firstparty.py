@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
-from importlib.resources import files
-
 from flowforge.frozen import frozen
 
 
@@ -28,6 +25,9 @@ class FirstParty:
     @classmethod
     def read(cls) -> FirstParty:
         """Read the file that ships with the core."""
+        import tomllib
+        from importlib.resources import files
+
         text = files("flowforge").joinpath("engine_packages.toml").read_text(encoding="utf-8")
         return cls(
             tuple(
