@@ -30,8 +30,8 @@ a fault, the engine on which it was provoked, how, how many times, and what the 
 
 *Damage* means that something was lost, doubled, mixed or reported wrongly. *Old* and *new* are the rows before and
 after the run that was disturbed. `plain` is an engine for tests that has neither locks nor transactions around DDL, as
-some warehouses. How a run is protected is in [the design](design.md); what to do after a fault is in
-[find out what went wrong](../troubleshooting.md).
+some warehouses, and `cloning` is the same with copies of tables that grow. How a run is protected is in
+[the design](design.md); what to do after a fault is in [find out what went wrong](../troubleshooting.md).
 
 """
 
