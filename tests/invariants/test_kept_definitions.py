@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from flowforge.project.manifest import ModelConfig
+from flowforge.run import definition
 from flowforge.run.compile import Compiler
 from flowforge.run.kept_definitions import FILE
 
@@ -266,6 +267,73 @@ def test_what_asks_further_is_asked_every_time(site: Site, query: str) -> None:
         site.write("models/macros_py/numbers.py", "def chance():\n    return 2\n")
     assert site.built() == {"m"}
     assert site.rows("m") == [(2,)]
+
+
+CODE = "import pyarrow as pa\nfrom flowforge import model\nfrom .lib import K\n\n@model(deps=[], frame='arrow'{})\ndef m():\n    return pa.table({{'x': [K]}})\n"
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of Python models as their code is read for what makes it volatile."""
+    names: list[str] = []
+    real = definition.python_notes
+
+    def python_notes(node: Any, *given: Any, **more: Any) -> Any:
+        names.append(node.short_name)
+        return real(node, *given, **more)
+
+    monkeypatch.setattr(definition, "python_notes", python_notes)
+    return names
+
+
+def test_the_code_of_a_python_model_is_read_closely_once(site: Site, judged: list[str]) -> None:
+    site.write("models/lib.py", "K = 1\n")
+    site.write("models/m.ff.py", CODE.format(""))
+    with only(judged, "m"):
+        site.run()
+    with only(judged):
+        assert site.built() == set()
+    site.write("models/lib.py", "import time\nK = int(time.time() * 0)\n")
+    for _ in range(2):
+        result = site.run()
+        assert [note.code for note in result.notes] == ["FF2323"]
+        assert [node.status.value for node in result.nodes] == ["success"]
+    assert judged == ["m"]
+    site.write("models/lib.py", "K = 2\n")
+    assert site.built() == {"m"}
+    assert site.built() == set()
+
+
+def test_files_that_a_python_model_declares_silence_its_warning(site: Site, judged: list[str]) -> None:
+    site.write("models/lib.py", "K = int(open('data/k.txt').read())\n")
+    site.write("data/k.txt", "1")
+    site.write("models/m.ff.py", CODE.format(""))
+    assert [note.code for note in site.run().notes] == ["FF2323"]
+    site.write("models/m.ff.py", CODE.format(", inputs=['data/*.txt']"))
+    assert site.run().notes == ()
+    (site.root / "data/k.txt").rename(site.root / "data/k.csv")
+    site.write("models/lib.py", "K = int(open('data/k.csv').read())\n")
+    assert [note.code for note in site.run().notes] == ["FF2324", "FF2323"]
+
+
+def test_code_that_changes_while_it_is_read_is_kept_under_no_name(
+    site: Site, judged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write("models/lib.py", "K = 1\n")
+    site.write("models/m.ff.py", CODE.format(""))
+    real = definition.contents
+
+    def contents(root: Any, paths: Any) -> Any:
+        site.write("models/lib.py", "import time\nK = int(time.time() * 0)\n")
+        return real(root, paths)
+
+    monkeypatch.setattr(definition, "contents", contents)
+    site.run()
+    monkeypatch.setattr(definition, "contents", real)
+    site.write("models/lib.py", "K = 1\n")
+    with only(judged, "m"):
+        site.run()
+    assert site.built() == set()
 
 
 def test_a_name_that_means_another_model(site: Site) -> None:

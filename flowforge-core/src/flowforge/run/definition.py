@@ -19,7 +19,7 @@ from flowforge.contract import Dialect, EngineSpec
 from flowforge.errors import FlowForgeError, Note
 from flowforge.frozen import frozen
 from flowforge.graph.dag import Dag
-from flowforge.project.closure import ClosureReader
+from flowforge.project.closure import Closure, ClosureReader
 from flowforge.project.inputs import input_files
 from flowforge.project.manifest import CheckDecl, Manifest, Node, NodeKind, PythonBody, SeedBody, SqlBody
 from flowforge.project.own_checks import CheckFunction
@@ -32,7 +32,7 @@ from flowforge.run.growing import compile_increment
 from flowforge.run.kept_definitions import Kept, KeptDefinitions, Keys
 from flowforge.run.own_checks import compile_own_check
 from flowforge.run.python_macros import PythonMacros
-from flowforge.run.volatile import python_notes, sql_notes
+from flowforge.run.volatile import contents, python_notes, sql_notes
 from flowforge.seeds.content import content_hash
 from flowforge.state.fingerprint import digest
 from flowforge.values import Location, Namespace
@@ -190,11 +190,11 @@ class Definer:
         key = keys.of(node, [config, files, bool(unmatched)]) if kept is not None and keys is not None else None
         if kept is None or keys is None or key is None:
             return self._rendered(node, config, files, unmatched)[0]
-        found = kept.find(node.name, key, keys.told)
+        found = kept.find(node.name, key, keys)
         if found is None:
             made, found, consulted = self._rendered(node, config, files, unmatched)
             if self._judge:
-                kept.keep(node.name, key, consulted, keys.told, found)
+                kept.keep(node.name, key, found, consulted, keys)
             return made
 
         def later() -> Definition:
@@ -249,7 +249,8 @@ class Definer:
             return {}, ()
         closure = self._closures.closure(node.delta.path)
         judged = self._judge and node.config.cache is None
-        notes = python_notes(self._root, node, closure, files_declared=bool(node.config.inputs)) if judged else ()
+        texts = contents(self._root, closure.reached) if judged else {}
+        notes = python_notes(node, texts, files_declared=bool(node.config.inputs)) if judged else ()
         return {**dict(closure.files), f"{node.delta.path} (imports)": closure.digest}, notes
 
     def _inlined(self, node: Node) -> list[Node]:
@@ -290,8 +291,7 @@ class Definer:
                 config["event_times"] = self._event_times(node)
         notes: tuple[Note, ...] = ()
         if self._judge and node.config.cache is None:
-            silent = bool(declared) and not unmatched
-            notes = python_notes(self._root, node, closure, files_declared=silent)
+            notes = self._python_notes(node, closure, silent=bool(declared) and not unmatched)
         return Definition(
             digest=digest([self._around, closure.digest, config, ephemeral, files, *self._hooks(node)]),
             config=config,
@@ -300,6 +300,23 @@ class Definer:
             notes=(*unmatched, *notes, *delta_notes),
             increment=increment,
         )
+
+    def _python_notes(self, node: Node, closure: Closure, *, silent: bool) -> tuple[Note, ...]:
+        """What makes a Python model volatile; its files are read closely only when nobody knows that of these."""
+        found, digests = None, dict(closure.files)
+        files = {path: digests[path] for path in closure.reached}
+        key = self._keys.of_code(node, files, silent) if self._keys is not None else ""
+        if self._kept is not None:
+            found = self._kept.find(node.name, key)
+        if found is not None:
+            return found.reasons
+        texts = contents(self._root, files)
+        notes = python_notes(node, texts, files_declared=silent)
+        # What changed since the closure was read would be kept under the name of what it was.
+        same = all(hashlib.blake2b(text, digest_size=16).hexdigest() == files[path] for path, text in texts.items())
+        if self._kept is not None and same:
+            self._kept.keep(node.name, key, Kept("", notes))
+        return notes
 
     def _event_times(self, node: Node) -> dict[str, str]:
         """The columns by which inputs are filtered."""

@@ -35,7 +35,7 @@ from flowforge.contract import Dialect
 from flowforge.errors import FlowForgeError, Note
 from flowforge.frozen import frozen
 from flowforge.project.manifest import Manifest, Node, Source
-from flowforge.run.consulted import Consulted
+from flowforge.run.consulted import NOTHING_CONSULTED, Consulted
 from flowforge.values import Location, Relation
 
 FILE = "definitions.jsonl"
@@ -92,30 +92,35 @@ class KeptDefinitions:
         """Whether there is any use in asking."""
         return self._writes or bool(self._reads and self._entries)
 
-    def find(self, node: str, key: str, told: Callable[[Consulted], Any]) -> Kept | None:
+    def find(self, node: str, key: str, keys: Keys | None = None) -> Kept | None:
         """What was kept of *node*, if it would be the same now.
 
         Parameters
         ----------
-        told:
-            Says what a rendering that looks at these things would be told.
+        keys:
+            Tell what a rendering would be told now; without them, only what looked at nothing is found.
         """
         entry = self._entries.get(self._name(node)) if self._reads else None
         if entry is None or entry[1] != key:
             return None
         _, _, names, answers, digest, reasons, notes = entry
-        if names is not None and _told(key, told, _consulted(names)) != answers:
+        if names is not None and (keys is None or _told(key, keys, _consulted(names)) != answers):
             return None
         return Kept(digest, tuple([_note(one) for one in reasons]), tuple([_note(one) for one in notes]))
 
     def keep(
-        self, node: str, key: str, consulted: Consulted, told: Callable[[Consulted], Any], definition: Kept
+        self,
+        node: str,
+        key: str,
+        definition: Kept,
+        consulted: Consulted = NOTHING_CONSULTED,
+        keys: Keys | None = None,
     ) -> None:
-        """Keep what *node* was found to be made from, looking at *consulted*."""
+        """Keep what *node* was found to be made from, looking at *consulted*, as *keys* tell it."""
         if not self._writes or not consulted.complete:
             return
         names = _names(consulted)
-        answers = _told(key, told, consulted) if names is not None else None
+        answers = _told(key, keys, consulted) if names is not None and keys is not None else None
         if names is not None and answers is None:
             return
         reasons, notes = (tuple(map(_note_record, found)) for found in (definition.reasons, definition.notes))
@@ -207,6 +212,10 @@ class Keys:
             return self._digest(f"{self._facts(node)},{as_json(more)}")
         except FlowForgeError:
             return None  # whoever compiles it says so, with the place
+
+    def of_code(self, node: Node, files: Mapping[str, str], silent: bool) -> str:
+        """The key of what the code of a Python model says, from the digests of its *files*."""
+        return self._digest(as_json(["code", node.name, node.short_name, sorted(files.items()), silent]))
 
     def told(self, consulted: Consulted) -> Any:
         """What a rendering that looks at these things is told; raises :class:`~flowforge.config.exact.Inexact`."""
@@ -314,9 +323,9 @@ def _said(rule: Callable[[Any], str], value: Any) -> str:
         return f"{type(error).__name__}: {error}"
 
 
-def _told(key: str, told: Callable[[Consulted], Any], consulted: Consulted) -> str | None:
+def _told(key: str, keys: Keys, consulted: Consulted) -> str | None:
     try:
-        return digest_of([key, told(consulted)]).hex()
+        return digest_of([key, keys.told(consulted)]).hex()
     except Inexact:
         return None
 

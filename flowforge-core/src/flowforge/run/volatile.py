@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from flowforge.contract import Dialect
 from flowforge.errors import Note
-from flowforge.project.closure import Closure
 from flowforge.project.manifest import Node
 from flowforge.project.volatile_python import volatile_reasons
 from flowforge.project.volatile_sql import scan_rendered
@@ -60,9 +59,28 @@ def sql_notes(
     return (*functions.values(), *relations.values())
 
 
-def python_notes(root: Path, node: Node, closure: Closure, *, files_declared: bool) -> tuple[Note, ...]:
-    """One note for each thing that a Python model's code reads besides its inputs; *files_declared* as above."""
-    texts = {path: (root / path).read_text(encoding="utf-8", errors="replace") for path in closure.reached}
+def contents(root: Path, paths: Iterable[str]) -> dict[str, bytes]:
+    """The contents of files, by path relative to the project; one that cannot be read counts as empty."""
+    found = {}
+    for path in paths:
+        try:
+            found[path] = (root / path).read_bytes()
+        except OSError:
+            found[path] = b""
+    return found
+
+
+def python_notes(node: Node, files: Mapping[str, bytes], *, files_declared: bool) -> tuple[Note, ...]:
+    """One note for each thing that a Python model's code reads besides its inputs.
+
+    Parameters
+    ----------
+    files:
+        What the model's file can reach, by path relative to the project.
+    files_declared:
+        As for :func:`sql_notes`.
+    """
+    texts = {path: content.decode(errors="replace") for path, content in files.items()}
     silent = ("files",) if files_declared else ()
     return tuple(
         Note(

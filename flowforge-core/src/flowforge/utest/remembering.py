@@ -19,7 +19,7 @@ from flowforge.project.closure import ClosureReader
 from flowforge.project.manifest import Node, PythonBody
 from flowforge.project.volatile_sql import scan_rendered
 from flowforge.run.definition import plain, version_of_frames
-from flowforge.run.volatile import python_notes
+from flowforge.run.volatile import contents, python_notes
 from flowforge.state.fingerprint import digest
 from flowforge.utest.expected_checks import is_steady
 from flowforge.utest.files import UnitCase
@@ -81,7 +81,7 @@ class Digests:
         body = node.body
         assert isinstance(body, PythonBody)
         closure = self._closures.closure(node.path)
-        if node.config.inputs or python_notes(self._around.root, node, closure, files_declared=False):
+        if node.config.inputs or python_notes(node, contents(self._around.root, closure.reached), files_declared=False):
             raise Unsteady
         inputs = world.inputs()
         for _, sql in inputs.values():
