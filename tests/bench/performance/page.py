@@ -63,8 +63,9 @@ WHY = {
     " written, in the transaction of each model), on beginning and ending that transaction, and on asking for the columns"
     " of what was made; about a third is Python: loading, importing, rendering, looking for what makes a model volatile",
     "column checks": "about half of it is loading the project and importing what runs it; checks of one table share a scan",
-    "second run": "every model is rendered and judged again, to see whether anything changed; what runs models has to be"
-    " imported too",
+    "second run": "what models were found to be made from is kept, so none is rendered; a third of what is above the"
+    " comparison is importing what runs models, a third is DuckDB binding every view, to see whether its columns changed,"
+    " and a third is to decide, to note and to report each model",
     "CSV seed": "for 1,000,000 rows more than half of it is starting: importing Arrow with numpy, the driver, and"
     " what runs models; the rest is two walks over the file, one that proves every value right, so that a"
     " bad one is found with its line before a row is handed out, and one that streams the rows into the"
