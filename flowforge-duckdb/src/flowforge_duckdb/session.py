@@ -32,6 +32,10 @@ def _named(dialect: Dialect, columns: tuple[str, ...]) -> str:
     return ", ".join(dialect.quote(name) for name in columns)
 
 
+def _equal(dialect: Dialect, key: Mapping[str, Any]) -> str:
+    return " AND ".join(f"{dialect.quote(name)} = ?" for name in key)
+
+
 class DuckDBSession(DuckDBReader):
     """A cursor of the executor's connection.
 
@@ -220,8 +224,34 @@ class DuckDBSession(DuckDBReader):
             return
         names, line = _named(dialect, tuple(columns)), f"({', '.join('?' * len(columns))})"
         sql = f"INSERT INTO {dialect.render(relation)} ({names}) VALUES {', '.join([line] * len(rows))}"
+        self._run_parsed(sql, [value for row in rows for value in row])
+
+    def find_rows(
+        self, dialect: Dialect, relation: Relation, columns: Sequence[str], key: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        """With the values beside the statement."""
+        sql = f"SELECT {_named(dialect, tuple(columns))} FROM {dialect.render(relation)} WHERE {_equal(dialect, key)}"
         with self._attempt(sql) as cursor:
-            driver.run(cursor, self._executor.parsed(cursor, sql), [value for row in rows for value in row])
+            rows: list[tuple[Any, ...]] = cursor.execute(
+                self._executor.parsed(cursor, sql), list(key.values())
+            ).fetchall()
+            return rows
+
+    def exchange_rows(
+        self,
+        dialect: Dialect,
+        relation: Relation,
+        columns: Sequence[str],
+        row: Sequence[Any],
+        key: Mapping[str, Any],
+    ) -> None:
+        """With the values beside the statements."""
+        self._run_parsed(f"DELETE FROM {dialect.render(relation)} WHERE {_equal(dialect, key)}", list(key.values()))
+        self.add_rows(dialect, relation, columns, [row])
+
+    def _run_parsed(self, sql: str, values: Sequence[Any]) -> None:
+        with self._attempt(sql) as cursor:
+            driver.run(cursor, self._executor.parsed(cursor, sql), values)
 
     def drop(self, relation: Relation, kind: RelationKind) -> None:
         """Remove a table or a view, but never one that is something else than *kind* says."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from flowforge.contract import CreateKind, LoadMode, Session, Stats, TableOptions
+from flowforge.contract import CreateKind, Dialect, LoadMode, Session, Stats, TableOptions
 from flowforge.errors import Committed, EngineError, ErrorKind, UnsupportedError
 from flowforge.values import Namespace, Relation, RelationInfo, RelationKind
 from flowforge_postgres import catalogue, content, loading, locks, reading, replacing
@@ -267,6 +267,22 @@ class PostgresSession(Session):
             f" ON ({on})"
             + (f" WHEN MATCHED THEN UPDATE SET {updates}" if updates else "")
             + f" WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
+        )
+
+    def exchange_rows(
+        self,
+        dialect: Dialect,
+        relation: Relation,
+        columns: Sequence[str],
+        row: Sequence[Any],
+        key: Mapping[str, Any],
+    ) -> None:
+        """One statement for both."""
+        table, quote, literal = dialect.render(relation), dialect.quote, dialect.literal
+        same = " AND ".join(f"{quote(name)} = {literal(value)}" for name, value in key.items())
+        self._run(
+            f"WITH gone AS (DELETE FROM {table} WHERE {same})"
+            f" INSERT INTO {table} ({', '.join(map(quote, columns))}) VALUES ({', '.join(map(literal, row))})"
         )
 
     def drop(self, relation: Relation, kind: RelationKind) -> None:

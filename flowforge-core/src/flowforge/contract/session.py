@@ -43,6 +43,10 @@ class LoadMode(enum.Enum):
     APPEND = "append"
 
 
+def _equal(dialect: Dialect, key: Mapping[str, Any]) -> str:
+    return " AND ".join(f"{dialect.quote(name)} = {dialect.literal(value)}" for name, value in key.items())
+
+
 class Session(ABC):
     """One connection, used by one thread at a time; primitives only.
 
@@ -150,6 +154,25 @@ class Session(ABC):
         names = ", ".join(dialect.quote(name) for name in columns)
         lines = ", ".join("(" + ", ".join(dialect.literal(value) for value in row) + ")" for row in rows)
         self.execute(f"INSERT INTO {dialect.render(relation)} ({names}) VALUES {lines}")
+
+    def find_rows(
+        self, dialect: Dialect, relation: Relation, columns: Sequence[str], key: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        """The rows of such a table that have these values."""
+        names = ", ".join(dialect.quote(name) for name in columns)
+        return self.fetch(f"SELECT {names} FROM {dialect.render(relation)} WHERE {_equal(dialect, key)}")
+
+    def exchange_rows(
+        self,
+        dialect: Dialect,
+        relation: Relation,
+        columns: Sequence[str],
+        row: Sequence[Any],
+        key: Mapping[str, Any],
+    ) -> None:
+        """Let *row* take the place of all rows of such a table that have the values of *key*. Inside a transaction."""
+        self.delete_rows(dialect, relation, _equal(dialect, key))
+        self.add_rows(dialect, relation, columns, [row])
 
     def update_rows(self, dialect: Dialect, relation: Relation, changes: Mapping[str, Any], where: str) -> None:
         """Give columns of the rows that fit *where* other values, in one step: of two that do so at once, the second

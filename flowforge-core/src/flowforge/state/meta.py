@@ -9,7 +9,7 @@ import datetime as dt
 import functools
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -79,6 +79,7 @@ them says that nothing is known: the relation is built again, and both notes go.
 """
 
 _FIELDS = tuple(field.name for field in attrs.fields(MetaRow))
+_ALL = (*_FIELDS, "version")
 _NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -227,18 +228,18 @@ def _read_older(session: Session, dialect: Dialect, table: Relation, namespace: 
 
 def read_meta(session: Session, dialect: Dialect, table: Relation) -> dict[str, MetaRow]:
     """What stands under every relation, by :func:`relation_key`."""
-    return _read(session, dialect, table, "")
+    return _rows(session.fetch(f"SELECT {_listed(dialect)} FROM {dialect.render(table)}"))
 
 
 def read_meta_row(session: Session, dialect: Dialect, table: Relation, key: str) -> MetaRow | None:
     """What stands under the relation whose :func:`relation_key` is *key*; ``None``: nothing is noted."""
-    return _read(session, dialect, table, f" WHERE {_is(dialect, key)}").get(key)
+    return _rows(session.find_rows(dialect, table, _FIELDS, {"relation": key})).get(key)
 
 
-def _read(session: Session, dialect: Dialect, table: Relation, condition: str) -> dict[str, MetaRow]:
+def _rows(found: Iterable[Sequence[Any]]) -> dict[str, MetaRow]:
     rows: dict[str, MetaRow] = {}
     torn = set[str]()
-    for values in session.fetch(f"SELECT {_listed(dialect)} FROM {dialect.render(table)}{condition}"):
+    for values in found:
         row = _row(dict(zip(_FIELDS, values, strict=True)))
         other = rows.get(row.relation)
         if other is not None and other != row and ALONE in (other.sequence, row.sequence):
@@ -298,9 +299,10 @@ def write_meta(session: Session, dialect: Dialect, table: Relation, row: MetaRow
     first:
         This transaction has found, under the relation's lock, that there is none, or *row* stands :data:`ALONE`.
     """
-    if not first:
-        forget(session, dialect, table, row.relation)
-    _insert(session, dialect, table, [row])
+    if first:
+        _insert(session, dialect, table, [row])
+    else:
+        session.exchange_rows(dialect, table, _ALL, _line(row), {"relation": row.relation})
 
 
 def append_meta(session: Session, dialect: Dialect, table: Relation, row: MetaRow) -> None:
@@ -325,12 +327,13 @@ def _is(dialect: Dialect, key: str) -> str:
 
 
 def _insert(session: Session, dialect: Dialect, table: Relation, rows: Sequence[MetaRow]) -> None:
-    lines = []
-    for row in rows:
-        values: dict[str, Any] = {name: getattr(row, name) for name in _FIELDS}
-        values["built_at"] = row.built_at.astimezone(dt.UTC).replace(tzinfo=None)
-        lines.append([*values.values(), META_VERSION])
-    session.add_rows(dialect, table, (*_FIELDS, "version"), lines)
+    session.add_rows(dialect, table, _ALL, [_line(row) for row in rows])
+
+
+def _line(row: MetaRow) -> list[Any]:
+    values: dict[str, Any] = {name: getattr(row, name) for name in _FIELDS}
+    values["built_at"] = row.built_at.astimezone(dt.UTC).replace(tzinfo=None)
+    return [*values.values(), META_VERSION]
 
 
 def _one(session: Session, sql: str) -> Any:

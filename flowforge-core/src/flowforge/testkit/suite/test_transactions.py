@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from flowforge.contract import Capability, CreateKind, LoadMode
@@ -136,3 +138,24 @@ def test_many_rows_are_added_to_a_table_that_was_made_without_any(lab: Lab, made
         assert lab.count(session, target) == many + 3
         session.create_as(copy, f"SELECT {names} FROM {lab.sql(target)}", CreateKind.TABLE)
     assert (lab.count(session, target), lab.count(session, copy)) == (many + 3, many + 3)
+
+
+@requires(Capability.TRANSACTIONAL_DDL, telling=False)
+def test_a_row_of_our_own_takes_the_place_of_those_with_its_key(lab: Lab) -> None:
+    session, dialect, table = lab.session(), lab.dialect, lab.relation("notes")
+    kinds = {"name": "string", "noted_at": "timestamp[us]", "number": "int64"}
+    session.create_table(dialect, table, {name: dialect.plain_type(kind) for name, kind in kinds.items()})
+    noon, marks = dt.datetime(2024, 5, 6, 12, 0, 0, 123456), "? $1 %s :x 'y' \\"  # noqa: DTZ001
+    rows = [["a", noon, 1], ["a", None, 2], [marks, noon, 3], [None, noon, 4]]
+    session.add_rows(dialect, table, list(kinds), rows)
+    for key, expected in ({"name": "a"}, [1, 2]), ({"name": "a", "number": 2}, [2]), ({"name": marks}, [3]):
+        assert sorted(session.find_rows(dialect, table, ["number"], key)) == [(number,) for number in expected]
+    for number in (7, 8):
+        with session.transaction():
+            session.exchange_rows(dialect, table, ["number", "name"], [number, "a"], {"name": "a"})
+            assert session.find_rows(dialect, table, ["name", "number"], {"name": "a"}) == [("a", number)]
+    with lab.given_up(session):
+        session.exchange_rows(dialect, table, ["number", "name"], [9, "a"], {"name": marks})
+    found = lab.session().find_rows(dialect, table, ["number"], {"name": "a"})
+    assert (found, lab.count(session, table)) == ([(8,)], 3)
+    assert session.find_rows(dialect, table, ["number"], {"name": "A"}) == []
