@@ -59,9 +59,10 @@ WHY = {
     " make the values that it says; after an edit, what was kept is written anew as a whole",
     "a chain": "no step of loading takes more than time in proportion, and further rounds gave 1.2 to 1.9; what else the"
     " machine does is not the same for both lengths",
-    "full run": "most of what is above the bare statements is spent in the driver, on the note in `_ff_meta` (read, and"
-    " written, in the transaction of each model), on beginning and ending that transaction, and on asking for the columns"
-    " of what was made; about a third is Python: loading, importing, rendering, looking for what makes a model volatile",
+    "full run": "about half of what is above the bare statements is spent in the driver, on statements that have to be sent"
+    " for each model, and each of which costs a parse, a plan and a cold start: the note in `_ff_meta` in the transaction"
+    " of the model, the beginning of that transaction, the columns of what was made, the hash of tables that others read;"
+    " the rest is Python: loading, importing, rendering, looking for what makes a model volatile",
     "column checks": "about half of it is loading the project and importing what runs it; checks of one table share a scan",
     "second run": "what models were found to be made from is kept, so none is rendered; a third of what is above the"
     " comparison is importing what runs models, a third is DuckDB binding every view, to see whether its columns changed,"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 
@@ -146,7 +147,7 @@ def test_a_row_of_our_own_takes_the_place_of_those_with_its_key(lab: Lab) -> Non
     kinds = {"name": "string", "noted_at": "timestamp[us]", "number": "int64"}
     session.create_table(dialect, table, {name: dialect.plain_type(kind) for name, kind in kinds.items()})
     noon, marks = dt.datetime(2024, 5, 6, 12, 0, 0, 123456), "? $1 %s :x 'y' \\"  # noqa: DTZ001
-    rows = [["a", noon, 1], ["a", None, 2], [marks, noon, 3], [None, noon, 4]]
+    rows: list[list[Any]] = [["a", noon, 1], ["a", None, 2], [marks, noon, 3], [None, noon, 4]]
     session.add_rows(dialect, table, list(kinds), rows)
     for key, expected in ({"name": "a"}, [1, 2]), ({"name": "a", "number": 2}, [2]), ({"name": marks}, [3]):
         assert sorted(session.find_rows(dialect, table, ["number"], key)) == [(number,) for number in expected]
