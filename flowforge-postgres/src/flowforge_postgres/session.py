@@ -39,6 +39,10 @@ _NO_BINARY_FORM = "42883"
 _STATUS = psycopg.pq.TransactionStatus
 
 
+def _equal(dialect: Dialect, key: Mapping[str, Any]) -> str:
+    return " AND ".join(f"{dialect.quote(name)} = {dialect.literal(value)}" for name, value in key.items())
+
+
 class PostgresSession(Session):
     """A connection of the executor's pool.
 
@@ -269,6 +273,13 @@ class PostgresSession(Session):
             + f" WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
         )
 
+    def find_rows(
+        self, dialect: Dialect, relation: Relation, columns: Sequence[str], key: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        """Without a stream and its savepoint."""
+        names = ", ".join(map(dialect.quote, columns))
+        return self.rows(f"SELECT {names} FROM {dialect.render(relation)} WHERE {_equal(dialect, key)}")
+
     def exchange_rows(
         self,
         dialect: Dialect,
@@ -278,11 +289,10 @@ class PostgresSession(Session):
         key: Mapping[str, Any],
     ) -> None:
         """One statement for both."""
-        table, quote, literal = dialect.render(relation), dialect.quote, dialect.literal
-        same = " AND ".join(f"{quote(name)} = {literal(value)}" for name, value in key.items())
+        table, names = dialect.render(relation), ", ".join(map(dialect.quote, columns))
         self._run(
-            f"WITH gone AS (DELETE FROM {table} WHERE {same})"
-            f" INSERT INTO {table} ({', '.join(map(quote, columns))}) VALUES ({', '.join(map(literal, row))})"
+            f"WITH gone AS (DELETE FROM {table} WHERE {_equal(dialect, key)})"
+            f" INSERT INTO {table} ({names}) VALUES ({', '.join(map(dialect.literal, row))})"
         )
 
     def drop(self, relation: Relation, kind: RelationKind) -> None:
