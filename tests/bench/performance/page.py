@@ -68,9 +68,8 @@ WHY = {
     " comparison is importing what runs models, a third is DuckDB binding every view, to see whether its columns changed,"
     " and a third is to decide, to note and to report each model",
     "CSV seed": "for 1,000,000 rows more than half of it is starting: importing Arrow with numpy, the driver, and"
-    " what runs models; the rest is two walks over the file, one that proves every value right, so that a"
-    " bad one is found with its line before a row is handed out, and one that streams the rows into the"
-    " engine",
+    " what runs models; the rest is to prove every value right, so that a bad one is found with its line before a row is"
+    " handed out, and to stream the rows into the engine; where types are found, that takes two walks over the file",
 }
 """Where the time goes in what misses its target, by a word of the comparison."""
 
