@@ -10,8 +10,11 @@ import pyarrow as pa
 import pytest
 
 from flowforge.contract import CreateKind, Index, LoadMode, TableOptions
+from flowforge.materialize.publish import Publication, Publisher
+from flowforge.state.meta import ensure_meta, read_meta
 from flowforge.values import Relation, RelationKind
 from flowforge_duckdb.executor import DuckDBExecutor
+from flowforge_duckdb.plugin import ENGINE
 from flowforge_duckdb.session import DuckDBSession
 from flowforge_duckdb.settings import DuckDBSettings
 
@@ -37,8 +40,8 @@ class Heard:
         if name not in ("execute", "sql"):
             return found
 
-        def heard(sql: str, *args: Any) -> Any:
-            self.statements.append(sql)
+        def heard(sql: Any, *args: Any) -> Any:
+            self.statements.append(sql if isinstance(sql, str) else sql.query)
             return found(sql, *args)
 
         return heard
@@ -79,6 +82,28 @@ def test_publishing_a_view_scans_no_catalogue(executor: DuckDBExecutor, before: 
     assert not [sql for sql in cursor.statements if "duckdb_" in sql]
     with executor.session(label="after") as session:
         assert session.fetch("FROM main.t") == [(1,)]
+
+
+@pytest.mark.parametrize("kind", [RelationKind.TABLE, RelationKind.VIEW])
+@pytest.mark.parametrize("hashed", [False, True])
+def test_a_first_build_sends_what_it_must(executor: DuckDBExecutor, kind: RelationKind, hashed: bool) -> None:
+    """Each statement of a model costs about as much as making a small table."""
+    with executor.session(label="before") as session:
+        meta = ensure_meta(session, executor.dialect, executor.namespace)
+    publisher = Publisher(ENGINE, executor.dialect, executor.namespace, "run1", meta)
+    publication = Publication("t.ff", TARGET, kind, "", "d1", "SELECT 1 AS id", hash_rows=hashed, vacant=True)
+    sent: list[str] = []
+    for _ in (1, 2):  # of the first, the statement for the note is parsed, and the schema looked for
+        cursor = Heard(executor._root.cursor())
+        with DuckDBSession(executor, cursor, label="test", timeout=None) as session:
+            row = publisher.publish(session, publication, None).row
+            assert read_meta(session, executor.dialect, meta) == {"t": row}
+            session.execute(f"DROP {kind.name} main.t")
+            session.execute("DELETE FROM main._ff_meta")
+        sent = [" ".join(sql.split()[:2]) for sql in cursor.statements[:-3]]
+    made = [f"CREATE {kind.name}", 'FROM "main"."t"']
+    looked = ["SELECT count(*),"] if hashed and kind is RelationKind.TABLE else []
+    assert sent == ["BEGIN TRANSACTION", *made, *looked, "INSERT INTO", "COMMIT"]
 
 
 @pytest.mark.parametrize("kind", [RelationKind.TABLE, RelationKind.VIEW])
