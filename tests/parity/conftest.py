@@ -84,6 +84,7 @@ class Place:
     engine: str
     root: Path
     environ: Mapping[str, str]
+    patience: float = PATIENCE
 
     def __call__(self, *args: str) -> Ended:
         """Run ``flowforge ARGS`` here, with records as JSON."""
@@ -94,7 +95,7 @@ class Place:
             env={**kept, **self.environ},
             capture_output=True,
             encoding="utf-8",
-            timeout=PATIENCE,
+            timeout=self.patience,
             check=False,
         )
         ended = Ended(done.returncode, done.stdout, done.stderr)
@@ -212,13 +213,14 @@ class Target:
     """What a file of ``targets/`` says.
 
     *settings* are the profile's, in which ``{name}`` is a name of this run and ``{env:NAME}`` a variable. *differences*
-    are those that are known, by project and table, each with its reason.
+    are those that are known, by project and table, each with its reason. *patience*: the seconds that a command may take.
     """
 
     row: str
     engine: str
     settings: Mapping[str, Any]
     differences: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    patience: float
 
     def profile(self, name: str) -> str:
         """The text of ``profiles.yml``, where *name* is a schema that nobody else uses."""
@@ -241,7 +243,7 @@ def target() -> Target:
     """The other engine."""
     assert OTHER is not None
     read = tomllib.loads((HERE / "targets" / f"{OTHER}.toml").read_text("utf-8"))
-    return Target(OTHER, read["engine"], read["settings"], read.get("differences", {}))
+    return Target(OTHER, read["engine"], read["settings"], read.get("differences", {}), read.get("patience", PATIENCE))
 
 
 @pytest.fixture(scope="session")
@@ -255,7 +257,7 @@ def new_places(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Call
             root = tmp_path_factory.mktemp(engine) / "project"
             shutil.copytree(folder, root, ignore=LEFTOVERS)
             project = (root / "project.yml").read_text("utf-8")
-            found.append(Place(engine, root, {}))
+            found.append(Place(engine, root, {}, target.patience))
             found[-1].write({"profiles.yml": target.profile(name), "project.yml": f"{project}\ndialect: duckdb\n"})
         return (found[0], found[1]), name
 
