@@ -207,6 +207,24 @@ def test_a_model_in_another_dialect(site: Site, rendered: list[str]) -> None:
         assert site.built() == {"m"}
 
 
+def test_a_dialect_that_the_folder_says(site: Site) -> None:
+    """The model's own file stays as it is."""
+    site.model("m", "select 7 / 2 as x")
+    site.run()
+    site.write("project.yml", "name: site\nversion: 1\nmodels:\n  +dialect: postgres\n")
+    assert site.built() == {"m"}
+    assert site.rows("m") == [(3,)]
+
+
+def test_a_computed_name_that_another_node_takes(site: Site) -> None:
+    """What the model depends on stays the same, and is no longer what it asks for."""
+    site.model("a", "select 1 as x", alias="b")
+    site.model("m", "{% set name = 'b' %}select x from {{ ref(name) }}", deps=["a"])
+    site.run()
+    site.model("b", "select 2 as x", schema="extra")
+    assert {node.node: node.error and node.error.code for node in site.run().nodes}["m.ff"] == "FF1402"
+
+
 def test_an_engine_whose_rules_are_others(site: Site, rendered: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from flowforge_duckdb.dialect import DuckDBDialect
 
