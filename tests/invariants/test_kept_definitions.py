@@ -208,8 +208,9 @@ def test_a_model_in_another_dialect(site: Site, rendered: list[str]) -> None:
 
 
 def test_a_dialect_that_the_folder_says(site: Site) -> None:
-    """The model's own file stays as it is."""
+    """The model's own file stays as it is, and there is a translator already."""
     site.model("m", "select 7 / 2 as x")
+    site.model("other", "select 1 as x", dialect="postgres")
     site.run()
     site.write("project.yml", "name: site\nversion: 1\nmodels:\n  +dialect: postgres\n")
     assert site.built() == {"m"}
