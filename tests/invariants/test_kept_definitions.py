@@ -207,12 +207,13 @@ def test_a_model_in_another_dialect(site: Site, rendered: list[str]) -> None:
         assert site.built() == {"m"}
 
 
-def test_a_dialect_that_the_folder_says(site: Site) -> None:
+@pytest.mark.parametrize("said", ["dialect: postgres", "models:\n  +dialect: postgres"], ids=["project", "folder"])
+def test_a_dialect_that_the_folder_says(site: Site, said: str) -> None:
     """The model's own file stays as it is, and there is a translator already."""
     site.model("m", "select 7 / 2 as x")
     site.model("other", "select 1 as x", dialect="postgres")
     site.run()
-    site.write("project.yml", "name: site\nversion: 1\nmodels:\n  +dialect: postgres\n")
+    site.write("project.yml", f"name: site\nversion: 1\n{said}\n")
     assert site.built() == {"m"}
     assert site.rows("m") == [(3,)]
 
