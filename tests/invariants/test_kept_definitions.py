@@ -207,6 +207,40 @@ def test_a_model_in_another_dialect(site: Site, rendered: list[str]) -> None:
         assert site.built() == {"m"}
 
 
+ABOUT = "version: 1\nmodels:\n  - name: {}\n    config: {{{}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "built", "again"),
+    [
+        ("models/about.yml", ABOUT.format("a", "alias: elsewhere"), "a read grows whole moving", "whole moving"),
+        ("models/about.yml", ABOUT.format("read", "materialized: view"), "read whole moving", "whole moving"),
+        ("models/about.yml", ABOUT.format("grows", "on_schema_change: fail"), "grows whole moving", "whole moving"),
+        ("models/about.yml", ABOUT.format("read", "cache: false"), "read whole moving", "read whole moving"),
+        ("models/about.yml", ABOUT.format("moving", "cache: true"), "whole moving", "whole"),
+        ("models/about.yml", ABOUT.format("inner", "cache: true"), "whole moving", "moving"),
+        ("sources.yml", "others:\n  t: {identifier: u}\n", "outside whole moving", "whole moving"),
+    ],
+    ids=["place of an input", "kind", "setting", "no cache", "promise", "promise below", "place of a source"],
+)
+def test_what_is_said_of_a_model_elsewhere(site: Site, path: str, text: str, built: str, again: str) -> None:
+    """Its own file stays as it is."""
+    site.sql("create table t as select 1 as k", "create table u as select 1 as k")
+    site.write("sources.yml", "others:\n  t: {identifier: t}\n")
+    site.model("a", "select 1 as x")
+    site.model("read", "select x from {{ ref('a') }}")
+    site.model("inner", "select x + 0 * random() as x from {{ ref('a') }}", materialized="ephemeral")
+    site.model("whole", "select x from {{ ref('inner') }}")
+    site.model("moving", "select random() as x")
+    site.model("grows", "select x from {{ ref('a') }}", materialized="incremental", unique_key="x")
+    site.model("outside", "select k from {{ source('others', 't') }}")
+    site.run()
+    assert site.built() == {"whole", "moving"}
+    site.write(path, text)
+    assert site.built() == set(built.split())
+    assert site.built() == set(again.split())
+
+
 @pytest.mark.parametrize("said", ["dialect: postgres", "models:\n  +dialect: postgres"], ids=["project", "folder"])
 def test_a_dialect_that_the_folder_says(site: Site, said: str) -> None:
     """The model's own file stays as it is, and there is a translator already."""
