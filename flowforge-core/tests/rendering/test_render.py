@@ -155,6 +155,13 @@ def test_a_position_in_an_expression_underlines_the_tag(recorder: Any) -> None:
 # -- errors ----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("template", "word"), [("{{ my_macro (1) }}", "macros/"), ("{{ my_value }}", "var()")])
+def test_who_names_something_unknown_is_told_where_such_things_stand(recorder: Any, template: str, word: str) -> None:
+    with pytest.raises(RenderError) as caught:
+        recorder.render(template)
+    assert word in (caught.value.help or "")
+
+
 @pytest.mark.parametrize(
     ("template", "code", "line", "column", "message"),
     [

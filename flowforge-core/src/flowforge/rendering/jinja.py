@@ -34,6 +34,10 @@ from flowforge.values import Location
 _FILENAME = "<template>"
 
 
+_NAME = "set it in the template, or read it by var() or env()"
+_MACRO = "macros are read from the folder macros/ within the folder of the models: define it there, or in the template"
+
+
 def render_jinja(
     text: str,
     ctx: Any,
@@ -247,8 +251,11 @@ class Rendering:
             code="FF1410",
             location=where,
             help=replacement("names", name)
-            or (f"did you mean {near[0]!r}?" if near else "set it in the template, or read it by var() or env()"),
+            or (f"did you mean {near[0]!r}?" if near else _MACRO if self._is_called(name) else _NAME),
         )
+
+    def _is_called(self, name: str) -> bool:
+        return re.search(rf"(?<!\w){re.escape(name)}\s*\(", self._text) is not None
 
     def _not_compiled(self, error: TemplateSyntaxError) -> RenderError:
         found = re.match(r"No (filter|test) named '(.*?)'", error.message or "")
