@@ -67,7 +67,7 @@ class MetaRow:
     @property
     def next_sequence(self) -> int:
         """The sequence of the note that follows this one."""
-        return max(self.sequence, 0) + 1
+        return (1 if self.sequence == ALONE else self.sequence) + 1
 
 
 ALONE = -1
