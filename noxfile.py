@@ -55,7 +55,7 @@ ENGINES = {
         "databricks_spark",
     ),
     "spark-jvm": (
-        ["./flowforge-spark", "./tests/servers", "pyspark[connect,sql]>=4.3,<4.4", "pandas<3"],
+        ["./flowforge-spark", *REFERENCE, "./tests/servers", "pyspark[connect,sql]>=4.3,<4.4", "pandas<3"],
         "databricks_spark",
     ),
     "bigquery": (["./flowforge-bigquery", *REFERENCE, "./tests/servers", "pandas"], "bigquery"),
